@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream'
 import type { AnyResource } from '../api/resource.ts'
 import type { KubernetesObject } from '../api/meta.ts'
-import type { ApiRequest, UserInfo } from '../api/request.ts'
+import type { ApiRequest, ApiResponse, UserInfo } from '../api/request.ts'
 
 /** What a request asks for, as Kubernetes' RequestInfo. */
 export interface RequestInfo {
@@ -72,3 +72,32 @@ export interface VirtualStorage {
 
 /** Serves a request that takes over its connection (WebSocket or SPDY upgrade). The handler writes the HTTP answer itself and ends the socket. */
 export type UpgradeHandler = (request: ApiRequest, socket: Duplex, head: Uint8Array) => Promise<void>
+
+/** An authenticated request on its way through the chain, as parts outside the registry see it. */
+export interface RequestContext {
+  readonly request: ApiRequest
+  readonly info: RequestInfo
+  readonly user: UserInfo
+  /** Adds a Warning header. */
+  warn(text: string): void
+}
+
+/** Paths that are no resources: discovery, openapi, version, health, metrics. Authorized already; resolves undefined for a path it does not know (→ 404). */
+export type NonResourceHandler = (context: RequestContext) => Promise<ApiResponse | undefined>
+
+/**
+ * A subresource with a handler of its own (pods/log, serviceaccounts/token, nodes/proxy …). Authorized already; admission of
+ * CONNECT or CREATE is done by the handler chain before. Throws StatusError. `body` decodes the request's body (JSON or YAML
+ * bytes, or the in-process object) to a plain value.
+ */
+export interface SubresourceHandler {
+  /** Answers without taking over the connection. */
+  handle?(context: SubresourceContext): Promise<ApiResponse>
+  /** Takes over the connection (exec, attach, portforward, proxied upgrades); absent: upgrades are refused with 400. */
+  upgrade?(context: SubresourceContext, socket: Duplex, head: Uint8Array): Promise<void>
+}
+
+export interface SubresourceContext extends RequestContext {
+  readonly resource: AnyResource
+  body(): Promise<unknown>
+}
