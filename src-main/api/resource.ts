@@ -33,6 +33,14 @@ export interface WriteContext {
 
 export interface ScalePaths { readonly replicas: string; readonly current: string; readonly selector?: string }
 
+/** How a declaration reads and writes objects that another declaration stores. Both functions return new objects and never alter what they are given. */
+export interface Conversion<T extends KubernetesObject> {
+  /** The declaration in whose shape, and under whose storage key, objects are kept. */
+  readonly of: AnyResource
+  toStored(object: T): KubernetesObject
+  fromStored(stored: KubernetesObject): T
+}
+
 export interface ResourceDefinition<T extends KubernetesObject = KubernetesObject> {
   /** '' for the core group. */
   readonly group: string
@@ -64,6 +72,8 @@ export interface ResourceDefinition<T extends KubernetesObject = KubernetesObjec
   readonly fields?: Readonly<Record<string, (object: T) => string>>
   /** True where metadata.generation counts changes of what the user declares (all but metadata and status). */
   readonly generation?: boolean
+  /** For a further version or group of a kind that is stored in the shape of another declaration (HPA v1, events.k8s.io). See storedAs(). */
+  readonly conversion?: Conversion<T>
 
   /** Adds Kubernetes' defaults in place. Runs on every decoded object of a request, before validation. */
   setDefaults?(object: T): void
@@ -94,6 +104,11 @@ export function defineResource<T extends KubernetesObject>(definition: ResourceD
 /** Declarations of different kinds in one list. The functions of a declaration are only called with objects of its own kind. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- variance: a list of declarations of unlike kinds
 export type AnyResource = ResourceDefinition<any>
+
+/** The declaration in whose shape objects of `r` are stored: use it for storage keys. */
+export function storedAs(r: AnyResource): AnyResource {
+  return r.conversion?.of ?? r
+}
 
 /** `apps/v1/deployments`, `v1/pods`: the identity of a resource, used as a map key everywhere. */
 export function resourceKey(r: { group: string; version: string; plural: string }): string {
