@@ -1,0 +1,134 @@
+/**
+ * A synchronous, always current copy of one kind's stored objects, for the parts of the API server that must decide on
+ * every request (authentication, authorization, admission). It hangs on the store itself, so it can be neither behind
+ * an acknowledged write of this process nor loaded through the chain that asks it.
+ */
+import type { KubernetesObject } from '../api/meta.ts'
+import { storagePrefix } from '../api/resource.ts'
+import type { Store, StoreEvent, StoredEntry } from '../store/store.ts'
+
+/** Where a kind is stored. */
+export interface Place { readonly group: string; readonly plural: string }
+
+export interface LiveCopy<T> {
+  /** Resolves when the copy is complete; every question before that throws. */
+  readonly ready: Promise<void>
+  /** `namespace` is '' for cluster-scoped kinds. */
+  get(namespace: string, name: string): T | undefined
+  /** All objects, or those of one namespace. */
+  list(namespace?: string): T[]
+  /** Rises with every change; for derived indexes. */
+  readonly changes: number
+  stop(): void
+}
+
+const emptyNamespace = new Map<string, never>()
+
+/** Objects of one kind by namespace and name, kept by the store's watch; when the store ends the watch (compaction, failure) it lists again. */
+export function liveCopy<T extends KubernetesObject>(store: Store, place: Place, onChange?: (object: T, type: 'put' | 'delete', previous: T | undefined) => void): LiveCopy<T> {
+  const prefix = storagePrefix(place)
+  let byNamespace = new Map<string, Map<string, T>>()
+  let changes = 0
+  let complete = false
+  let stopped = false
+  let endWatch: () => void = () => {}
+
+  const locate = (entry: StoredEntry): [string, string] => {
+    const rest = entry.key.slice(prefix.length)
+    const slash = rest.indexOf('/')
+    return [rest.slice(0, slash), rest.slice(slash + 1)]
+  }
+  const keep = (into: Map<string, Map<string, T>>, entry: StoredEntry): T | undefined => {
+    const [namespace, name] = locate(entry)
+    let names = into.get(namespace)
+    if (!names) into.set(namespace, (names = new Map()))
+    const previous = names.get(name)
+    names.set(name, entry.object as unknown as T)
+    return previous
+  }
+  const onEvent = (event: StoreEvent): void => {
+    changes++
+    if (event.type === 'put') {
+      const previous = keep(byNamespace, event.entry)
+      onChange?.(event.entry.object as unknown as T, 'put', previous)
+      return
+    }
+    const [namespace, name] = locate(event.entry)
+    const names = byNamespace.get(namespace)
+    names?.delete(name)
+    if (names?.size === 0) byNamespace.delete(namespace)
+    onChange?.(event.previous.object as unknown as T, 'delete', undefined)
+  }
+  const load = async (): Promise<void> => {
+    const { entries, revision } = await store.list(prefix)
+    if (stopped) return
+    const fresh = new Map<string, Map<string, T>>()
+    for (const entry of entries) keep(fresh, entry)
+    const old = byNamespace
+    byNamespace = fresh
+    changes++
+    complete = true
+    if (onChange) {
+      for (const [namespace, names] of old) for (const [name, object] of names) if (!fresh.get(namespace)?.has(name)) onChange(object, 'delete', undefined)
+      for (const [namespace, names] of fresh) for (const [name, object] of names) onChange(object, 'put', old.get(namespace)?.get(name))
+    }
+    endWatch = store.watch(prefix, { after: revision, onEvent, onEnd: reason => { if (!stopped && reason.code !== 'closed') void load() } })
+  }
+  const check = (): void => { if (!complete) throw new Error(`assertion failed: the copy of ${place.plural} is not loaded yet`) }
+
+  return {
+    ready: load(),
+    get(namespace, name) { check(); return (byNamespace.get(namespace) ?? emptyNamespace).get(name) },
+    list(namespace) {
+      check()
+      if (namespace !== undefined) return [...(byNamespace.get(namespace)?.values() ?? [])]
+      return [...byNamespace.values()].flatMap(names => [...names.values()])
+    },
+    get changes() { return changes },
+    stop() { stopped = true; endWatch() },
+  }
+}
+
+/** The kinds that authentication, authorization and admission look at, each loaded once. */
+export interface LiveCopies {
+  readonly ready: Promise<void>
+  of<T extends KubernetesObject>(place: Place): LiveCopy<T>
+  stop(): void
+}
+
+/** Shares one copy a kind. Ask for every kind before awaiting `ready`. */
+export function liveCopies(store: Store): LiveCopies {
+  const copies = new Map<string, LiveCopy<KubernetesObject>>()
+  return {
+    get ready() { return Promise.all([...copies.values()].map(copy => copy.ready)).then(() => {}) },
+    of<T extends KubernetesObject>(place: Place): LiveCopy<T> {
+      const key = storagePrefix(place)
+      let copy = copies.get(key)
+      if (!copy) copies.set(key, (copy = liveCopy<KubernetesObject>(store, place)))
+      return copy as LiveCopy<KubernetesObject> as unknown as LiveCopy<T>
+    },
+    stop() { for (const copy of copies.values()) copy.stop() },
+  }
+}
+
+export const places = {
+  secrets: { group: '', plural: 'secrets' },
+  serviceAccounts: { group: '', plural: 'serviceaccounts' },
+  pods: { group: '', plural: 'pods' },
+  nodes: { group: '', plural: 'nodes' },
+  namespaces: { group: '', plural: 'namespaces' },
+  services: { group: '', plural: 'services' },
+  limitRanges: { group: '', plural: 'limitranges' },
+  resourceQuotas: { group: '', plural: 'resourcequotas' },
+  persistentVolumeClaims: { group: '', plural: 'persistentvolumeclaims' },
+  persistentVolumes: { group: '', plural: 'persistentvolumes' },
+  roles: { group: 'rbac.authorization.k8s.io', plural: 'roles' },
+  roleBindings: { group: 'rbac.authorization.k8s.io', plural: 'rolebindings' },
+  clusterRoles: { group: 'rbac.authorization.k8s.io', plural: 'clusterroles' },
+  clusterRoleBindings: { group: 'rbac.authorization.k8s.io', plural: 'clusterrolebindings' },
+  priorityClasses: { group: 'scheduling.k8s.io', plural: 'priorityclasses' },
+  runtimeClasses: { group: 'node.k8s.io', plural: 'runtimeclasses' },
+  storageClasses: { group: 'storage.k8s.io', plural: 'storageclasses' },
+  ingressClasses: { group: 'networking.k8s.io', plural: 'ingressclasses' },
+  volumeAttachments: { group: 'storage.k8s.io', plural: 'volumeattachments' },
+} as const satisfies Record<string, Place>
