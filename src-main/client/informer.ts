@@ -21,6 +21,8 @@ export interface Informer<T extends KubernetesObject> extends Lister<T> {
   /** Resolves when the first list is complete. */
   readonly synced: Promise<void>
   readonly hasSynced: boolean
+  /** resourceVersion of the newest thing seen (object, bookmark or list): everything up to it is in the cache. '' before the first list. */
+  readonly resourceVersion: string
   /** Declares an index; existing objects are indexed at once. */
   addIndex(name: string, values: (object: T) => readonly string[]): void
   /** Handlers see the present objects as adds first. Returns the function that removes them. */

@@ -8,6 +8,8 @@ import type { KubernetesObject } from '../api/meta.ts'
 import type { Env } from '../base/env.ts'
 import type { Client } from '../client/client.ts'
 import type { Lister, Informer } from '../client/informer.ts'
+import type { SharedInformerFactory } from '../client/informers.ts'
+import type { PolicyRule } from '../api/generated/rbac-v1.ts'
 
 export interface Cache {
   /** The informer of a declared input; throws an assertion where the controller did not declare it. */
@@ -58,6 +60,26 @@ export interface ControllerDefinition<T extends KubernetesObject = KubernetesObj
 export function defineController<T extends KubernetesObject>(definition: ControllerDefinition<T>): ControllerDefinition<T> {
   return definition
 }
+
+/** A component that does not reconcile keys of one kind (the garbage collector, the scheduler): it runs until the signal is aborted. */
+export interface RunnableDefinition {
+  readonly name: string
+  /** Its RBAC rules, besides those of events. */
+  readonly rules: readonly PolicyRule[]
+  /** Started again after a back-off if it throws. Resolves once the signal is aborted and its work is done. */
+  run(context: RunnableContext): Promise<void>
+}
+
+export interface RunnableContext {
+  readonly env: Env
+  readonly client: Client
+  readonly informers: SharedInformerFactory
+  readonly events: EventRecorder
+  readonly signal: AbortSignal
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- controllers of unlike kinds in one list
+export type AnyController = ControllerDefinition<any> | RunnableDefinition
 
 /** Thrown by reconcile: wrong for good until the object changes; no retry. */
 export class TerminalError extends Error {}
