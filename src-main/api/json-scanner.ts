@@ -1,0 +1,187 @@
+/**
+ * Reads JSON text without building values: the first fault with the wording of Go's encoding/json, and keys that
+ * stand twice in one object. Used only where a text is faulty or duplicates matter; iterative, so depth costs no stack.
+ */
+
+interface ScanOptions {
+  readonly maxDepth: number
+  /** Must throw. */
+  readonly fail: (message: string) => never
+  /** Called for a key that its object has already; `path` leads to the object. */
+  readonly onDuplicate?: (path: readonly (string | number)[], key: string) => void
+}
+
+/** Paths of keys that stand more than once in an object, such as `spec.ports[0].name`, in order of the text. The text must be JSON. */
+export function duplicateKeys(text: string): string[] {
+  const found = new Set<string>()
+  scanJson(text, {
+    maxDepth: Number.MAX_SAFE_INTEGER,
+    fail: message => { throw new Error(message) },
+    onDuplicate: (path, key) => found.add(pathText([...path, key])),
+  })
+  return [...found]
+}
+
+/** `spec.ports[0].name` */
+export function pathText(path: readonly (string | number)[]): string {
+  let out = ''
+  for (const part of path) out += typeof part === 'number' ? `[${part}]` : out === '' ? part : `.${part}`
+  return out
+}
+
+function show(c: string): string {
+  if (c === "'") return "'\\''"
+  if (c === '"') return "'\"'"
+  const code = c.codePointAt(0) ?? 0
+  // Go looks at bytes: what is not ASCII shows as the first byte of its UTF-8.
+  if (code >= 0x80) return `'${String.fromCharCode(new TextEncoder().encode(c)[0] ?? 0)}'`
+  const escapes: Record<string, string> = { '\n': '\\n', '\t': '\\t', '\r': '\\r', '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\v': '\\v', '\x07': '\\a' }
+  return `'${escapes[c] ?? (code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : c)}'`
+}
+
+interface Frame { readonly list: boolean; readonly keys: Set<string> | undefined; index: number; key: string }
+
+/** Walks the text; calls `fail` at the first fault. */
+export function scanJson(text: string, options: ScanOptions): void {
+  new Scanner(text, options).run()
+}
+
+class Scanner {
+  readonly #text: string
+  readonly #options: ScanOptions
+  readonly #stack: Frame[] = []
+  #at = 0
+
+  constructor(text: string, options: ScanOptions) {
+    this.#text = text
+    this.#options = options
+  }
+
+  run(): void {
+    this.#value()
+    while (this.#stack.length > 0) this.#step()
+    this.#space()
+    if (this.#at < this.#text.length) this.#bad('after top-level value')
+  }
+
+  #bad(where: string): never {
+    const code = this.#text.codePointAt(this.#at)
+    if (code === undefined) return this.#options.fail('unexpected end of JSON input')
+    return this.#options.fail(`invalid character ${show(String.fromCodePoint(code))} ${where}`)
+  }
+
+  #space(): void {
+    for (;;) {
+      const c = this.#text.charCodeAt(this.#at)
+      if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) return
+      this.#at++
+    }
+  }
+
+  /** After a value inside a list or object: separator or end. */
+  #step(): void {
+    const frame = this.#stack.at(-1)
+    if (frame === undefined) return
+    this.#space()
+    const c = this.#text[this.#at]
+    const end = frame.list ? ']' : '}'
+    if (c === end) {
+      this.#at++
+      this.#stack.pop()
+      return
+    }
+    if (c !== ',') this.#bad(frame.list ? 'after array element' : 'after object key:value pair')
+    this.#at++
+    this.#space()
+    if (frame.list) {
+      frame.index++
+      this.#value()
+    } else this.#member(frame, 'looking for beginning of object key string')
+  }
+
+  #member(frame: Frame, where: string): void {
+    if (this.#text[this.#at] !== '"') this.#bad(where)
+    const start = this.#at
+    this.#string()
+    const key = JSON.parse(this.#text.slice(start, this.#at)) as string
+    if (frame.keys?.has(key)) this.#options.onDuplicate?.(this.#stack.slice(0, -1).map(f => (f.list ? f.index : f.key)), key)
+    frame.keys?.add(key)
+    frame.key = key
+    this.#space()
+    if (this.#text[this.#at] !== ':') this.#bad('after object key')
+    this.#at++
+    this.#value()
+  }
+
+  #value(): void {
+    this.#space()
+    const c = this.#text[this.#at]
+    if (c === '{' || c === '[') this.#open(c === '[')
+    else if (c === '"') this.#string()
+    else if (c === 't') this.#literal('true')
+    else if (c === 'f') this.#literal('false')
+    else if (c === 'n') this.#literal('null')
+    else if (c !== undefined && (c === '-' || (c >= '0' && c <= '9'))) this.#number()
+    else this.#bad('looking for beginning of value')
+  }
+
+  #open(list: boolean): void {
+    this.#at++
+    const frame: Frame = { list, keys: this.#options.onDuplicate && !list ? new Set() : undefined, index: 0, key: '' }
+    if (this.#stack.push(frame) > this.#options.maxDepth) this.#options.fail('exceeded max depth')
+    this.#space()
+    if (this.#text[this.#at] === (list ? ']' : '}')) {
+      this.#at++
+      this.#stack.pop()
+    } else if (list) {
+      // The caller's loop goes on with the frame on top; a nested opening simply puts another one there.
+      this.#value()
+    } else this.#member(frame, 'looking for beginning of object key string')
+  }
+
+  #string(): void {
+    this.#at++
+    for (;;) {
+      const c = this.#text.charCodeAt(this.#at)
+      if (Number.isNaN(c) || c < 0x20) this.#bad('in string literal')
+      this.#at++
+      if (c === 0x22) return
+      if (c !== 0x5c) continue
+      const e = this.#text[this.#at]
+      if (e === undefined || !'"\\/bfnrtu'.includes(e)) this.#bad('in string escape code')
+      this.#at++
+      if (e !== 'u') continue
+      for (let i = 0; i < 4; i++) {
+        if (!/[0-9a-fA-F]/.test(this.#text[this.#at] ?? '')) this.#bad('in \\u hexadecimal character escape')
+        this.#at++
+      }
+    }
+  }
+
+  #literal(word: string): void {
+    for (let i = 0; i < word.length; i++) {
+      if (this.#text[this.#at] !== word[i]) this.#bad(`in literal ${word} (expecting '${word[i] ?? ''}')`)
+      this.#at++
+    }
+  }
+
+  #digits(where: string): void {
+    if (!/[0-9]/.test(this.#text[this.#at] ?? '')) this.#bad(where)
+    while (/[0-9]/.test(this.#text[this.#at] ?? '')) this.#at++
+  }
+
+  #number(): void {
+    if (this.#text[this.#at] === '-') this.#at++
+    if (this.#text[this.#at] === '0') this.#at++
+    else this.#digits('in numeric literal')
+    if (this.#text[this.#at] === '.') {
+      this.#at++
+      this.#digits('after decimal point in numeric literal')
+    }
+    if (/[eE]/.test(this.#text[this.#at] ?? '')) {
+      this.#at++
+      if (/[+-]/.test(this.#text[this.#at] ?? '')) this.#at++
+      this.#digits('in exponent of numeric literal')
+    }
+  }
+}
