@@ -19,7 +19,38 @@ export interface LiveCopy<T> {
   list(namespace?: string): T[]
   /** Rises with every change; for derived indexes. */
   readonly changes: number
+  /** Declares an index and returns its look-up; ask before `ready`. */
+  indexBy(values: (object: T) => readonly string[]): (value: string) => readonly T[]
   stop(): void
+}
+
+interface Index<T> {
+  add(object: T): void
+  remove(object: T): void
+  clear(): void
+  of(value: string): Iterable<T>
+}
+
+function createIndex<T>(values: (object: T) => readonly string[]): Index<T> {
+  const sets = new Map<string, Set<T>>()
+  return {
+    add(object) {
+      for (const value of values(object)) {
+        const set = sets.get(value)
+        if (set) set.add(object)
+        else sets.set(value, new Set([object]))
+      }
+    },
+    remove(object) {
+      for (const value of values(object)) {
+        const set = sets.get(value)
+        set?.delete(object)
+        if (set?.size === 0) sets.delete(value)
+      }
+    },
+    clear() { sets.clear() },
+    of: value => sets.get(value) ?? [],
+  }
 }
 
 const emptyNamespace = new Map<string, never>()
@@ -38,40 +69,42 @@ export function liveCopy<T extends KubernetesObject>(store: Store, place: Place,
     const slash = rest.indexOf('/')
     return [rest.slice(0, slash), rest.slice(slash + 1)]
   }
-  const keep = (into: Map<string, Map<string, T>>, entry: StoredEntry): T | undefined => {
+  const indexes: Index<T>[] = []
+  const keep = (into: Map<string, Map<string, T>>, entry: StoredEntry): void => {
     const [namespace, name] = locate(entry)
     let names = into.get(namespace)
     if (!names) into.set(namespace, (names = new Map()))
     const previous = names.get(name)
-    names.set(name, entry.object as unknown as T)
-    return previous
+    const object = entry.object as unknown as T
+    names.set(name, object)
+    for (const index of indexes) {
+      if (previous) index.remove(previous)
+      index.add(object)
+    }
   }
   const onEvent = (event: StoreEvent): void => {
     changes++
     if (event.type === 'put') {
-      const previous = keep(byNamespace, event.entry)
-      onChange?.(event.entry.object as unknown as T, 'put', previous)
+      keep(byNamespace, event.entry)
       return
     }
     const [namespace, name] = locate(event.entry)
     const names = byNamespace.get(namespace)
-    names?.delete(name)
-    if (names?.size === 0) byNamespace.delete(namespace)
-    onChange?.(event.previous.object as unknown as T, 'delete', undefined)
+    const previous = names?.get(name)
+    if (!names || !previous) return
+    names.delete(name)
+    if (names.size === 0) byNamespace.delete(namespace)
+    for (const index of indexes) index.remove(previous)
   }
   const load = async (): Promise<void> => {
     const { entries, revision } = await store.list(prefix)
     if (stopped) return
     const fresh = new Map<string, Map<string, T>>()
+    for (const index of indexes) index.clear()
     for (const entry of entries) keep(fresh, entry)
-    const old = byNamespace
     byNamespace = fresh
     changes++
     complete = true
-    if (onChange) {
-      for (const [namespace, names] of old) for (const [name, object] of names) if (!fresh.get(namespace)?.has(name)) onChange(object, 'delete', undefined)
-      for (const [namespace, names] of fresh) for (const [name, object] of names) onChange(object, 'put', old.get(namespace)?.get(name))
-    }
     endWatch = store.watch(prefix, { after: revision, onEvent, onEnd: reason => { if (!stopped && reason.code !== 'closed') void load() } })
   }
   const check = (): void => { if (!complete) throw new Error(`assertion failed: the copy of ${place.plural} is not loaded yet`) }
@@ -85,6 +118,12 @@ export function liveCopy<T extends KubernetesObject>(store: Store, place: Place,
       return [...byNamespace.values()].flatMap(names => [...names.values()])
     },
     get changes() { return changes },
+    indexBy(values) {
+      const index = createIndex(values)
+      indexes.push(index)
+      for (const names of byNamespace.values()) for (const object of names.values()) index.add(object)
+      return value => [...index.of(value)]
+    },
     stop() { stopped = true; endWatch() },
   }
 }

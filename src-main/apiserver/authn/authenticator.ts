@@ -1,0 +1,56 @@
+/**
+ * Who is asking: client certificate, then bearer token (service account, bootstrap). Without credentials only the health
+ * paths are open, to system:anonymous (anonymous access to anything else is off, unlike upstream's default).
+ */
+import { unauthorized } from '../../api/status-error.ts'
+import type { ApiRequest, UserInfo } from '../../api/request.ts'
+import type { Env } from '../../base/env.ts'
+import type { Authenticator } from '../contracts.ts'
+import type { LiveCopies } from '../live-copy.ts'
+import { createBootstrapTokens } from './bootstrap-tokens.ts'
+import type { ServiceAccountTokens } from './service-account-tokens.ts'
+import { createX509Authenticator } from './x509.ts'
+
+const anonymousPaths = new Set(['/healthz', '/livez', '/readyz'])
+const anonymous: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
+
+/** `authorities` are PEM certificates that may sign client certificates. */
+export function createAuthenticator(options: { env: Env; copies: LiveCopies; authorities: readonly string[]; tokens: ServiceAccountTokens }): Authenticator {
+  const x509 = createX509Authenticator(options)
+  const bootstrap = createBootstrapTokens(options)
+
+  return {
+    async authenticate(request) {
+      const token = bearerToken(request)
+      if (token !== undefined) {
+        const account = await options.tokens.verify(token)
+        if (account !== undefined && account !== 'invalid') return authenticated(account.user)
+        const bootstrapUser = account === 'invalid' ? 'invalid' : bootstrap.verify(token)
+        if (bootstrapUser !== undefined && bootstrapUser !== 'invalid') return authenticated(bootstrapUser)
+        // A wrong token beside a good certificate: upstream lets the certificate speak, too.
+        if (request.peer?.certificate === undefined) throw unauthorized()
+      }
+      const user = await x509.authenticate(request)
+      if (user) return authenticated(user)
+      return anonymousPaths.has(request.url.split('?')[0] ?? '') ? anonymous : undefined
+    },
+  }
+}
+
+/** Every user that proved who it is belongs to system:authenticated. */
+export function authenticated(user: UserInfo): UserInfo {
+  return user.groups.includes('system:authenticated') ? user : { ...user, groups: [...user.groups, 'system:authenticated'] }
+}
+
+/** RFC 6750; also the WebSocket subprotocol that browsers must use instead. */
+function bearerToken(request: ApiRequest): string | undefined {
+  const header = request.headers['authorization']
+  if (header !== undefined) {
+    const [scheme, token] = header.trim().split(/\s+/)
+    if (scheme?.toLowerCase() === 'bearer' && token) return token
+    throw unauthorized()
+  }
+  const prefix = 'base64url.bearer.authorization.k8s.io.'
+  const protocol = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(p => p.trim()).find(p => p.startsWith(prefix))
+  return protocol === undefined ? undefined : Buffer.from(protocol.slice(prefix.length), 'base64url').toString('utf8')
+}

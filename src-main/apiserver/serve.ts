@@ -1,0 +1,298 @@
+/**
+ * The TLS port of the API server: HTTP/2 and HTTP/1.1 on one listener, optional client certificates (verified by the
+ * x509 authenticator, not here), upgrades, limits. Turns what arrives into ApiRequests and writes ApiResponses.
+ * Listens on the loopback only unless told otherwise. `serveConnection` serves any byte stream as a connection, so the
+ * channels of a node's SSH connection reach the API without a port.
+ */
+import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import type { AddressInfo, Server } from 'node:net'
+import type { ApiHandler, ApiRequest, ApiResponse } from '../api/request.ts'
+import type { Env } from '../base/env.ts'
+import type { UpgradeHandler } from './contracts.ts'
+
+export interface ServeOptions {
+  readonly env: Env
+  readonly handle: ApiHandler
+  readonly upgrade: UpgradeHandler
+  /** PEM. */
+  readonly certificate: string
+  readonly privateKey: string
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** 0 picks a free one; undefined opens no port (only serveConnection). */
+  readonly port?: number
+  readonly limits?: Partial<ServeLimits>
+}
+
+export interface ServeLimits {
+  /** Of all header fields of a request. Kubernetes' own servers take 1 MiB; certificates and tokens fit in far less. */
+  readonly headerBytes: number
+  /** As upstream's --max-request-bytes: 3 MiB. */
+  readonly bodyBytes: number
+  /** Open connections, channels included: each costs some 30 kB. */
+  readonly connections: number
+  /** Requests at once on one HTTP/2 connection, as upstream. */
+  readonly streamsPerConnection: number
+  /** A client has this long to finish its headers, and then as long again without a byte of the body (slow-loris). */
+  readonly stallMs: number
+  /** HTTP/2 connections without a request are closed after this long. */
+  readonly idleMs: number
+}
+
+const defaultLimits: ServeLimits = { headerBytes: 64 * 1024, bodyBytes: 3 * 1024 * 1024, connections: 10_000, streamsPerConnection: 250, stallMs: 30_000, idleMs: 180_000 }
+
+export interface ApiPort {
+  /** The TCP port; 0 when none was opened. */
+  readonly port: number
+  readonly connections: number
+  /** Serves TLS on a byte stream as if it had been accepted at the port. */
+  serveConnection(stream: Duplex): void
+  /** Shows another certificate to new connections. */
+  setCertificate(certificate: string, privateKey: string): void
+  /** Refuses new connections, lets requests end for `graceMs` (default 2,000), then cuts the rest. */
+  stop(graceMs?: number): Promise<void>
+}
+
+type Incoming = IncomingMessage | Http2ServerRequest
+type Outgoing = ServerResponse | Http2ServerResponse
+
+/** Opens the port. Rejects with the system's error (EADDRINUSE …) when it cannot listen. */
+export async function serveHttps(options: ServeOptions): Promise<ApiPort> {
+  const limits = { ...defaultLimits, ...options.limits }
+  const server = createSecureServer({
+    allowHTTP1: true,
+    cert: options.certificate,
+    key: options.privateKey,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: limits.stallMs,
+    settings: { maxConcurrentStreams: limits.streamsPerConnection, maxHeaderListSize: limits.headerBytes, initialWindowSize: 1024 * 1024 },
+    maxSessionMemory: 64,
+    http1Options: { maxHeaderSize: limits.headerBytes } as object,
+  })
+  const http1 = server as unknown as { headersTimeout: number; requestTimeout: number; keepAliveTimeout: number; maxHeaderSize: number }
+  http1.headersTimeout = limits.stallMs
+  http1.requestTimeout = 10 * limits.stallMs
+  http1.keepAliveTimeout = limits.idleMs
+  http1.maxHeaderSize = limits.headerBytes
+
+  const sockets = new Set<TLSSocket>()
+  const sessions = new Set<ServerHttp2Session>()
+  trackConnections(server, sockets, sessions, limits)
+  server.on('request', (incoming: Incoming, outgoing: Outgoing) => { void answer(options, limits, incoming, outgoing) })
+  ;(server as unknown as Server).on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => { void takeOver(options, incoming, socket, head) })
+  server.on('sessionError', () => {}) // a client that breaks the protocol loses its connection; nothing to do for us
+  server.on('tlsClientError', () => {})
+  ;(server as unknown as Server).on('clientError', (_fault: Error, socket: Duplex) => { socket.destroy() })
+
+  if (options.port !== undefined) await listen(server, options.port, options.host ?? '127.0.0.1')
+  const address = options.port === undefined ? undefined : (server.address() as AddressInfo)
+  return {
+    port: address?.port ?? 0,
+    get connections() { return sockets.size },
+    serveConnection(stream) {
+      stream.on('error', () => {}) // the TLS socket above it ends with it
+      server.emit('connection', stream)
+    },
+    setCertificate(certificate, privateKey) { server.setSecureContext({ cert: certificate, key: privateKey, minVersion: 'TLSv1.2' }) },
+    stop: graceMs => stop(server, sockets, sessions, options, graceMs ?? 2_000),
+  }
+}
+
+function listen(server: Http2SecureServer, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, host, backlog: 1024 }, () => { server.off('error', reject); resolve() })
+  })
+}
+
+function trackConnections(server: Http2SecureServer, sockets: Set<TLSSocket>, sessions: Set<ServerHttp2Session>, limits: ServeLimits): void {
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    if (sockets.size >= limits.connections) { socket.destroy(); return }
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => { sockets.delete(socket) })
+  })
+  server.on('session', session => {
+    sessions.add(session)
+    session.once('close', () => { sessions.delete(session) })
+    session.on('error', () => {})
+    session.setTimeout(limits.idleMs, () => { if (streamsOf(session) === 0) session.close() })
+  })
+  server.on('stream', stream => {
+    const session = stream.session
+    if (!session) return
+    openStreams.set(session, streamsOf(session) + 1)
+    stream.once('close', () => { openStreams.set(session, streamsOf(session) - 1) })
+  })
+}
+
+const openStreams = new WeakMap<object, number>()
+function streamsOf(session: object): number { return openStreams.get(session) ?? 0 }
+
+async function stop(server: Http2SecureServer, sockets: Set<TLSSocket>, sessions: Set<ServerHttp2Session>, options: ServeOptions, graceMs: number): Promise<void> {
+  const closed = new Promise<void>(resolve => { if (options.port === undefined) resolve(); else server.close(() => { resolve() }) })
+  for (const session of sessions) session.close()
+  const cut = (): void => { for (const socket of sockets) socket.destroy() }
+  const cancel = options.env.clock.after(graceMs, cut)
+  if (graceMs === 0) cut()
+  await closed
+  cancel()
+  cut()
+}
+
+/* ---- requests ---- */
+
+function headersOf(headers: IncomingHttpHeaders): Record<string, string> {
+  const out = Object.create(null) as Record<string, string>
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue
+    if (name === ':authority') out['host'] ??= String(value)
+    else if (!name.startsWith(':')) out[name] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return out
+}
+
+function peerOf(socket: TLSSocket): ApiRequest['peer'] {
+  const certificate = typeof socket.getPeerX509Certificate === 'function' ? socket.getPeerX509Certificate() : undefined
+  const address = socket.remoteAddress ?? ''
+  return certificate ? { address, certificate: new Uint8Array(certificate.raw) } : { address }
+}
+
+function socketOf(incoming: Incoming): TLSSocket {
+  return ('stream' in incoming ? incoming.stream.session?.socket : incoming.socket) as TLSSocket
+}
+
+async function answer(options: ServeOptions, limits: ServeLimits, incoming: Incoming, outgoing: Outgoing): Promise<void> {
+  const abort = new AbortController()
+  outgoing.on('close', () => { abort.abort(new Error('the client went away')) })
+  outgoing.on('error', () => {})
+  incoming.on('error', () => {})
+  try {
+    const body = await readBody(options.env, limits, incoming)
+    if (body === 'too-large' || body === 'stalled') {
+      await refuse(options.env, outgoing, body)
+      return
+    }
+    const request: ApiRequest = {
+      method: incoming.method ?? 'GET',
+      url: incoming.url ?? '/',
+      headers: headersOf(incoming.headers),
+      ...(body.length > 0 ? { body: { bytes: body } } : {}),
+      peer: peerOf(socketOf(incoming)),
+      signal: abort.signal,
+      answer: 'bytes',
+    }
+    await write(await options.handle(request), outgoing, abort.signal)
+  } catch (fault) {
+    if (!abort.signal.aborted) options.env.log.log('error', 'a request failed', { method: incoming.method, fault })
+    if (!outgoing.headersSent) { outgoing.statusCode = 500; outgoing.end() }
+    else destroy(outgoing)
+  }
+}
+
+function destroy(outgoing: Outgoing): void {
+  if ('stream' in outgoing && outgoing.stream) (outgoing.stream as { destroy(): void }).destroy()
+  else (outgoing as ServerResponse).destroy()
+}
+
+/** The whole body, bounded in size and in the time between two chunks. Throws when the client goes away. */
+function readBody(env: Env, limits: ServeLimits, incoming: Incoming): Promise<Uint8Array | 'too-large' | 'stalled'> {
+  const declared = Number(incoming.headers['content-length'] ?? 0)
+  if (declared > limits.bodyBytes) return Promise.resolve('too-large')
+  if (incoming.method === 'GET' || incoming.method === 'HEAD') { incoming.resume(); return Promise.resolve(new Uint8Array()) }
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = []
+    let length = 0
+    let cancel = env.clock.after(limits.stallMs, () => { resolve('stalled') })
+    incoming.on('data', (chunk: Uint8Array) => {
+      cancel()
+      length += chunk.length
+      if (length > limits.bodyBytes) { incoming.pause(); resolve('too-large'); return }
+      chunks.push(chunk)
+      cancel = env.clock.after(limits.stallMs, () => { resolve('stalled') })
+    })
+    incoming.on('end', () => { cancel(); resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)) })
+    incoming.on('close', () => { cancel(); reject(new Error('the client went away')) })
+  })
+}
+
+async function refuse(env: Env, outgoing: Outgoing, why: 'too-large' | 'stalled'): Promise<void> {
+  const [code, reason, message] = why === 'too-large'
+    ? [413, 'RequestEntityTooLarge', 'Request entity too large: limit is 3145728'] as const
+    : [408, 'Timeout', 'the body of the request did not arrive in time'] as const
+  outgoing.writeHead(code, { 'content-type': 'application/json', ...('stream' in outgoing ? {} : { connection: 'close' }) })
+  outgoing.end(JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code }))
+  // What the client still sends is not read: the connection (or stream) ends once the answer is out.
+  env.clock.after(1_000, () => { destroy(outgoing) })
+}
+
+/* ---- answers ---- */
+
+/** Hop-by-hop fields, which HTTP/2 forbids and Node sets by itself for HTTP/1.1. */
+const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
+
+async function write(response: ApiResponse, outgoing: Outgoing, signal: AbortSignal): Promise<void> {
+  outgoing.statusCode = response.status
+  for (const [name, value] of Object.entries(response.headers)) {
+    if (!hopByHop.has(name)) outgoing.setHeader(name, value as string | string[])
+  }
+  const { body } = response
+  if (body.kind === 'bytes') {
+    outgoing.setHeader('content-length', body.chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+    for (const chunk of body.chunks) {
+      if (signal.aborted) return
+      if (!send(outgoing, chunk)) await drained(outgoing, signal)
+    }
+  } else if (body.kind === 'stream') {
+    if ('flushHeaders' in outgoing) outgoing.flushHeaders()
+    else outgoing.writeHead(response.status)
+    for await (const chunk of body.chunks) {
+      if (signal.aborted) return
+      if (!send(outgoing, chunk)) await drained(outgoing, signal)
+    }
+  } else if (body.kind !== 'none') {
+    throw new Error('assertion failed: an answer to the port must be bytes')
+  }
+  outgoing.end()
+}
+
+/** Both kinds of responses take the same call, but their overloads have no common signature. */
+function send(outgoing: Outgoing, chunk: Uint8Array): boolean {
+  return (outgoing as ServerResponse).write(chunk)
+}
+
+function drained(outgoing: Outgoing, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) { resolve(); return }
+    const done = (): void => { outgoing.off('drain', done); signal.removeEventListener('abort', done); resolve() }
+    outgoing.on('drain', done)
+    signal.addEventListener('abort', done)
+  })
+}
+
+/* ---- upgrades ---- */
+
+async function takeOver(options: ServeOptions, incoming: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<void> {
+  const abort = new AbortController()
+  socket.once('close', () => { abort.abort(new Error('the client went away')) })
+  socket.on('error', () => { socket.destroy() })
+  const request: ApiRequest = {
+    method: incoming.method ?? 'GET',
+    url: incoming.url ?? '/',
+    headers: headersOf(incoming.headers),
+    peer: peerOf(incoming.socket as TLSSocket),
+    signal: abort.signal,
+    answer: 'bytes',
+  }
+  try {
+    await options.upgrade(request, socket, head)
+  } catch (fault) {
+    options.env.log.log('error', 'an upgrade failed', { url: incoming.url?.split('?')[0], fault })
+    socket.destroy()
+  }
+}
