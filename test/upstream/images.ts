@@ -1,0 +1,101 @@
+/**
+ * The suite's images, made on this machine because no registry is asked: each is a small Debian tree (shell, DNS and HTTP
+ * clients) or a static busybox, with the programs that the tests call, under the name that the suite prints. They reach the practice
+ * hosts by `docker save` and `docker load`.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { agnhost, cacheDir } from './build.ts'
+
+interface ImageRecipe {
+  /** Matches the name without registry. */
+  readonly matches: RegExp
+  readonly base: 'debian' | 'busybox'
+  /** Options of `docker import --change`. */
+  readonly changes: readonly string[]
+}
+
+const path = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+const recipes: readonly ImageRecipe[] = [
+  { matches: /^agnhost:/, base: 'debian', changes: [path, 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'] },
+  { matches: /^busybox:/, base: 'busybox', changes: [path, 'CMD ["sh"]'] },
+  { matches: /^pause:/, base: 'busybox', changes: ['ENTRYPOINT ["/pause"]'] },
+  { matches: /^nonewprivs:/, base: 'debian', changes: [path, 'USER 1000', 'ENTRYPOINT ["/nnp"]'] },
+  { matches: /^nonroot:/, base: 'busybox', changes: [path, 'USER 1234', 'ENTRYPOINT ["/bin/id","-u"]'] },
+  { matches: /^nginx:/, base: 'debian', changes: [path, 'CMD ["/agnhost","netexec","--http-port=80"]', 'EXPOSE 80'] },
+  { matches: /^(kitten|nautilus|httpd|perl|resource-consumer):/, base: 'debian', changes: [path, 'CMD ["/agnhost","netexec","--http-port=80"]'] },
+]
+
+const packages = 'bind9-dnsutils,curl,iproute2,iputils-ping,netcat-openbsd,procps,ca-certificates,iptables'
+
+function docker(args: readonly string[]): string {
+  return execFileSync('docker', args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+}
+
+function debianTree(): string {
+  const tar = join(cacheDir, 'debian.tar')
+  if (existsSync(tar)) return tar
+  const tree = join(cacheDir, 'debian')
+  rmSync(tree, { recursive: true, force: true })
+  execFileSync('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', tree], { stdio: ['ignore', 'ignore', 'inherit'] })
+  copyFileSync(agnhost, join(tree, 'agnhost'))
+  rmSync(join(tree, 'var/cache/apt'), { recursive: true, force: true })
+  execFileSync('tar', ['-C', tree, '-cf', tar, '.'])
+  rmSync(tree, { recursive: true, force: true })
+  return tar
+}
+
+function busyboxTree(): string {
+  const tar = join(cacheDir, 'busybox.tar')
+  if (existsSync(tar)) return tar
+  const tree = join(cacheDir, 'busybox')
+  rmSync(tree, { recursive: true, force: true })
+  for (const folder of ['bin', 'sbin', 'usr/bin', 'usr/sbin', 'etc', 'tmp', 'var', 'root', 'home']) mkdirSync(join(tree, folder), { recursive: true })
+  copyFileSync('/bin/busybox', join(tree, 'bin/busybox'))
+  for (const applet of execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n')) if (applet !== 'busybox') symlinkSync('busybox', join(tree, 'bin', applet))
+  writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n')
+  writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
+  copyFileSync(agnhost, join(tree, 'agnhost'))
+  writeFileSync(join(tree, 'pause'), '#!/bin/sh\nexec /agnhost pause\n', { mode: 0o755 })
+  execFileSync('tar', ['-C', tree, '-cf', tar, '.'])
+  rmSync(tree, { recursive: true, force: true })
+  return tar
+}
+
+/** Names that the suite uses and that a recipe makes. */
+function imageNames(suite: string): { name: string; recipe: ImageRecipe }[] {
+  const printed = execFileSync(suite, ['--list-images'], { encoding: 'utf8', maxBuffer: 1024 * 1024 }).trim().split('\n').map(l => l.trim())
+  return printed.flatMap(name => {
+    const recipe = recipes.find(r => r.matches.test(name.slice(name.lastIndexOf('/') + 1)))
+    return recipe ? [{ name, recipe }] : []
+  })
+}
+
+function make(name: string, recipe: ImageRecipe): void {
+  try {
+    docker(['image', 'inspect', name, '--format', '{{.Id}}'])
+    return
+  } catch { /* not there yet */ }
+  docker(['import', ...recipe.changes.flatMap(change => ['--change', change]), recipe.base === 'debian' ? debianTree() : busyboxTree(), name])
+}
+
+/** Makes the images once and loads them on every practice host. */
+export async function pushSuiteImages(suite: string): Promise<void> {
+  const wanted = imageNames(suite)
+  for (const { name, recipe } of wanted) make(name, recipe)
+  const hosts = docker(['ps', '--format', '{{.Names}}', '--filter', 'name=quarterdeck-practice']).trim().split('\n').filter(Boolean)
+  for (const host of hosts) await load(wanted.map(w => w.name), host)
+}
+
+function load(names: readonly string[], host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const save = spawn('docker', ['save', ...names], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const into = spawn('docker', ['exec', '-i', host, 'docker', 'load'], { stdio: ['pipe', 'ignore', 'inherit'] })
+    save.stdout.pipe(into.stdin)
+    save.on('error', reject)
+    into.on('error', reject)
+    into.on('close', code => { if (code === 0) resolve(); else reject(new Error(`loading the suite's images on ${host} failed`)) })
+  })
+}
