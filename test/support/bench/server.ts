@@ -1,0 +1,51 @@
+/** Starts a headless control plane of its own for a benchmark, from the built bundle where there is one, and ends it. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+export interface BenchServer {
+  readonly kubeconfig: string
+  /** From the start of the process to its ready line, ms. */
+  readonly readyMs: number
+  readonly dataDir: string
+  residentBytes(): number
+  stop(keepData?: boolean): Promise<void>
+}
+
+/** `dataDir` of an earlier run to start on its data. */
+export async function startServer(dataDir = mkdtempSync(join(tmpdir(), 'quarterdeck-bench-'))): Promise<BenchServer> {
+  const bundle = join(root, 'out/server/headless.js')
+  const program = existsSync(bundle) ? bundle : join(root, 'src-main/server/headless.ts')
+  const kubeconfig = join(dataDir, 'bench.kubeconfig')
+  const began = performance.now()
+  const child = spawn(process.execPath, [program, '--data-dir', join(dataDir, 'data'), '--api-port', '0', '--ui-port', '0', '--kubeconfig', kubeconfig], { stdio: ['ignore', 'pipe', 'pipe'] })
+  await readyLine(child)
+  const readyMs = performance.now() - began
+  return {
+    kubeconfig, readyMs, dataDir,
+    residentBytes: () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid ?? 0}/status`, 'utf8'))?.[1] ?? 0) * 1024,
+    async stop(keepData = false) {
+      const ended = new Promise<void>(resolve => { child.once('close', () => { resolve() }) })
+      child.kill('SIGTERM')
+      await ended
+      if (!keepData) rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+function readyLine(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    let faults = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      if (output.includes('"ready":true')) resolve()
+    })
+    child.stderr?.on('data', (chunk: Buffer) => { faults = (faults + chunk.toString()).slice(-4096) })
+    child.once('close', code => { reject(new Error(`the control plane ended with ${code ?? 'a signal'}: ${faults}`)) })
+  })
+}
