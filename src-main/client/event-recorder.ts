@@ -12,7 +12,8 @@ import type { Env } from '../base/env.ts'
 import type { Client } from './client.ts'
 
 export interface Recorder {
-  event(object: KubernetesObject, type: 'Normal' | 'Warning', reason: string, message: string): void
+  /** `fieldPath` names a part of the object: `spec.containers{web}`. */
+  event(object: KubernetesObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void
   /** Resolves when all events recorded so far were written or given up. */
   flushed(): Promise<void>
   stop(): void
@@ -54,9 +55,9 @@ export function createEventRecorder(options: RecorderOptions): Recorder {
   let running: Promise<void> | undefined
   let stopped = false
 
-  function event(object: KubernetesObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  function event(object: KubernetesObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
     if (stopped || queue.length >= maxQueued) return
-    const made = makeEvent(options, object, type, reason, message)
+    const made = makeEvent(options, object, type, reason, message, fieldPath)
     if (!takeToken(buckets, `${made.source?.component}/${made.involvedObject.uid ?? made.involvedObject.name ?? ''}`, env.clock.awakeMs())) return
     queue.push(aggregate(similar, made, env.clock.awakeMs()))
     running ??= drain().finally(() => { running = undefined })
@@ -75,13 +76,14 @@ export function createEventRecorder(options: RecorderOptions): Recorder {
   }
 }
 
-function makeEvent(options: RecorderOptions, object: KubernetesObject, type: string, reason: string, message: string): Event {
+function makeEvent(options: RecorderOptions, object: KubernetesObject, type: string, reason: string, message: string, fieldPath?: string): Event {
   const { namespace, name, uid, resourceVersion } = object.metadata
   const involvedObject: ObjectReference = { kind: object.kind, apiVersion: object.apiVersion }
   if (namespace) involvedObject.namespace = namespace
   if (name) involvedObject.name = name
   if (uid) involvedObject.uid = uid
   if (resourceVersion) involvedObject.resourceVersion = resourceVersion
+  if (fieldPath) involvedObject.fieldPath = fieldPath
   const nowMs = options.env.clock.now()
   const now = formatTime(nowMs)
   const suffix = (BigInt(Math.floor(nowMs)) * 1_000_000n + BigInt(Math.floor(options.env.random.next() * 1_000_000))).toString(16)
@@ -106,7 +108,7 @@ function takeToken(buckets: Map<string, Bucket>, key: string, nowMs: number): bo
 
 function groupKey(event: Event): string {
   const at = event.involvedObject
-  return [event.source?.component, event.source?.host, at.kind, at.namespace, at.name, at.uid, at.apiVersion, event.type, event.reason].join('|')
+  return [event.source?.component, event.source?.host, at.kind, at.namespace, at.name, at.uid, at.apiVersion, at.fieldPath, event.type, event.reason].join('|')
 }
 
 function aggregate(similar: Map<string, Similar>, event: Event, nowMs: number): Event {
