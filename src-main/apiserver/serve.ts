@@ -157,7 +157,16 @@ function headersOf(headers: IncomingHttpHeaders): Record<string, string> {
   return out
 }
 
+const peers = new WeakMap<TLSSocket, NonNullable<ApiRequest['peer']>>()
+
+/** One object a connection, so that the authenticator verifies a certificate once. */
 function peerOf(socket: TLSSocket): ApiRequest['peer'] {
+  let peer = peers.get(socket)
+  if (!peer) peers.set(socket, (peer = readPeer(socket)))
+  return peer
+}
+
+function readPeer(socket: TLSSocket): NonNullable<ApiRequest['peer']> {
   const certificate = typeof socket.getPeerX509Certificate === 'function' ? socket.getPeerX509Certificate() : undefined
   const address = socket.remoteAddress ?? ''
   return certificate ? { address, certificate: new Uint8Array(certificate.raw) } : { address }
@@ -249,8 +258,8 @@ async function write(response: ApiResponse, outgoing: Outgoing, signal: AbortSig
       if (!send(outgoing, chunk)) await drained(outgoing, signal)
     }
   } else if (body.kind === 'stream') {
-    if ('flushHeaders' in outgoing) outgoing.flushHeaders()
-    else outgoing.writeHead(response.status)
+    // The client sees the headers before the first chunk: a watch may be silent for long.
+    ;(outgoing as ServerResponse).flushHeaders()
     for await (const chunk of body.chunks) {
       if (signal.aborted) return
       if (!send(outgoing, chunk)) await drained(outgoing, signal)

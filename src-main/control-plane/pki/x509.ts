@@ -8,11 +8,9 @@ import { webcrypto } from 'node:crypto'
 async function library(): Promise<typeof import('@peculiar/x509')> {
   await import('reflect-metadata')
   const x509 = await import('@peculiar/x509')
-  x509.cryptoProvider.set(webcrypto as Crypto)
+  x509.cryptoProvider.set(webcrypto as unknown as globalThis.Crypto)
   return x509
 }
-
-type Crypto = Parameters<(typeof import('@peculiar/x509'))['cryptoProvider']['set']>[0]
 
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
@@ -121,7 +119,7 @@ export async function signRequest(authority: KeyPair, requestPem: string, option
   const request = new x509.Pkcs10CertificateRequest(requestPem)
   if (!await request.verify()) throw new Error('the signature of the certificate request is wrong')
   const issuer = new x509.X509Certificate(authority.certificate)
-  const names = request.getExtension(x509.SubjectAlternativeNameExtension)
+  const names = request.extensions.find(extension => extension instanceof x509.SubjectAlternativeNameExtension)
   const bits = options.usages.reduce((sum, usage) => sum | (keyUsageBits[usage] ?? 0), 0)
   const extended = options.usages.flatMap(usage => extendedUsages[usage] ?? [])
   const certificate = await x509.X509CertificateGenerator.create({

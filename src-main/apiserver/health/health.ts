@@ -1,0 +1,77 @@
+/** /healthz, /livez, /readyz (with ?verbose, ?exclude= and one path a check) and /metrics. */
+import { textResponse } from '../respond.ts'
+import type { NonResourceHandler } from '../contracts.ts'
+
+export interface HealthCheck {
+  readonly name: string
+  /** Resolves when all is well; throws why not. */
+  check(): void | Promise<void>
+  /** Paths that ask it; default all three. A server that is only not ready yet should not be restarted, so give 'readyz' alone for those. */
+  readonly on?: readonly ('healthz' | 'livez' | 'readyz')[]
+}
+
+/** One line of text per check, in upstream's form. */
+export function healthHandler(checks: readonly HealthCheck[], log: (text: string) => void): NonResourceHandler {
+  return async ({ info }) => {
+    const match = /^\/(healthz|livez|readyz)(?:\/(.+))?\/?$/.exec(info.path)
+    if (!match) return undefined
+    const path = match[1] as 'healthz' | 'livez' | 'readyz'
+    const all = checks.filter(one => (one.on ?? [path]).includes(path))
+    if (match[2] !== undefined) {
+      const one = all.find(candidate => candidate.name === match[2])
+      if (!one) return undefined
+      const fault = await run(one)
+      return fault === undefined ? textResponse('ok', { headers: noCache }) : textResponse(`internal server error: ${fault}\n`, { status: 500, headers: noCache })
+    }
+    const excluded = new Set(info.query.getAll('exclude'))
+    const lines: string[] = []
+    const failed: string[] = []
+    for (const one of all) {
+      if (excluded.delete(one.name)) { lines.push(`[+]${one.name} excluded: ok`); continue }
+      const fault = await run(one)
+      if (fault === undefined) { lines.push(`[+]${one.name} ok`); continue }
+      failed.push(one.name)
+      lines.push(`[-]${one.name} failed: reason withheld`)
+      log(`health check ${one.name} failed: ${fault}`)
+    }
+    if (excluded.size > 0) lines.push(`warn: some health checks cannot be excluded: no matches for ${[...excluded].map(name => JSON.stringify(name)).join(',')}`)
+    if (failed.length > 0) return textResponse(`${lines.join('\n')}\n${path} check failed\n`, { status: 500, headers: noCache })
+    return textResponse(info.query.has('verbose') ? `${lines.join('\n')}\n${path} check passed\n` : 'ok', { headers: noCache })
+  }
+}
+
+const noCache = { 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' }
+
+async function run(check: HealthCheck): Promise<string | undefined> {
+  try {
+    await check.check()
+    return undefined
+  } catch (fault) {
+    return fault instanceof Error ? fault.message : String(fault)
+  }
+}
+
+export interface Metric {
+  readonly name: string
+  readonly help: string
+  readonly type: 'gauge' | 'counter'
+  readonly samples: readonly { readonly labels?: Readonly<Record<string, string>>; readonly value: number }[]
+}
+
+/** /metrics in Prometheus' text form. */
+export function metricsHandler(collect: () => readonly Metric[]): NonResourceHandler {
+  return ({ info }) => {
+    if (info.path !== '/metrics') return Promise.resolve(undefined)
+    const lines = collect().flatMap(metric => [
+      `# HELP ${metric.name} ${metric.help}`,
+      `# TYPE ${metric.name} ${metric.type}`,
+      ...metric.samples.map(sample => `${metric.name}${labelText(sample.labels)} ${sample.value}`),
+    ])
+    return Promise.resolve(textResponse(`${lines.join('\n')}\n`, { contentType: 'text/plain; version=0.0.4; charset=utf-8' }))
+  }
+}
+
+function labelText(labels: Readonly<Record<string, string>> = {}): string {
+  const parts = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, c => (c === '\n' ? '\\n' : `\\${c}`))}"`)
+  return parts.length === 0 ? '' : `{${parts.join(',')}}`
+}
