@@ -54,6 +54,11 @@ export async function becomeRoot(env: Env, connection: SshConnection, choice: Pr
   return host
 }
 
+/** A script as the login user, for hosts where root cannot be had. Gives standard output whatever the status. */
+export async function runAsUser(env: Env, connection: SshConnection, script: string, options: RunOptions = {}): Promise<string> {
+  return (await execute(env, connection, { commandLine: `/bin/sh -c ${quote(script)}` }, undefined, options)).stdout
+}
+
 function remoteHost(env: Env, connection: SshConnection, privilege: Privilege): RemoteHost {
   const address = connection.target.address
   const root = (script: string, options: RunOptions = {}): Promise<RunResult> => execute(env, connection, asRoot(script, privilege), readyMark, options)
