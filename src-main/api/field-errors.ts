@@ -67,3 +67,11 @@ export function notFoundField(path: FieldPath, value: unknown): FieldError {
 export function typeInvalid(path: FieldPath, value: unknown, detail: string): FieldError {
   return { type: 'FieldValueTypeInvalid', field: at(path), message: `Invalid value: ${show(value)}: ${detail}` }
 }
+/** As notSupported, for the few lists that Kubernetes gives in its own order. */
+export function notSupportedInOrder(path: FieldPath, value: unknown, supported: readonly string[]): FieldError {
+  return { type: 'FieldValueNotSupported', field: at(path), message: `Unsupported value: ${show(value)}: supported values: ${supported.map(v => JSON.stringify(v)).join(', ')}` }
+}
+/** Invalid, where Kubernetes leaves the value out of the text. */
+export function invalidWithoutValue(path: FieldPath, detail: string): FieldError {
+  return { type: 'FieldValueInvalid', field: at(path), message: `Invalid value: ${detail}` }
+}

@@ -9,6 +9,6 @@ export const nodes = defineResource<Node>({
   shortNames: ['no'],
   schema: 'io.k8s.api.core.v1.Node',
   subresources: { status: true, others: ['proxy'] },
-  columns: [nameColumn(), ...nodeColumns],
+  columns: [nameColumn()],
   menu: { area: 'cluster', order: 20 },
 })

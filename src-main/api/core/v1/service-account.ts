@@ -4,6 +4,16 @@ import type { ServiceAccount } from '../../generated/core-v1.ts'
 
 export type { ServiceAccount }
 
+/** User name of a service account in authentication and RBAC. */
+export function serviceAccountUserName(namespace: string, name: string): string {
+  return `system:serviceaccount:${namespace}:${name}`
+}
+
+/** Groups every service account is in. */
+export function serviceAccountGroups(namespace: string): string[] {
+  return ['system:serviceaccounts', `system:serviceaccounts:${namespace}`]
+}
+
 export const serviceAccounts = defineResource<ServiceAccount>({
   group: '', version: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', scope: 'Namespaced',
   shortNames: ['sa'],
@@ -11,4 +21,8 @@ export const serviceAccounts = defineResource<ServiceAccount>({
   subresources: { others: ['token'] },
   columns: [nameColumn(), ageColumn()],
   menu: { area: 'access', order: 10 },
+  warnings(account) {
+    const annotation = 'kubernetes.io/enforce-mountable-secrets'
+    return Object.hasOwn(account.metadata.annotations ?? {}, annotation) ? [`metadata.annotations[${annotation}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`] : []
+  },
 })
