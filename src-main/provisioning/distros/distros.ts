@@ -1,6 +1,8 @@
 /** Which distributions can become nodes and how packages are installed there. The facts stand in resources/distros/distros.json. */
+import { agentPaths } from '../../api/agent.ts'
 import data from '../../../resources/distros/distros.json' with { type: 'json' }
 import type { HostFacts } from '../facts/facts.ts'
+import { hostFiles } from '../host/host-files.ts'
 import { sh } from '../host/shell.ts'
 
 export type PackageFamily = 'apt' | 'dnf' | 'zypper'
@@ -32,11 +34,12 @@ export function packagesFor(facts: HostFacts, kind: 'docker' | 'host'): readonly
 }
 
 /**
- * Script that installs packages without asking anything, and prints `installed=<name>` for each package that was not
- * there before (dependencies too), so that removal takes away what was added and nothing else.
+ * Script that installs packages without asking anything. It notes each package that was not there before (dependencies
+ * too) in hostFiles.packagesInstalled, also when an earlier run was cut, so that removal takes away what was added
+ * and nothing else.
  */
 export function installScript(family: PackageFamily, packages: readonly string[]): string {
-  const list = { apt: "dpkg-query -W -f '${Package}\\n' | sort", dnf: "rpm -qa --qf '%{NAME}\\n' | sort", zypper: "rpm -qa --qf '%{NAME}\\n' | sort" }[family]
+  const list = { apt: "dpkg-query -W -f '${Package}\\n' | LC_ALL=C sort -u", dnf: "rpm -qa --qf '%{NAME}\\n' | LC_ALL=C sort -u", zypper: "rpm -qa --qf '%{NAME}\\n' | LC_ALL=C sort -u" }[family]
   const install = {
     apt: sh`export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
 o="-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Acquire::Retries=2"
@@ -45,12 +48,14 @@ apt-get $o install -qy --no-install-recommends ${packages} || { apt-get $o updat
     dnf: sh`if command -v dnf >/dev/null 2>&1; then dnf -y install ${packages}; else yum -y install ${packages}; fi`,
     zypper: sh`zypper --non-interactive --gpg-auto-import-keys install --no-recommends ${packages}`,
   }[family]
-  return `set -e
-before=$(${list})
-{ ${install}
-} 1>&2
-after=$(${list})
-for p in $after; do echo "$before" | grep -qxF "$p" || echo "installed=$p"; done`
+  return sh`set -e
+export LC_ALL=C
+mkdir -p ${agentPaths.stateDir}
+[ -s ${hostFiles.packagesBefore} ] || { LIST > ${`${hostFiles.packagesBefore}.new`}; mv ${`${hostFiles.packagesBefore}.new`} ${hostFiles.packagesBefore}; }
+INSTALL
+LIST | comm -13 ${hostFiles.packagesBefore} - >> ${hostFiles.packagesInstalled}
+sort -u -o ${hostFiles.packagesInstalled} ${hostFiles.packagesInstalled}
+rm -f ${hostFiles.packagesBefore}`.replaceAll('LIST', () => list).replace('INSTALL', () => install)
 }
 
 /** Script that removes packages with their configuration. Names that are gone already are no fault. */

@@ -1,5 +1,6 @@
 /** The script behind HostFacts. Plain POSIX sh, reads only; each line of its output is `key=value`. */
 import { agentPaths } from '../../api/agent.ts'
+import { hostFiles } from '../host/host-files.ts'
 import { sh } from '../host/shell.ts'
 
 const programs = ['curl', 'nft', 'iptables', 'iptables-legacy', 'ip', 'bridge', 'modprobe', 'tar', 'gzip', 'sha256sum', 'ss', 'conntrack', 'getenforce', 'firewall-cmd', 'ufw', 'systemctl', 'docker', 'k3s', 'kubelet', 'microk8s']
@@ -31,7 +32,7 @@ dockerRoot={{.DockerRootDir}}' 2>/dev/null
 else echo dockerInstalled=no; fi
 if [ -f ${agentPaths.config} ]; then
   echo "agentVersion=$(sed -n 's/.*"agentVersion" *: *"\([0-9a-f]*\)".*/\1/p' ${agentPaths.config} 2>/dev/null | head -n 1)"
-  echo "agentConfigDigest=$(sha256sum ${agentPaths.config} 2>/dev/null | cut -c 1-16)"
+  cat ${hostFiles.stamp} 2>/dev/null
 fi
 echo "agentActive=$(systemctl is-active ${agentPaths.unitName} 2>/dev/null)"
 echo "clock=$(date +%s)"

@@ -28,7 +28,8 @@ export interface HostFacts {
   /** Digest of the agent bundle that is configured, '' when none is. */
   readonly agentVersion: string
   readonly agentActive: boolean
-  /** First 16 hexadecimal digits of the SHA-256 of the agent's configuration file, '' when there is none. */
+  /** What provisioning noted when it wrote the agent's configuration: digest of the cluster's CA and of the configuration without its token. */
+  readonly agentCluster: string
   readonly agentConfigDigest: string
   /** Seconds since 1970 by the host's clock. */
   readonly clockSeconds: number
@@ -62,7 +63,7 @@ export function parseFacts(output: string): HostFacts {
     cgroupVersion: number('cgroupVersion'), cgroupControllers: one('cgroupControllers').split(/\s+/).filter(word => word !== ''), glibc: one('glibc'), cpus: number('cpus'), memoryBytes: number('memoryKiB') * 1024,
     disks: many('disk').map(parseDisk),
     docker: { installed: one('dockerInstalled') === 'yes', active: one('dockerVersion') !== '', version: one('dockerVersion'), apiVersion: one('dockerApiVersion'), swarm: one('dockerSwarm') === 'active', rootDir: one('dockerRoot') || '/var/lib/docker' },
-    agentVersion: one('agentVersion'), agentActive: one('agentActive') === 'active', agentConfigDigest: one('agentConfigDigest'), clockSeconds: number('clock'), addresses: many('address'), defaultAddress: one('defaultAddress'), defaultDevice: one('defaultDevice'),
+    agentVersion: one('agentVersion'), agentActive: one('agentActive') === 'active', agentCluster: one('agentCluster'), agentConfigDigest: one('agentConfigDigest'), clockSeconds: number('clock'), addresses: many('address'), defaultAddress: one('defaultAddress'), defaultDevice: one('defaultDevice'),
     packageManager: manager === 'apt' || manager === 'dnf' || manager === 'yum' || manager === 'zypper' || manager === 'apk' ? manager : '',
     programs: new Set(many('program')),
     sysctls: Object.fromEntries(many('sysctl').map(line => { const [name = '', ...rest] = line.split(' '); return [name, rest.join(' ').trim()] })),
