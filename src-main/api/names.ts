@@ -8,8 +8,9 @@ function regexFault(message: string, pattern: string, ...examples: string[]): st
   return `${message} (${examples.length > 0 ? `e.g. ${shown}` : ''}regex used for validation is '${pattern}')`
 }
 
-function maxLength(max: number): string {
-  return `must be no more than ${max} bytes`
+/** Kubernetes speaks of characters in some validators and of bytes in others; it counts bytes in all. */
+function maxLength(max: number, unit: 'bytes' | 'characters' = 'characters'): string {
+  return `must be no more than ${max} ${unit}`
 }
 
 /** Bytes of the UTF-8 of a text. */
@@ -84,7 +85,7 @@ export function isQualifiedName(v: string): string[] {
     return [`${regexFault(`a qualified name ${qualifiedText}`, qualifiedPart, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
   }
   if (name === '') faults.push('name part must be non-empty')
-  else if (byteLength(name) > 63) faults.push(`name part ${maxLength(63)}`)
+  else if (byteLength(name) > 63) faults.push(`name part ${maxLength(63, 'bytes')}`)
   if (!qualifiedPartRegex.test(name)) faults.push(`name part ${regexFault(qualifiedText, qualifiedPart, 'MyName', 'my.name', '123-abc')}`)
   return faults
 }
@@ -92,7 +93,7 @@ export function isQualifiedName(v: string): string[] {
 const labelValueFault = regexFault("a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", `(${qualifiedPart})?`, 'MyValue', 'my_value', '12345')
 
 export function isValidLabelValue(v: string): string[] {
-  return [...(byteLength(v) > 63 ? [maxLength(63)] : []), ...(v === '' || qualifiedPartRegex.test(v) ? [] : [labelValueFault])]
+  return [...(byteLength(v) > 63 ? [maxLength(63, 'bytes')] : []), ...(v === '' || qualifiedPartRegex.test(v) ? [] : [labelValueFault])]
 }
 
 export function isInRange(v: number, min: number, max: number): string[] {
