@@ -50,6 +50,8 @@ export interface ControllerDefinition<T extends KubernetesObject = KubernetesObj
   readonly reads?: readonly AnyResource[]
   /** What it may write, `resource` or `resource/subresource`; its RBAC role is derived from these and the inputs. */
   readonly writes: readonly { readonly resource: AnyResource; readonly subresource?: string; readonly verbs?: readonly string[] }[]
+  /** RBAC rules that cannot be told by kinds: a controller that works on all kinds. */
+  readonly rules?: readonly PolicyRule[]
   readonly workers: number
   /** Indexes it needs on its inputs. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- indexes of unlike kinds in one list

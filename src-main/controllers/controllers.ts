@@ -1,0 +1,56 @@
+/** The list of controllers. To add one: a directory with its wiring and pure planner, and a line here. */
+import type { AnyResource } from '../api/resource.ts'
+import type { AnyController } from '../controller-runtime/controller.ts'
+import { bootstrapTokenCleaner } from './bootstrap-token-cleaner/bootstrap-token-cleaner.ts'
+import { certificateApprover, certificateSigner } from './certificates/certificates.ts'
+import type { CertificateTools } from './certificates/certificates.ts'
+import { clusterRoleAggregationController } from './clusterrole-aggregation/clusterrole-aggregation.ts'
+import { deploymentController } from './deployment/deployment.ts'
+import { disruptionController } from './disruption/disruption.ts'
+import { endpointsController } from './endpoints/endpoints.ts'
+import { endpointSliceController } from './endpointslice/endpointslice.ts'
+import { garbageCollector } from './garbage-collector/garbage-collector.ts'
+import { namespaceController } from './namespace/namespace.ts'
+import { nodeIpamController } from './node-ipam/node-ipam.ts'
+import type { NodeIpamOptions } from './node-ipam/node-ipam.ts'
+import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts'
+import type { NodeLifecycleOptions } from './node-lifecycle/node-lifecycle.ts'
+import { podGarbageCollector } from './pod-gc/pod-gc.ts'
+import { replicaSetController } from './replicaset/replicaset.ts'
+import { rootCaCertPublisher } from './root-ca-cert-publisher/root-ca-cert-publisher.ts'
+import { serviceAccountController } from './serviceaccount/serviceaccount.ts'
+import { taintEvictionController } from './taint-eviction/taint-eviction.ts'
+
+export type { CertificateTools, RequestFacts } from './certificates/certificates.ts'
+
+export interface ControllersOptions {
+  /** All kinds served now, custom ones too. */
+  readonly resources: () => readonly AnyResource[]
+  /** PEM of the cluster's CA, for pods; absent: kube-root-ca.crt is not published. */
+  readonly certificateAuthority?: () => string
+  /** Absent: certificate requests stay pending. */
+  readonly certificates?: CertificateTools
+  readonly nodeLifecycle?: NodeLifecycleOptions
+  readonly nodeIpam?: NodeIpamOptions
+}
+
+export function allControllers(options: ControllersOptions): AnyController[] {
+  return [
+    replicaSetController,
+    deploymentController,
+    endpointsController,
+    endpointSliceController,
+    namespaceController(options.resources),
+    garbageCollector(options.resources),
+    serviceAccountController,
+    ...(options.certificateAuthority ? [rootCaCertPublisher(options.certificateAuthority)] : []),
+    nodeIpamController(options.nodeIpam),
+    nodeLifecycleController(options.nodeLifecycle),
+    taintEvictionController,
+    podGarbageCollector,
+    ...(options.certificates ? [certificateApprover(options.certificates), certificateSigner(options.certificates)] : []),
+    clusterRoleAggregationController,
+    bootstrapTokenCleaner,
+    disruptionController,
+  ]
+}
