@@ -1,0 +1,122 @@
+/** PATCH: JSON patch, merge patch, strategic merge patch and server-side apply. */
+import { applyJsonPatch } from '../../api/patch/json-patch.ts'
+import { applyMergePatch } from '../../api/patch/merge-patch.ts'
+import { applyStrategicMergePatch } from '../../api/patch/strategic-merge-patch.ts'
+import { applyServerSide } from '../../api/managed-fields/apply.ts'
+import { decodeValue } from '../../api/decode.ts'
+import { cloneJson, isObject, parseJson } from '../../api/json.ts'
+import type { KubernetesObject } from '../../api/meta.ts'
+import { groupVersion } from '../../api/meta.ts'
+import type { ApiResponse } from '../../api/request.ts'
+import { schemaOf } from '../../api/schema.ts'
+import { badRequest, StatusError } from '../../api/status-error.ts'
+import { parseYaml } from '../../api/yaml.ts'
+import { isCustom } from '../registry/strategy-facts.ts'
+import { checkBodySize, checkNamespace, prepared } from './body.ts'
+import type { Call } from './call.ts'
+import { admissionAttributes, mutate, warn, writeScope } from './call.ts'
+import { dropRepeatedOwners } from './create.ts'
+import { recordManager } from './managed.ts'
+import { contentTypeOf } from './negotiation.ts'
+import { writeQuery } from './query-options.ts'
+import type { WriteQuery } from './query-options.ts'
+import { checkAcceptable, objectResponse } from './respond.ts'
+import { checkName } from './update.ts'
+
+export type PatchKind = 'json' | 'merge' | 'strategic' | 'apply'
+
+const kinds: ReadonlyMap<string, PatchKind> = new Map<string, PatchKind>([
+  ['application/json-patch+json', 'json'],
+  ['application/merge-patch+json', 'merge'],
+  ['application/strategic-merge-patch+json', 'strategic'],
+  ['application/apply-patch+yaml', 'apply'],
+  ['application/apply-patch+json', 'apply'],
+])
+
+/** The patch type of a Content-Type header. Throws a 415. */
+export function patchKindOf(header: string | undefined, custom: boolean): PatchKind {
+  const kind = kinds.get(contentTypeOf(header))
+  const offered = [...kinds.keys()].filter(type => type !== 'application/apply-patch+json' && !(custom && type === 'application/strategic-merge-patch+json'))
+  if (!kind || (custom && kind === 'strategic')) {
+    throw new StatusError(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${[...offered].join(', ')}`)
+  }
+  return kind
+}
+
+/** The patch document. Throws badRequest. */
+export function readPatch(call: Call, kind: PatchKind): unknown {
+  const { request } = call
+  checkBodySize(request)
+  if (!request.body) return badDocument('unexpected end of JSON input')
+  if ('object' in request.body) return cloneJson(request.body.object)
+  try {
+    return kind === 'apply' ? parseYaml(new TextDecoder().decode(request.body.bytes))[0] : parseJson(request.body.bytes)
+  } catch (fault) {
+    return badDocument(kind === 'apply' ? `error decoding YAML: ${fault instanceof Error ? fault.message : String(fault)}` : kind === 'merge' ? 'invalid JSON patch' : `error decoding patch: ${fault instanceof Error ? fault.message : String(fault)}`)
+  }
+}
+
+function badDocument(message: string): never {
+  throw badRequest(message)
+}
+
+/** One function from the present object to the patched one, both in the version of the request. */
+export function patcher(call: Call, kind: PatchKind, document: unknown, query: WriteQuery): (previous: KubernetesObject | undefined) => KubernetesObject {
+  const { resource: r } = call
+  const schema = schemaOf(r)
+  if (kind === 'apply') {
+    return previous => applyServerSide({
+      live: previous, applied: document as KubernetesObject, manager: query.fieldManager, force: query.force, subresource: call.info.subresource,
+      apiVersion: groupVersion(r.group, r.version), schema, now: call.env.clock.now(),
+    }).object
+  }
+  return previous => {
+    const live = cloneJson(previous) as unknown
+    const patched = kind === 'json' ? applyJsonPatch(live, document as never) : kind === 'merge' ? applyMergePatch(live, document) : applyStrategicMergePatch(live, document, schema)
+    if (!isObject(patched)) throw badRequest('the patched object is no object')
+    const decoded = decodeValue(patched, r, query.fieldValidation)
+    for (const text of decoded.warnings) warn(call, text)
+    return decoded.object as KubernetesObject
+  }
+}
+
+export async function patchEndpoint(call: Call): Promise<ApiResponse> {
+  const { resource: r } = call
+  const kind = patchKindOf(call.request.headers['content-type'], isCustom(r))
+  checkAcceptable(call)
+  const query = writeQuery(call.info.query, 'PatchOptions', kind === 'apply')
+  const document = readPatch(call, kind)
+  if (kind === 'apply') checkApplied(call, document)
+  const change = patcher(call, kind, document, query)
+  const outcome = await call.registry.update(writeScope(call, query.dryRun, query.object), {
+    name: call.info.name,
+    whenMissing: kind === 'apply' && call.info.subresource === '' ? 'apply' : 'never',
+    retry: !namesVersion(document, kind),
+    next: async previous => {
+      const object = prepared(r, change(previous))
+      checkName(call, object)
+      checkNamespace(call, object)
+      dropRepeatedOwners(call, object)
+      if (kind !== 'apply') recordManager(call, previous, object, call.info.subresource)
+      const attributes = admissionAttributes(call, { operation: previous ? 'UPDATE' : 'CREATE', name: call.info.name, object, previous, options: query.object, dryRun: query.dryRun })
+      return (await mutate(call, attributes)) ?? object
+    },
+  })
+  return objectResponse(call, outcome.created ? 201 : 200, outcome.result)
+}
+
+/** A patch that names a resourceVersion is meant for that version only. */
+function namesVersion(document: unknown, kind: PatchKind): boolean {
+  if (kind === 'json') return Array.isArray(document) && document.some(op => isObject(op) && op['path'] === '/metadata/resourceVersion')
+  const metadata = isObject(document) ? document['metadata'] : undefined
+  return isObject(metadata) && typeof metadata['resourceVersion'] === 'string' && metadata['resourceVersion'] !== ''
+}
+
+function checkApplied(call: Call, document: unknown): void {
+  if (!isObject(document)) throw badRequest('error decoding YAML: not an object')
+  const metadata = document['metadata']
+  if (isObject(metadata) && metadata['managedFields'] !== undefined) throw badRequest('metadata.managedFields must be nil')
+  if (document['apiVersion'] === undefined || document['kind'] === undefined) throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(document)}'`)
+  if (!isObject(metadata)) document['metadata'] = { name: call.info.name }
+}
+

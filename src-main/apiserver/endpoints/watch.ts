@@ -1,0 +1,204 @@
+/**
+ * WATCH: every change after a revision in order, selectors turned into ADDED and DELETED as objects come into them and
+ * leave them, initial events, bookmarks, time limits. A watcher that reads too slowly is ended with 410, so that it
+ * lists again; nobody else waits for it.
+ */
+import type { KubernetesObject, WatchEvent, WatchEventType } from '../../api/meta.ts'
+import { groupVersion } from '../../api/meta.ts'
+import type { ApiResponse } from '../../api/request.ts'
+import { badRequest, expired, internalError, StatusError } from '../../api/status-error.ts'
+import { StoreError } from '../../store/store.ts'
+import type { StoredEntry, StoreEvent } from '../../store/store.ts'
+import { objectOf, prefixFor, storeFault } from '../registry/storage.ts'
+import type { Call } from './call.ts'
+import { EventQueue } from './event-queue.ts'
+import { negotiate } from './negotiation.ts'
+import type { Form } from './negotiation.ts'
+import { listQuery } from './query-options.ts'
+import type { ListQuery } from './query-options.ts'
+import { headersFor, partialOf, tableOf } from './respond.ts'
+import { selectionOf } from './selection.ts'
+import type { Selection } from './selection.ts'
+import { entryFrame, valueFrame } from './watch-frames.ts'
+
+/** Events that may wait for one watcher beyond its initial ones: a burst of several seconds at full write rate. */
+const MAX_WAITING_EVENTS = 10_000
+/** As upstream: bookmarks about once a minute, and two seconds before the end. */
+const BOOKMARK_MS = 60_000
+const LAST_BOOKMARK_MS = 2_000
+/** As upstream: a watch without a limit ends after 30 to 60 minutes. */
+const LEAST_TIMEOUT_S = 1_800
+
+type Item = WatchEvent<unknown> | Uint8Array
+
+/** What is sent for one object: shared bytes where possible. */
+interface Encoder {
+  entry(type: WatchEventType, entry: StoredEntry): Item
+  object(type: WatchEventType, object: KubernetesObject): Item
+  error(fault: StatusError): Item
+}
+
+export async function watchEndpoint(call: Call): Promise<ApiResponse> {
+  const form = negotiate(call.request.headers['accept'])
+  const query = listQuery(call.info.query, true)
+  const selection = selectionOf(call.resource, query.labelSelector, namedSelector(call, query))
+  const { resourceVersion } = query
+  if (!/^[0-9]*$/.test(resourceVersion)) {
+    throw new StatusError(500, '', `resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`)
+  }
+  const watcher = new Watcher(call, query, selection, encoderFor(call, form))
+  await watcher.start()
+  const headers = headersFor('application/json', call.warnings)
+  return call.request.answer === 'objects'
+    ? { status: 200, headers, body: { kind: 'events', events: watcher.queue as AsyncIterable<WatchEvent<unknown>> } }
+    : { status: 200, headers, body: { kind: 'stream', chunks: watcher.queue as AsyncIterable<Uint8Array> } }
+}
+
+/** The old form /watch/<resource>/<name> names one object in the path. */
+function namedSelector(call: Call, query: ListQuery): string {
+  const { name } = call.info
+  if (name === '' || /(^|,)metadata\.name=/.test(query.fieldSelector)) return query.fieldSelector
+  if (/[,=\\]/.test(name)) throw badRequest('invalid name')
+  return query.fieldSelector === '' ? `metadata.name=${name}` : `${query.fieldSelector},metadata.name=${name}`
+}
+
+function encoderFor(call: Call, form: Form): Encoder {
+  const { resource: r } = call
+  const asObjects = call.request.answer === 'objects'
+  const plain = (type: WatchEventType, object: unknown): Item => (asObjects ? { type, object } : valueFrame(type, object))
+  const error = (fault: StatusError): Item => plain('ERROR', fault.status)
+  if (form.as === 'object') {
+    const shares = !asObjects && !r.conversion
+    return { entry: (type, entry) => (shares ? entryFrame(type, entry) : plain(type, objectOf(r, entry))), object: plain, error }
+  }
+  let isFirst = true
+  const shape = (type: WatchEventType, object: KubernetesObject): Item => {
+    if (form.as !== 'Table') return plain(type, partialOf(object, form.metaVersion))
+    const withColumns = isFirst
+    isFirst = false
+    return plain(type, type === 'BOOKMARK' ? object : tableOf(call, [object], form, undefined, withColumns))
+  }
+  return { entry: (type, entry) => shape(type, objectOf(r, entry)), object: shape, error }
+}
+
+class Watcher {
+  readonly queue: EventQueue<Item>
+  readonly #call: Call
+  readonly #query: ListQuery
+  readonly #selection: Selection
+  readonly #encoder: Encoder
+  readonly #stops: (() => void)[] = []
+  /** Everything up to here was put into the queue. */
+  #seen = 0
+  #limit = MAX_WAITING_EVENTS
+
+  constructor(call: Call, query: ListQuery, selection: Selection, encoder: Encoder) {
+    this.#call = call
+    this.#query = query
+    this.#selection = selection
+    this.#encoder = encoder
+    this.queue = new EventQueue<Item>(() => { for (const stop of this.#stops.splice(0)) stop() })
+  }
+
+  /** Rejects with a StatusError where the answer is no watch at all. */
+  async start(): Promise<void> {
+    const { resourceVersion, sendInitialEvents } = this.#query
+    const fromNow = resourceVersion === '' || resourceVersion === '0'
+    const initial = sendInitialEvents ?? fromNow
+    if (initial) await this.#sendInitial(sendInitialEvents === true)
+    else this.#seen = fromNow ? this.#call.registry.store.revision : Math.min(Number(resourceVersion), this.#call.registry.store.revision)
+    this.#subscribe(fromNow || initial ? 0 : Number(resourceVersion))
+    if (this.queue.isClosed) return
+    this.#limitTime()
+    const onAbort = (): void => { void this.queue.return() }
+    const { signal } = this.#call.request
+    if (signal?.aborted) onAbort()
+    signal?.addEventListener('abort', onAbort, { once: true })
+    this.#add(() => { signal?.removeEventListener('abort', onAbort) })
+  }
+
+  #add(stop: () => void): void {
+    if (this.queue.isClosed) stop()
+    else this.#stops.push(stop)
+  }
+
+  async #sendInitial(withBookmark: boolean): Promise<void> {
+    const { registry, resource: r, info } = this.#call
+    const filter = this.#selection.isEverything ? undefined : (entry: StoredEntry) => this.#selection.matches(objectOf(r, entry))
+    const { entries, revision } = await registry.store.list(prefixFor(r, info.namespace), filter ? { filter } : {}).catch((fault: unknown) => { throw storeFault(fault, r, '') })
+    for (const entry of entries) this.queue.push(this.#encoder.entry('ADDED', entry))
+    this.#limit += entries.length
+    this.#seen = revision
+    if (withBookmark && this.#query.allowWatchBookmarks) this.#bookmark({ 'k8s.io/initial-events-end': 'true' })
+  }
+
+  #subscribe(from: number): void {
+    const { registry, resource: r, info } = this.#call
+    const { store } = registry
+    let replaying = true
+    try {
+      const stop = store.watch(prefixFor(r, info.namespace), {
+        after: this.#seen,
+        onEvent: event => { if (event.entry.revision > from) this.#onEvent(event, replaying) },
+        onProgress: revision => { this.#seen = Math.max(this.#seen, revision) },
+        onEnd: reason => { this.queue.abandon(this.#encoder.error(reason.code === 'compacted' ? expired(reason.message) : internalError(reason.message))) },
+      })
+      replaying = false
+      this.#add(stop)
+    } catch (fault) {
+      if (!(fault instanceof StoreError) || fault.code !== 'compacted') throw storeFault(fault, r, '')
+      this.queue.abandon(this.#encoder.error(expired(`too old resource version: ${this.#seen} (${store.compactedRevision})`)))
+    }
+  }
+
+  #onEvent(event: StoreEvent, replaying: boolean): void {
+    if (this.queue.isClosed) return
+    // What is replayed is held by the store's history anyway; only what waits later costs memory of its own.
+    if (replaying) this.#limit++
+    if (this.queue.size >= this.#limit) {
+      this.queue.abandon(this.#encoder.error(expired(`too old resource version: ${this.#seen} (${event.entry.revision}): the watcher was too slow`)))
+      return
+    }
+    const item = this.#itemOf(event)
+    if (item) this.queue.push(item)
+  }
+
+  #itemOf(event: StoreEvent): Item | undefined {
+    const r = this.#call.resource
+    const { entry, previous } = event
+    const was = previous !== undefined && this.#selection.matches(objectOf(r, previous))
+    if (event.type === 'delete') return was ? this.#encoder.entry('DELETED', entry) : undefined
+    const is = this.#selection.matches(objectOf(r, entry))
+    if (is) return this.#encoder.entry(was ? 'MODIFIED' : 'ADDED', entry)
+    if (!was || !previous) return undefined
+    // It left the selector: its last matching state, at the revision at which it left.
+    const last = objectOf(r, previous)
+    return this.#encoder.object('DELETED', { ...last, metadata: { ...last.metadata, resourceVersion: String(entry.revision) } })
+  }
+
+  #bookmark(annotations?: Record<string, string>): void {
+    const r = this.#call.resource
+    const object: KubernetesObject = {
+      kind: r.kind, apiVersion: groupVersion(r.group, r.version),
+      metadata: { resourceVersion: String(this.#seen), ...(annotations ? { annotations } : {}) },
+    }
+    this.queue.push(this.#encoder.object('BOOKMARK', object))
+  }
+
+  #limitTime(): void {
+    const { clock, random } = this.#call.env
+    const asked = this.#query.timeoutSeconds
+    const timeoutMs = (asked !== undefined && asked > 0 ? asked : LEAST_TIMEOUT_S * (1 + random.next())) * 1_000
+    this.#add(clock.after(timeoutMs, () => { this.queue.close() }))
+    if (!this.#query.allowWatchBookmarks) return
+    const schedule = (): void => {
+      this.#add(clock.after(BOOKMARK_MS, () => {
+        if (this.queue.isClosed) return
+        this.#bookmark()
+        schedule()
+      }))
+    }
+    schedule()
+    if (timeoutMs > LAST_BOOKMARK_MS) this.#add(clock.after(timeoutMs - LAST_BOOKMARK_MS, () => { this.#bookmark() }))
+  }
+}

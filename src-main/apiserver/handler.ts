@@ -1,0 +1,191 @@
+/**
+ * The API server as a function. Chain: who asks (authentication, impersonation) → may they (authorization) → what is
+ * asked for (routing) → admission and registry, in the endpoints. Every error becomes a Status here and nowhere else.
+ */
+import type { Duplex } from 'node:stream'
+import type { AnyResource } from '../api/resource.ts'
+import { resourceKey } from '../api/resource.ts'
+import type { ApiHandler, ApiRequest, ApiResponse, UserInfo } from '../api/request.ts'
+import { badRequest, methodNotAllowedHere, pathNotFound, StatusError, unauthorized } from '../api/status-error.ts'
+import type { Attributes, RequestInfo, SubresourceContext, SubresourceHandler, UpgradeHandler } from './contracts.ts'
+import { forbiddenError } from './authz/forbidden.ts'
+import type { Call } from './endpoints/call.ts'
+import { warn } from './endpoints/call.ts'
+import { readPlain } from './endpoints/body.ts'
+import { createRequestMetrics } from './endpoints/request-metrics.ts'
+import type { RequestMetrics } from './endpoints/request-metrics.ts'
+import { errorResponse, headersFor } from './endpoints/respond.ts'
+import { routeResource } from './endpoints/routes.ts'
+import { connectAdmission } from './endpoints/connect.ts'
+import type { ApiServerOptions } from './options.ts'
+import { createHooks } from './registry/hooks.ts'
+import { Registry } from './registry/registry.ts'
+import { requestInfo } from './request-info.ts'
+
+export type { ApiServerOptions, AuditRecord } from './options.ts'
+
+export interface ApiServer {
+  readonly handle: ApiHandler
+  readonly upgrade: UpgradeHandler
+  /** The kinds served now. */
+  resources(): readonly AnyResource[]
+  readonly registry: Registry
+  readonly metrics: RequestMetrics
+  stop(): Promise<void>
+}
+
+interface Authorized { readonly info: RequestInfo; readonly user: UserInfo }
+
+/** Filled in as far as a request came, for audit and metrics. */
+interface Trace { info?: RequestInfo; user?: UserInfo; impersonator?: UserInfo; readonly warnings: string[] }
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { env, store } = options
+  const metrics = createRequestMetrics()
+  const hooks = createHooks({ env, store, ...(options.serviceCIDR ? { serviceCIDR: options.serviceCIDR } : {}), ...(options.nodePortRange ? { nodePortRange: options.nodePortRange } : {}) })
+  const registry = new Registry({ env, store, hooks: hooks.byResource })
+  const resources = typeof options.resources === 'function' ? options.resources : () => options.resources as readonly AnyResource[]
+  let known: { list: readonly AnyResource[]; byKey: Map<string, AnyResource> } = { list: [], byKey: new Map() }
+
+  function resourceByKey(key: string): AnyResource | undefined {
+    const list = resources()
+    if (list !== known.list) known = { list, byKey: new Map(list.map(r => [resourceKey(r), r])) }
+    return known.byKey.get(key)
+  }
+
+  async function authorize(request: ApiRequest, trace: Trace): Promise<Authorized> {
+    const info = requestInfo(request.method, request.url)
+    trace.info = info
+    let user = request.user ?? (await options.authenticator?.authenticate(request))
+    if (!user) throw unauthorized()
+    trace.user = user
+    if (options.impersonate && options.authorizer) {
+      const effective = await options.impersonate(request, user, options.authorizer)
+      if (effective !== user) trace.impersonator = user
+      user = effective
+      trace.user = user
+    }
+    if (options.authorizer) {
+      const { query, ...rest } = info
+      const labelSelector = query.get('labelSelector')
+      const fieldSelector = query.get('fieldSelector')
+      const attributes: Attributes = { ...rest, user, ...(labelSelector ? { labelSelector } : {}), ...(fieldSelector ? { fieldSelector } : {}) }
+      const decision = await options.authorizer.authorize(attributes)
+      if (!decision.allowed) throw forbiddenError(attributes, decision.reason)
+    }
+    return { info, user }
+  }
+
+  function subresourceHandler(r: AnyResource, subresource: string): SubresourceHandler | undefined {
+    return options.subresources?.get(r.group === '' ? `${r.plural}/${subresource}` : `${r.group}/${r.plural}/${subresource}`)
+  }
+
+  function callOf(request: ApiRequest, { info, user }: Authorized, resource: AnyResource, trace: Trace): Call {
+    return { env, registry, resource, request, info, user, admission: options.admission ?? [], warnings: trace.warnings, resourceByKey }
+  }
+
+  function resourceOf(info: RequestInfo): AnyResource {
+    const resource = resourceByKey(resourceKey({ group: info.group, version: info.version, plural: info.resource }))
+    if (!resource) throw pathNotFound()
+    if (resource.scope === 'Cluster' && info.namespace !== '' && !(info.resource === 'namespaces' && info.group === '')) throw pathNotFound()
+    return resource
+  }
+
+  function subresourceContext(call: Call): SubresourceContext {
+    return { request: call.request, info: call.info, user: call.user, resource: call.resource, warn: text => { warn(call, text) }, body: async () => readPlain(call.request) }
+  }
+
+  async function serve(request: ApiRequest, trace: Trace): Promise<ApiResponse> {
+    const authorized = await authorize(request, trace)
+    const { info, user } = authorized
+    if (!info.isResource || isDiscoveryPath(info)) {
+      const context = { request, info, user, warn: (text: string) => { if (!trace.warnings.includes(text)) trace.warnings.push(text) } }
+      for (const handler of options.nonResource ?? []) {
+        const answer = await handler(context)
+        if (answer) return answer
+      }
+      throw pathNotFound()
+    }
+    const resource = resourceOf(info)
+    const call = callOf(request, authorized, resource, trace)
+    if (info.subresource !== '') {
+      const handler = subresourceHandler(resource, info.subresource)
+      if (handler) {
+        if (!handler.handle) throw badRequest('Upgrade request required')
+        await connectAdmission(call)
+        return withWarnings(await handler.handle(subresourceContext(call)), call.warnings)
+      }
+    }
+    return routeResource(call, options.virtual?.get(resourceKey(resource)))
+  }
+
+  const handle: ApiHandler = async request => {
+    const began = env.clock.awakeMs()
+    const trace: Trace = { warnings: [] }
+    const kind = request.method === 'GET' || request.method === 'HEAD' ? 'readOnly' : 'mutating'
+    metrics.inflight[kind]++
+    let response: ApiResponse
+    try {
+      response = await serve(request, trace)
+    } catch (fault) {
+      if (!(fault instanceof StatusError)) env.log.log('error', 'request failed', { method: request.method, url: request.url, fault })
+      response = errorResponse(request, fault, trace.warnings)
+    } finally {
+      metrics.inflight[kind]--
+    }
+    finish(request, trace, response, env.clock.awakeMs() - began)
+    return response
+  }
+
+  function finish(request: ApiRequest, trace: Trace, response: ApiResponse, durationMs: number): void {
+    const { info } = trace
+    if (info) {
+      const scope = !info.isResource ? '' : info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster'
+      const isKnown = info.isResource && resourceByKey(resourceKey({ group: info.group, version: info.version, plural: info.resource })) !== undefined
+      metrics.observe({
+        verb: info.verb.toUpperCase(), code: response.status, scope,
+        group: isKnown ? info.group : '', version: isKnown ? info.version : '', resource: isKnown ? info.resource : '', subresource: isKnown ? info.subresource : '',
+      }, info.verb === 'watch' ? undefined : durationMs / 1_000)
+    }
+    if (!options.audit || !info) return
+    options.audit({
+      info, method: request.method, url: request.url, user: trace.user, impersonator: trace.impersonator, address: request.peer?.address ?? '',
+      userAgent: request.headers['user-agent'] ?? '', status: response.status, durationMs,
+    })
+  }
+
+  const upgrade: UpgradeHandler = async (request, socket, head) => {
+    const trace: Trace = { warnings: [] }
+    try {
+      const authorized = await authorize(request, trace)
+      const resource = resourceOf(authorized.info)
+      const call = callOf(request, authorized, resource, trace)
+      const handler = subresourceHandler(resource, authorized.info.subresource)
+      if (!handler?.upgrade) throw badRequest('this path does not take upgrades')
+      await connectAdmission(call)
+      await handler.upgrade(subresourceContext(call), socket, head)
+    } catch (fault) {
+      refuseUpgrade(socket, errorResponse({ ...request, answer: 'bytes' }, fault))
+    }
+  }
+
+  return { handle, upgrade, resources, registry, metrics, stop: async () => { hooks.stop() } }
+}
+
+/** `/api/v1` and `/apis/apps/v1` are discovery although they look like the beginning of a resource path. */
+function isDiscoveryPath(info: RequestInfo): boolean {
+  return info.resource === ''
+}
+
+function withWarnings(response: ApiResponse, warnings: readonly string[]): ApiResponse {
+  const { warning } = headersFor('', warnings)
+  return warning === undefined ? response : { ...response, headers: { ...response.headers, warning } }
+}
+
+/** Writes an error where the connection still speaks HTTP. */
+function refuseUpgrade(socket: Duplex, response: ApiResponse): void {
+  if (socket.destroyed || socket.writableEnded) return
+  const bytes = response.body.kind === 'bytes' ? Buffer.concat(response.body.chunks) : Buffer.alloc(0)
+  socket.end(Buffer.concat([Buffer.from(`HTTP/1.1 ${response.status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${bytes.length}\r\nconnection: close\r\n\r\n`), bytes]))
+}
+

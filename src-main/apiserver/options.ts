@@ -1,0 +1,46 @@
+/** What an API server is made of, and what its handlers share. */
+import type { Env } from '../base/env.ts'
+import type { AnyResource } from '../api/resource.ts'
+import type { ApiRequest, UserInfo } from '../api/request.ts'
+import type { Store } from '../store/store.ts'
+import type { AdmissionPlugin, Authenticator, Authorizer, NonResourceHandler, RequestInfo, SubresourceHandler, VirtualStorage } from './contracts.ts'
+
+/** One finished request, for the audit log. Never holds bodies. */
+export interface AuditRecord {
+  readonly info: RequestInfo
+  readonly method: string
+  readonly url: string
+  readonly user: UserInfo | undefined
+  /** The authenticated user behind an impersonation. */
+  readonly impersonator: UserInfo | undefined
+  readonly address: string
+  readonly userAgent: string
+  readonly status: number
+  /** Awake milliseconds. */
+  readonly durationMs: number
+}
+
+export interface ApiServerOptions {
+  readonly env: Env
+  readonly store: Store
+  /** The kinds to serve. A function when kinds come and go (custom resources); it must return the same array until they change. */
+  readonly resources: readonly AnyResource[] | (() => readonly AnyResource[])
+  /** Absent: only callers that bring a trusted `user` are served. */
+  readonly authenticator?: Authenticator
+  /** Absent: everything is allowed (tests). */
+  readonly authorizer?: Authorizer
+  /** Replaces the user by the one of Impersonate- headers; authorizes that itself. */
+  readonly impersonate?: (request: ApiRequest, user: UserInfo, authorizer: Authorizer) => Promise<UserInfo>
+  readonly admission?: readonly AdmissionPlugin[]
+  /** By resourceKey. */
+  readonly virtual?: ReadonlyMap<string, VirtualStorage>
+  /** Tried in order; the first answer wins. */
+  readonly nonResource?: readonly NonResourceHandler[]
+  /** `pods/log`, `serviceaccounts/token`; `<group>/<plural>/<subresource>` outside the core group. */
+  readonly subresources?: ReadonlyMap<string, SubresourceHandler>
+  readonly audit?: (record: AuditRecord) => void
+  /** Default 10.96.0.0/16. */
+  readonly serviceCIDR?: string
+  /** Inclusive; default 30000 to 32767. */
+  readonly nodePortRange?: { readonly first: number; readonly last: number }
+}

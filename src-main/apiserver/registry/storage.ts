@@ -1,0 +1,65 @@
+/** Between objects in the version of a request and entries of the store: keys, conversion, translation of store errors. */
+import type { AnyResource } from '../../api/resource.ts'
+import { storageKey, storagePrefix, storedAs } from '../../api/resource.ts'
+import type { KubernetesObject } from '../../api/meta.ts'
+import { alreadyExists, conflict, expired, internalError, notFound, requestTooLarge, serviceUnavailable, tooLargeResourceVersion } from '../../api/status-error.ts'
+import { StoreError } from '../../store/store.ts'
+import type { StorableObject, StoredEntry } from '../../store/store.ts'
+import type { Result } from './scope.ts'
+
+/** etcd's limit of a request, which Kubernetes users know: 1.5 MiB. */
+export const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024
+
+export function keyFor(r: AnyResource, namespace: string, name: string): string {
+  return storageKey(storedAs(r), namespace, name)
+}
+
+export function prefixFor(r: AnyResource, namespace: string): string {
+  return storagePrefix(storedAs(r), r.scope === 'Namespaced' && namespace !== '' ? namespace : undefined)
+}
+
+const converted = new WeakMap<StoredEntry, Map<AnyResource, KubernetesObject>>()
+
+/** The object of an entry in the version of `r`. Frozen by convention. */
+export function objectOf(r: AnyResource, entry: StoredEntry): KubernetesObject {
+  const { conversion } = r
+  if (!conversion) return entry.object as unknown as KubernetesObject
+  let versions = converted.get(entry)
+  if (!versions) converted.set(entry, (versions = new Map()))
+  let object = versions.get(r)
+  if (!object) versions.set(r, (object = conversion.fromStored(entry.object as unknown as KubernetesObject) as KubernetesObject))
+  return object
+}
+
+export function resultOf(r: AnyResource, entry: StoredEntry): Result {
+  return r.conversion ? { object: objectOf(r, entry) } : { object: entry.object as unknown as KubernetesObject, entry }
+}
+
+/** The shape that is stored: apiVersion, kind and metadata first, so that lists can cut them off the shared bytes. */
+export function toStored(r: AnyResource, object: KubernetesObject): StorableObject {
+  const stored = r.conversion ? r.conversion.toStored(object) : object
+  const { apiVersion, kind, metadata, ...rest } = stored
+  return { apiVersion, kind, metadata, ...rest } as unknown as StorableObject
+}
+
+/** Objects that are surely small need no measuring; this counts text only. Throws requestTooLarge. */
+export function checkSize(bytes: number): void {
+  if (bytes > MAX_OBJECT_BYTES) throw requestTooLarge('limit is 1572864')
+}
+
+/** The StatusError of an error of the store. */
+export function storeFault(fault: unknown, r: AnyResource, name: string): unknown {
+  if (!(fault instanceof StoreError)) return fault
+  switch (fault.code) {
+    case 'exists': return alreadyExists(r.group, r.plural, name)
+    case 'missing': return notFound(r.group, r.plural, name)
+    case 'conflict': return conflict(r.group, r.plural, name)
+    case 'compacted': return expired('The resourceVersion for the provided list is too old.')
+    case 'future': {
+      const current = /current: (\d+)/.exec(fault.message)?.[1] ?? '0'
+      return tooLargeResourceVersion(/(\d+)/.exec(fault.message)?.[1] ?? '0', current)
+    }
+    case 'readonly': case 'closed': case 'locked': return serviceUnavailable(`the store cannot be written now: ${fault.message}`)
+    default: return internalError(fault.message)
+  }
+}
