@@ -1,6 +1,10 @@
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn } from '../../columns.ts'
-import type { ReplicaSet } from '../../generated/apps-v1.ts'
+import type { FieldErrorList } from '../../field-errors.ts'
+import type { ReplicaSet, ReplicaSetSpec } from '../../generated/apps-v1.ts'
+import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
+import { nonNegative, workloadSelectorFaults } from '../../validation.ts'
+import { longLivedTemplateFaults, selectorImmutable, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
 
 export type { ReplicaSet }
 
@@ -9,6 +13,31 @@ export const replicaSets = defineResource<ReplicaSet>({
   shortNames: ['rs'], categories: ['all'], generation: true,
   schema: 'io.k8s.api.apps.v1.ReplicaSet',
   subresources: { status: true, scale: { replicas: 'spec.replicas', current: 'status.replicas', selector: 'spec.selector' } },
-  columns: [nameColumn(), ageColumn()],
+  columns: [
+    nameColumn(),
+    { name: 'Desired', type: 'integer', value: r => r.spec?.replicas ?? 0 },
+    { name: 'Current', type: 'integer', value: r => r.status?.replicas ?? 0 },
+    { name: 'Ready', type: 'integer', value: r => r.status?.readyReplicas ?? 0 },
+    ageColumn(),
+    ...workloadColumns<ReplicaSet>(),
+  ],
   menu: { area: 'workloads', order: 30 },
+  fields: { 'status.replicas': r => String(r.status?.replicas ?? 0) },
+  setDefaults(set) {
+    if (set.spec === undefined) return
+    set.spec.replicas ??= 1
+    setPodTemplateDefaults(set.spec.template)
+  },
+  prepareForCreate(set) { set.status = { replicas: 0 } },
+  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
+  validate(set, at) {
+    const spec = set.spec ?? ({} as ReplicaSetSpec)
+    const path = at.child('spec')
+    const faults: FieldErrorList = [...nonNegative(spec.replicas, path.child('replicas')), ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds'))]
+    return [...faults, ...workloadSelectorFaults(spec.selector, undefined, path, 'deployment'), ...longLivedTemplateFaults(spec.selector, spec.template, path, 'ReplicaSet')]
+  },
+  validateUpdate: selectorImmutable,
+  validateStatusUpdate: (next, _previous, at) => statusCountFaults(next.status as Record<string, unknown> | undefined,
+    [['fullyLabeledReplicas', 'replicas'], ['readyReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+  warnings: templateWarnings,
 })

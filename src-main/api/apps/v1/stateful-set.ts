@@ -1,14 +1,79 @@
 import { defineResource } from '../../resource.ts'
-import { ageColumn, nameColumn } from '../../columns.ts'
-import type { StatefulSet } from '../../generated/apps-v1.ts'
+import { ageColumn, containerColumns, nameColumn } from '../../columns.ts'
+import { forbiddenField, invalidValue, required } from '../../field-errors.ts'
+import type { FieldErrorList } from '../../field-errors.ts'
+import type { StatefulSet, StatefulSetSpec } from '../../generated/apps-v1.ts'
+import { claimSpecFaults } from '../../core/v1/claim-validation.ts'
+import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
+import { isDns1123Label } from '../../names.ts'
+import { deepEqual } from '../../json.ts'
+import { nameFaults, nonNegative, oneOf, workloadSelectorFaults } from '../../validation.ts'
+import { longLivedTemplateFaults, statusCountFaults, templateWarnings } from './workload.ts'
 
 export type { StatefulSet }
+
+const updateText = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+const mutable = ['replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy', 'minReadySeconds'] as const
+
+function setDefaults(set: StatefulSet): void {
+  const spec = set.spec
+  if (spec === undefined) return
+  spec.podManagementPolicy ||= 'OrderedReady'
+  const strategy = (spec.updateStrategy ??= {})
+  strategy.type ||= 'RollingUpdate'
+  if (strategy.type === 'RollingUpdate') {
+    const rolling = (strategy.rollingUpdate ??= {})
+    rolling.partition ??= 0
+    rolling.maxUnavailable ??= 1
+  }
+  const retention = (spec.persistentVolumeClaimRetentionPolicy ??= {})
+  retention.whenDeleted ||= 'Retain'
+  retention.whenScaled ||= 'Retain'
+  spec.replicas ??= 1
+  spec.revisionHistoryLimit ??= 10
+  setPodTemplateDefaults(spec.template)
+  for (const claim of spec.volumeClaimTemplates ?? []) {
+    claim.apiVersion ??= 'v1'
+    claim.kind ??= 'PersistentVolumeClaim'
+    claim.metadata ??= {}
+    ;(claim.spec ??= {}).volumeMode ??= 'Filesystem'
+    ;(claim.status ??= {}).phase ??= 'Pending'
+  }
+}
 
 export const statefulSets = defineResource<StatefulSet>({
   group: 'apps', version: 'v1', kind: 'StatefulSet', plural: 'statefulsets', scope: 'Namespaced',
   shortNames: ['sts'], categories: ['all'], generation: true,
   schema: 'io.k8s.api.apps.v1.StatefulSet',
   subresources: { status: true, scale: { replicas: 'spec.replicas', current: 'status.replicas', selector: 'spec.selector' } },
-  columns: [nameColumn(), ageColumn()],
+  columns: [nameColumn(), { name: 'Ready', type: 'string', value: s => `${s.status?.readyReplicas ?? 0}/${s.spec?.replicas ?? 0}` }, ageColumn(), ...containerColumns<StatefulSet>(s => s.spec?.template?.spec)],
   menu: { area: 'workloads', order: 40 },
+  setDefaults,
+  prepareForCreate(set) { set.status = { replicas: 0, availableReplicas: 0 } },
+  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
+  validate(set, at) {
+    const spec = set.spec ?? ({} as StatefulSetSpec)
+    const path = at.child('spec')
+    const faults: FieldErrorList = []
+    if (spec.podManagementPolicy !== 'OrderedReady' && spec.podManagementPolicy !== 'Parallel') faults.push(spec.podManagementPolicy ? invalidValue(path.child('podManagementPolicy'), spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'") : required(path.child('podManagementPolicy'), ''))
+    const strategy = spec.updateStrategy
+    if (strategy?.type === 'OnDelete') {
+      if (strategy.rollingUpdate !== undefined) faults.push(invalidValue(path.child('updateStrategy', 'rollingUpdate'), strategy.rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'"))
+    } else if (strategy?.type === 'RollingUpdate') faults.push(...nonNegative(strategy.rollingUpdate?.partition, path.child('updateStrategy', 'rollingUpdate', 'partition')))
+    else if (!strategy?.type) faults.push(required(path.child('updateStrategy'), ''))
+    else faults.push(invalidValue(path.child('updateStrategy'), { Type: strategy.type, RollingUpdate: null }, "must be 'RollingUpdate' or 'OnDelete'"))
+    for (const field of ['whenDeleted', 'whenScaled'] as const) faults.push(...oneOf(spec.persistentVolumeClaimRetentionPolicy?.[field], ['Delete', 'Retain'], path.child('persistentVolumeClaimRetentionPolicy', field)))
+    faults.push(...nonNegative(spec.replicas, path.child('replicas')), ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')), ...nonNegative(spec.ordinals?.start, path.child('ordinals', 'start')))
+    if (spec.serviceName) faults.push(...nameFaults(spec.serviceName, path.child('serviceName'), isDns1123Label))
+    faults.push(...workloadSelectorFaults(spec.selector, undefined, path, 'statefulset'))
+    for (const [i, claim] of (spec.volumeClaimTemplates ?? []).entries()) faults.push(...claimSpecFaults(claim.spec, path.child('volumeClaimTemplates').index(i).child('spec')))
+    return [...faults, ...longLivedTemplateFaults(spec.selector, spec.template, path, 'StatefulSet')]
+  },
+  validateUpdate(next, previous, at) {
+    const strip = (spec: StatefulSetSpec | undefined): unknown => ({ ...spec, ...Object.fromEntries(mutable.map(field => [field, null])) })
+    return deepEqual(strip(next.spec), strip(previous.spec)) ? [] : [forbiddenField(at.child('spec'), updateText)]
+  },
+  validateStatusUpdate: (next, _previous, at) => statusCountFaults(next.status as Record<string, unknown> | undefined,
+    [['readyReplicas', 'replicas'], ['currentReplicas', 'replicas'], ['updatedReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+  warnings: templateWarnings,
 })

@@ -1,6 +1,8 @@
 import { defineResource } from '../../resource.ts'
 import { createdAtColumn, nameColumn } from '../../columns.ts'
 import type { Role } from '../../generated/rbac-v1.ts'
+import { isPathSegmentName } from '../../names.ts'
+import { rulesFaults } from './rules-validation.ts'
 
 export type { Role }
 
@@ -9,4 +11,7 @@ export const roles = defineResource<Role>({
   schema: 'io.k8s.api.rbac.v1.Role',
   columns: [nameColumn(), createdAtColumn()],
   menu: { area: 'access', order: 20 },
+  validateName: isPathSegmentName,
+  setDefaults(role) { (role as { rules?: unknown }).rules ??= null },
+  validate: (role, at) => rulesFaults(role, true, at),
 })

@@ -1,0 +1,45 @@
+/** What deployments, replica sets, daemon sets and stateful sets share. */
+import type { PodTemplateSpec } from '../../generated/core-v1.ts'
+import type { Column } from '../../resource.ts'
+import { containerColumns, selectorText } from '../../columns.ts'
+import { forbiddenField, invalidValue, notSupported } from '../../field-errors.ts'
+import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
+import type { LabelSelector } from '../../meta.ts'
+import { podTemplateFaults } from '../../core/v1/pod-validation.ts'
+import { podSpecWarnings } from '../../core/v1/pod-warnings.ts'
+import { FieldPath as Path } from '../../field-errors.ts'
+import { deepEqual } from '../../json.ts'
+import { immutable, templateLabelsFaults } from '../../validation.ts'
+
+interface Workload { spec?: { template?: PodTemplateSpec; selector?: LabelSelector } }
+
+/** Wide columns Containers, Images and Selector. */
+export function workloadColumns<T extends Workload>(): Column<T>[] {
+  return [...containerColumns<T>(o => o.spec?.template?.spec), { name: 'Selector', type: 'string', priority: 1, value: o => selectorText(o.spec?.selector) }]
+}
+
+/** Faults of a template whose pods live until somebody deletes them. */
+export function longLivedTemplateFaults(selector: LabelSelector | undefined, template: PodTemplateSpec | undefined, at: FieldPath, kind: string): FieldErrorList {
+  const path = at.child('template')
+  const faults = [...templateLabelsFaults(selector, template?.metadata?.labels, at), ...podTemplateFaults(template, path)]
+  const spec = template?.spec
+  if (spec === undefined) return faults
+  if (spec.restartPolicy !== 'Always') faults.push(notSupported(path.child('spec', 'restartPolicy'), spec.restartPolicy ?? '', ['Always']))
+  if (spec.activeDeadlineSeconds !== undefined) faults.push(forbiddenField(path.child('spec', 'activeDeadlineSeconds'), `activeDeadlineSeconds in ${kind} is not Supported`))
+  return faults
+}
+
+export const selectorImmutable = (next: Workload, previous: Workload, at: FieldPath): FieldErrorList => immutable(next.spec?.selector, previous.spec?.selector, at.child('spec', 'selector'))
+
+export const templateWarnings = (workload: Workload): string[] => podSpecWarnings(workload.spec?.template?.spec, Path.root('spec', 'template', 'spec'))
+
+/** Counts in a status are never negative, and parts never exceed their whole. */
+export function statusCountFaults(status: Readonly<Record<string, unknown>> | undefined, parts: readonly (readonly [string, string])[], at: FieldPath): FieldErrorList {
+  const faults: FieldErrorList = []
+  const numberOf = (name: string): number => typeof status?.[name] === 'number' ? status[name] : 0
+  for (const [name, value] of Object.entries(status ?? {})) if (typeof value === 'number' && value < 0) faults.push(invalidValue(at.child(name), value, 'must be greater than or equal to 0'))
+  for (const [part, whole] of parts) if (numberOf(part) > numberOf(whole)) faults.push(invalidValue(at.child(part), numberOf(part), `cannot be greater than ${whole === 'replicas' ? 'status.replicas' : whole}`))
+  return faults
+}
+
+export { deepEqual }
