@@ -6,8 +6,11 @@
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** Newer than TypeScript's declarations of JSON. */
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
+
 function bigintAsDigits(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? JSON.rawJSON(value.toString()) : value
+  return typeof value === 'bigint' ? rawJson(value.toString()) : value
 }
 
 /** UTF-8 JSON of a plain value. The plain call is several times faster, so the replacer runs only where a bigint made it throw. */

@@ -4,7 +4,7 @@ import type { KubernetesObject } from '../../api/meta.ts'
 import { groupVersion, parseGroupVersion } from '../../api/meta.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import { badRequest, requestTooLarge, unsupportedMediaType } from '../../api/status-error.ts'
-import { decodeBody } from '../../api/decode.ts'
+import { decodeBody, decodeObject } from '../../api/decode.ts'
 import { parseYaml } from '../../api/yaml.ts'
 import type { ApiRequest } from '../../api/request.ts'
 import type { Call } from './call.ts'
@@ -42,7 +42,7 @@ export function readObject(call: Call, r: AnyResource, fieldValidation: 'Strict'
 
 function ownObject(r: AnyResource, given: unknown): KubernetesObject {
   if (!isObject(given)) throw badRequest(`the object provided is unrecognized (must be of type ${r.kind})`)
-  return prepared(r, cloneJson(given) as unknown as KubernetesObject)
+  return prepared(r, decodeObject(given, r).object)
 }
 
 /** Gives a decoded object its metadata and the kind's defaults, in place. */

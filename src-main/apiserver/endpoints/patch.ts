@@ -3,13 +3,14 @@ import { applyJsonPatch } from '../../api/patch/json-patch.ts'
 import { applyMergePatch } from '../../api/patch/merge-patch.ts'
 import { applyStrategicMergePatch } from '../../api/patch/strategic-merge-patch.ts'
 import { applyServerSide } from '../../api/managed-fields/apply.ts'
-import { decodeValue } from '../../api/decode.ts'
-import { cloneJson, isObject, parseJson } from '../../api/json.ts'
+import { DecodeError, decodeValue } from '../../api/decode.ts'
+import { FieldPath, invalidValue } from '../../api/field-errors.ts'
+import { cloneJson, isObject, parseJson, stringifyJson } from '../../api/json.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import { groupVersion } from '../../api/meta.ts'
 import type { ApiResponse } from '../../api/request.ts'
 import { schemaOf } from '../../api/schema.ts'
-import { badRequest, StatusError } from '../../api/status-error.ts'
+import { badRequest, invalid, StatusError } from '../../api/status-error.ts'
 import { parseYaml } from '../../api/yaml.ts'
 import { isCustom } from '../registry/strategy-facts.ts'
 import { checkBodySize, checkNamespace, prepared } from './body.ts'
@@ -56,6 +57,11 @@ export function readPatch(call: Call, kind: PatchKind): unknown {
   }
 }
 
+/** What a patch made of the object does not fit its kind. */
+function badPatch(patched: unknown, message: string): StatusError {
+  return invalid('', '', '', [invalidValue(FieldPath.root('patch'), stringifyJson(patched), message)])
+}
+
 function badDocument(message: string): never {
   throw badRequest(message)
 }
@@ -74,9 +80,16 @@ export function patcher(call: Call, kind: PatchKind, document: unknown, query: W
     const live = cloneJson(previous) as unknown
     const patched = kind === 'json' ? applyJsonPatch(live, document as never) : kind === 'merge' ? applyMergePatch(live, document) : applyStrategicMergePatch(live, document, schema)
     if (!isObject(patched)) throw badRequest('the patched object is no object')
-    const decoded = decodeValue(patched, r, query.fieldValidation)
-    for (const text of decoded.warnings) warn(call, text)
-    return decoded.object as KubernetesObject
+    const { apiVersion, kind: patchedKind } = patched
+    const expected = groupVersion(r.group, r.version)
+    if (apiVersion !== expected || patchedKind !== r.kind) throw badPatch(patched, `${String(patchedKind)} in version ${JSON.stringify(String(apiVersion))} cannot be handled as a ${r.kind}: expected ${expected}, Kind=${r.kind}`)
+    try {
+      const decoded = decodeValue(patched, r, query.fieldValidation)
+      for (const text of decoded.warnings) warn(call, text)
+      return decoded.object
+    } catch (fault) {
+      throw fault instanceof DecodeError ? badPatch(patched, fault.message) : fault
+    }
   }
 }
 

@@ -89,16 +89,19 @@ async function spendOne(call: Call, pod: Pod & KubernetesObject, entry: StoredEn
   if (!r) return
   const budget = cloneJson(objectOf(r, entry)) as unknown as PodDisruptionBudget & KubernetesObject
   const { status } = budget
-  const healthyEnough = status !== undefined && status.currentHealthy >= status.desiredHealthy && status.desiredHealthy > 0
+  const desired = status?.desiredHealthy ?? 0
+  const current = status?.currentHealthy ?? 0
+  const allowed = status?.disruptionsAllowed ?? 0
+  const healthyEnough = current >= desired && desired > 0
   if (!isReady(pod) && (budget.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow' || healthyEnough)) return
   if (!status || (status.observedGeneration ?? 0) < (budget.metadata.generation ?? 0)) throw refusal(budget, 'The disruption budget %s is still being processed by the server.', 10)
-  if (status.disruptionsAllowed < 0) throw new StatusError(403, 'Forbidden', 'pdb disruptions allowed is negative')
+  if (allowed < 0) throw new StatusError(403, 'Forbidden', 'pdb disruptions allowed is negative')
   if (Object.keys(status.disruptedPods ?? {}).length > MAX_DISRUPTED_PODS) throw new StatusError(403, 'Forbidden', 'DisruptedPods map too big - too many evictions not confirmed by PDB controller')
-  if (status.disruptionsAllowed === 0) {
-    throw refusal(budget, `The disruption budget %s needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`)
+  if (allowed === 0) {
+    throw refusal(budget, `The disruption budget %s needs ${desired} healthy pods and has ${current} currently`)
   }
   if (dryRun) return
-  status.disruptionsAllowed--
+  status.disruptionsAllowed = allowed - 1
   status.disruptedPods = { ...status.disruptedPods, [pod.metadata.name ?? '']: formatTime(call.env.clock.now()) }
   await call.registry.overwrite(r, call.info.namespace, budget, entry)
 }

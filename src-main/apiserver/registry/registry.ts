@@ -8,13 +8,15 @@ import type { FieldErrorList } from '../../api/field-errors.ts'
 import { cloneJson } from '../../api/json.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import { groupVersion } from '../../api/meta.ts'
+import { maskTrailingDash, validateObjectMeta, validateObjectMetaUpdate } from '../../api/metadata.ts'
 import { generateName } from '../../api/names.ts'
 import type { AnyResource } from '../../api/resource.ts'
+import { schemaOf } from '../../api/schema.ts'
+import { finishShape } from '../../api/shape.ts'
 import { alreadyExists, conflict, generateNameConflict, invalid, isAlreadyExists, isConflict, notFound } from '../../api/status-error.ts'
 import { formatTime } from '../../api/time.ts'
 import { encodeStored } from '../../store/json.ts'
 import type { Expectation, Store, StoredEntry } from '../../store/store.ts'
-import { defaultValidateName, validateMetadata, validateMetadataUpdate } from './metadata-validation.ts'
 import type { Result, WriteScope } from './scope.ts'
 import { writeContext } from './scope.ts'
 import { checkSize, keyFor, objectOf, resultOf, storeFault, toStored } from './storage.ts'
@@ -112,6 +114,7 @@ export class Registry {
       if (faults.length > 0) throw invalid(r.group, r.kind, object.metadata.name ?? '', dedupe(faults))
       for (const text of r.warnings?.(object) ?? []) scope.warn(text)
       await scope.admitCreate?.(object)
+      finishShape(object, schemaOf(r))
       const result = await this.#write(scope, object, object.metadata.name ?? '', { absent: true })
       kept = !scope.dryRun
       return result
@@ -138,10 +141,10 @@ export class Registry {
   }
 
   #metadataFaults(r: AnyResource, object: KubernetesObject): FieldErrorList {
-    return validateMetadata(object.metadata, {
+    const { validateName } = r
+    return validateObjectMeta(object.metadata, {
       namespaced: r.scope === 'Namespaced',
-      validateName: r.validateName ?? defaultValidateName,
-      strictFinalizers: !isCustom(r),
+      ...(validateName ? { validateName: (name: string, prefix: boolean) => validateName(prefix ? maskTrailingDash(name) : name) } : {}),
     })
   }
 
@@ -177,11 +180,11 @@ export class Registry {
     prepareChange(scope, next, previous)
     const context = writeContext(scope, this.env.clock.now())
     if (scope.subresource === 'status') restoreAllButStatus(r, next, previous)
-    else if (scope.subresource !== '') restoreAllButPart(scope.subresource, next, previous)
+    else if (scope.subresource !== '' && scope.subresource !== 'binding') restoreAllButPart(scope.subresource, next, previous)
     else if (r.subresources?.status && scope.subresource === '') restoreStatus(next, previous)
     if (scope.subresource === 'status') r.prepareForStatusUpdate?.(next, previous, context)
     else if (scope.subresource === '') r.prepareForUpdate?.(next, previous, context)
-    if (r.generation && scope.subresource !== 'status' && declaredDiffers(next, previous)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1
+    if (r.generation && scope.subresource !== 'status' && scope.subresource !== 'binding' && declaredDiffers(next, previous)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1
     const hook = scope.subresource === '' ? await this.hookFor(r)?.prepare(next, previous, scope) : undefined
     let kept = false
     try {
@@ -189,6 +192,7 @@ export class Registry {
       if (faults.length > 0) throw invalid(r.group, r.kind, request.name, dedupe(faults))
       for (const text of r.warnings?.(next, previous) ?? []) scope.warn(text)
       await scope.admitUpdate?.(next, previous)
+      finishShape(next, schemaOf(r))
       if (isLastFinalizerGone(r, next, previous)) {
         const result = await this.#removeAfterChange(scope, next, entry, unconditional)
         kept = !scope.dryRun
@@ -206,9 +210,11 @@ export class Registry {
 
   #changeFaults(scope: WriteScope, next: KubernetesObject, previous: KubernetesObject): FieldErrorList {
     const r = scope.resource
-    const metadata = [...validateMetadataUpdate(next.metadata, previous.metadata), ...(sameMetadata(next, previous) ? [] : this.#metadataFaults(r, next))]
+    const metadata = [...validateObjectMetaUpdate(next.metadata, previous.metadata), ...(sameMetadata(next, previous) ? [] : this.#metadataFaults(r, next))]
     if (scope.subresource === 'status') return [...metadata, ...(r.validateStatusUpdate?.(next, previous, root) ?? [])]
-    return [...metadata, ...(r.validate?.(next, root) ?? []), ...(r.validateUpdate?.(next, previous, root) ?? [])]
+    // The scheduler's binding was checked by its endpoint.
+    if (scope.subresource === 'binding') return metadata
+    return [...metadata, ...(r.validate?.(next, root) ?? []), ...(scope.subresource === '' ? (r.validateUpdate?.(next, previous, root) ?? []) : [])]
   }
 
   async #writeOver(scope: WriteScope, next: KubernetesObject, entry: StoredEntry, unconditional: boolean): Promise<Result> {
