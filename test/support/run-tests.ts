@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { prepareMachine } from './hosts/setup.ts'
+import { setUpMachine } from './hosts/machine-setup.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -36,7 +36,7 @@ async function vitest(name: string, args: readonly string[]): Promise<Counts> {
 async function main(): Promise<void> {
   mkdirSync(join(root, 'test-results'), { recursive: true })
   const args = process.argv.slice(2)
-  const machine = await prepareMachine()
+  const endWhatWasStarted = await setUpMachine(message => { console.log(message) })
   const total: Counts = { passed: 0, failed: 0 }
   try {
     const runs = args.length > 0 ? [{ name: 'chosen', args }] : ['fast', 'integration', 'e2e'].map(project => ({ name: project, args: ['--project', project] }))
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
       total.failed += counts.failed
     }
   } finally {
-    await machine.stop()
+    await endWhatWasStarted()
   }
   console.log(`${total.passed} passed, ${total.failed} failed`)
   process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0

@@ -11,6 +11,7 @@ export const cacheDir = join(root, '.cache/upstream')
 export const suite = join(cacheDir, 'e2e.test')
 export const ginkgo = join(cacheDir, 'ginkgo')
 export const agnhost = join(cacheDir, 'agnhost')
+export const noNewPrivileges = join(cacheDir, 'nnp')
 
 function go(args: readonly string[], env: Record<string, string> = {}): void {
   console.error(`go ${args.join(' ')}`)
@@ -27,6 +28,7 @@ export function buildSuite(): void {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
   go(['build', '-o', ginkgo, 'github.com/onsi/ginkgo/v2/ginkgo'])
   go(['build', '-o', agnhost, 'k8s.io/kubernetes/test/images/agnhost'], { CGO_ENABLED: '0' })
+  go(['build', '-o', noNewPrivileges, 'k8s.io/kubernetes/test/images/nonewprivs'], { CGO_ENABLED: '0' })
   go(['test', '-c', '-o', suite, 'k8s.io/kubernetes/test/e2e'])
   writeFileSync(stamp, digest)
 }

@@ -4,28 +4,27 @@
  * hosts by `docker save` and `docker load`.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { agnhost, cacheDir } from './build.ts'
+import { agnhost, cacheDir, noNewPrivileges } from './build.ts'
 
 interface ImageRecipe {
   /** Matches the name without registry. */
   readonly matches: RegExp
   readonly base: 'debian' | 'busybox'
-  /** Options of `docker import --change`. */
-  readonly changes: readonly string[]
+  /** Lines of the image's Dockerfile after FROM. */
+  readonly lines: readonly string[]
 }
 
 const path = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 const recipes: readonly ImageRecipe[] = [
-  { matches: /^agnhost:/, base: 'debian', changes: [path, 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'] },
-  { matches: /^busybox:/, base: 'busybox', changes: [path, 'CMD ["sh"]'] },
-  { matches: /^pause:/, base: 'busybox', changes: ['ENTRYPOINT ["/pause"]'] },
-  { matches: /^nonewprivs:/, base: 'debian', changes: [path, 'USER 1000', 'ENTRYPOINT ["/nnp"]'] },
-  { matches: /^nonroot:/, base: 'busybox', changes: [path, 'USER 1234', 'ENTRYPOINT ["/bin/id","-u"]'] },
-  { matches: /^nginx:/, base: 'debian', changes: [path, 'CMD ["/agnhost","netexec","--http-port=80"]', 'EXPOSE 80'] },
-  { matches: /^(kitten|nautilus|httpd|perl|resource-consumer):/, base: 'debian', changes: [path, 'CMD ["/agnhost","netexec","--http-port=80"]'] },
+  { matches: /^agnhost:2\.(66\.1|55)$/, base: 'debian', lines: [path, 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'] },
+  { matches: /^busybox:/, base: 'busybox', lines: [path, 'CMD ["sh"]'] },
+  { matches: /^pause:/, base: 'busybox', lines: ['ENTRYPOINT ["/pause"]'] },
+  { matches: /^nonroot:/, base: 'busybox', lines: [path, 'USER 1234', 'ENTRYPOINT ["/bin/id","-u"]'] },
+  { matches: /^nonewprivs:/, base: 'debian', lines: [path, 'COPY nnp /nnp', 'USER 1000', 'ENTRYPOINT ["/nnp"]'] },
+  { matches: /^(nginx|kitten|nautilus|perl):/, base: 'debian', lines: [path, 'CMD ["/agnhost","netexec","--http-port=80"]', 'EXPOSE 80'] },
 ]
 
 const packages = 'bind9-dnsutils,curl,iproute2,iputils-ping,netcat-openbsd,procps,ca-certificates,iptables'
@@ -73,12 +72,33 @@ function imageNames(suite: string): { name: string; recipe: ImageRecipe }[] {
   })
 }
 
-function make(name: string, recipe: ImageRecipe): void {
+function exists(name: string): boolean {
   try {
     docker(['image', 'inspect', name, '--format', '{{.Id}}'])
-    return
-  } catch { /* not there yet */ }
-  docker(['import', ...recipe.changes.flatMap(change => ['--change', change]), recipe.base === 'debian' ? debianTree() : busyboxTree(), name])
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The bases are imported once, and the images share their layer. */
+function base(kind: ImageRecipe['base']): string {
+  const name = `quarterdeck-upstream-${kind}:1`
+  if (!exists(name)) docker(['import', kind === 'debian' ? debianTree() : busyboxTree(), name])
+  return name
+}
+
+function make(name: string, recipe: ImageRecipe): void {
+  if (exists(name)) return
+  const context = join(cacheDir, 'image')
+  rmSync(context, { recursive: true, force: true })
+  mkdirSync(context)
+  if (recipe.lines.some(line => line.includes('nnp'))) {
+    copyFileSync(noNewPrivileges, join(context, 'nnp'))
+    chmodSync(join(context, 'nnp'), 0o4755)
+  }
+  writeFileSync(join(context, 'Dockerfile'), [`FROM ${base(recipe.base)}`, ...recipe.lines].join('\n') + '\n')
+  execFileSync('docker', ['build', '-q', '-t', name, context], { env: { ...process.env, DOCKER_BUILDKIT: '0' }, stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
 /** Makes the images once and loads them on every practice host. */

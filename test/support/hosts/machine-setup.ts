@@ -2,7 +2,7 @@
  * Makes this machine able to run the end-to-end tests: as root on Debian or Ubuntu it installs Docker, Chromium and
  * debootstrap with apt and starts dockerd when nobody does; elsewhere it says what is missing.
  */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { access, mkdir, open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runCommand } from '../../../src-main/base/node/command.ts'
@@ -14,15 +14,18 @@ const programs: readonly { program: string; package: string; why: string }[] = [
   { program: 'chromium', package: 'chromium', why: 'window tests run in it' },
 ]
 
-/** Throws with the list of what is missing where it cannot be installed. Does nothing when all is there. */
-export async function setUpMachine(onProgress: (message: string) => void = () => undefined): Promise<void> {
+/**
+ * Throws with the list of what is missing where it cannot be installed. Does nothing when all is there. Resolves with the
+ * function that ends the dockerd that this call started (nothing where one ran already).
+ */
+export async function setUpMachine(onProgress: (message: string) => void = () => undefined): Promise<() => Promise<void>> {
   const missing = []
   for (const entry of programs) if (!(await onPath(entry.program))) missing.push(entry)
   if (missing.length > 0) await install(missing, onProgress)
-  if (await dockerIsHere()) return
+  if (await dockerIsHere()) return () => Promise.resolve()
   if (process.getuid?.() !== 0) throw new Error('Docker does not answer; start it (systemctl start docker)')
   onProgress('Starting dockerd')
-  await startDockerDaemon()
+  return startDockerDaemon()
 }
 
 async function install(missing: readonly { program: string; package: string; why: string }[], onProgress: (message: string) => void): Promise<void> {
@@ -37,18 +40,25 @@ async function install(missing: readonly { program: string; package: string; why
   if (installed.status !== 0) throw new Error(`apt-get install ${names.join(' ')} failed: ${installed.stderr}`)
 }
 
-async function startDockerDaemon(): Promise<void> {
+async function startDockerDaemon(): Promise<() => Promise<void>> {
   await mkdir('/var/log', { recursive: true })
   const log = await open('/var/log/dockerd-by-tests.log', 'a')
-  // It outlives this process on purpose: the next test run uses it too.
+  // A process group of its own: an interrupt of the tests must not take it down under the hosts' feet.
   const daemon = spawn('dockerd', [], { detached: true, stdio: ['ignore', log.fd, log.fd] })
   daemon.unref()
   await log.close()
   for (let tries = 0; tries < 120; tries++) {
-    if (await dockerIsHere()) return
+    if (await dockerIsHere()) return () => Promise.resolve()
     await sleep(250)
   }
   throw new Error('dockerd was started and does not answer; see /var/log/dockerd-by-tests.log')
+}
+
+async function endDockerDaemon(daemon: ChildProcess): Promise<void> {
+  if (daemon.exitCode !== null) return
+  const ended = new Promise(resolve => daemon.once('exit', resolve))
+  daemon.kill('SIGTERM')
+  await ended
 }
 
 async function onPath(program: string): Promise<boolean> {
