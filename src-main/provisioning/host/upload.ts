@@ -26,32 +26,49 @@ export interface UploadOptions {
   readonly onProgress?: (sentBytes: number, totalBytes: number) => void
 }
 
+export interface FileToSend { readonly name: string; readonly path: string; readonly digest: string; readonly bytes: number }
+
+/**
+ * Sends a file into the upload directory and gives its path there, with its digest verified. A part that came before a cut
+ * is kept and continued. Throws DiskFull, ChecksumMismatch, ConnectionLost.
+ */
+export async function sendVerified(host: RemoteHost, file: FileToSend, options: Pick<UploadOptions, 'signal' | 'onProgress'> = {}): Promise<string> {
+  const signal = options.signal ? { signal: options.signal } : {}
+  const part = `${hostFiles.uploadDir}/${file.digest}.part`
+  const asked = await host.mustRoot(sh`umask 077; mkdir -p ${hostFiles.uploadDir} && touch ${part} && wc -c < ${part}`, { ...signal, what: `preparing the upload of ${file.name}` })
+  let offset = Number(asked.trim()) || 0
+  if (offset > file.bytes) {
+    await host.mustRoot(sh`: > ${part}`, signal)
+    offset = 0
+  }
+  if (offset < file.bytes) {
+    await host.mustRoot(sh`cat >> ${part}`, {
+      ...signal, what: `sending ${file.name}`, input: createReadStream(file.path, { start: offset, highWaterMark: 256 * 1024 }), timeoutMs: 3_600_000,
+      onSent: bytes => options.onProgress?.(offset + bytes, file.bytes),
+    })
+  }
+  const check = await host.root(sh`echo ${`${file.digest}  ${part}`} | sha256sum -c - >/dev/null 2>&1 || { rm -f ${part}; exit 7; }`, { ...signal, what: `verifying ${file.name}`, idleTimeoutMs: 300_000 })
+  if (check.status !== 0) throw damaged(host, file.name)
+  return part
+}
+
 /** Resolves true when bytes were sent, false when the host had the file. Throws DiskFull, ChecksumMismatch, ConnectionLost. */
 export async function upload(host: RemoteHost, artifact: Artifact, options: UploadOptions): Promise<boolean> {
   const signal = options.signal ? { signal: options.signal } : {}
   if (await hasFile(host, options.path, artifact.digest, signal)) return false
-  const part = `${hostFiles.uploadDir}/${artifact.gzipDigest}.gz.part`
-  const asked = await host.mustRoot(sh`umask 077; mkdir -p ${hostFiles.uploadDir} && touch ${part} && wc -c < ${part}`, { ...signal, what: `preparing the upload of ${artifact.name}` })
-  let offset = Number(asked.trim()) || 0
-  if (offset > artifact.gzipBytes) {
-    await host.mustRoot(sh`: > ${part}`, signal)
-    offset = 0
-  }
-  if (offset < artifact.gzipBytes) {
-    await host.mustRoot(sh`cat >> ${part}`, {
-      ...signal, what: `sending ${artifact.name}`, input: createReadStream(artifact.gzipPath, { start: offset, highWaterMark: 256 * 1024 }), timeoutMs: 3_600_000,
-      onSent: bytes => options.onProgress?.(offset + bytes, artifact.gzipBytes),
-    })
-  }
+  const part = await sendVerified(host, { name: artifact.name, path: artifact.gzipPath, digest: artifact.gzipDigest, bytes: artifact.gzipBytes }, options)
   const directory = options.path.slice(0, options.path.lastIndexOf('/'))
-  const result = await host.mustRoot(sh`set -e
-if ! echo ${`${artifact.gzipDigest}  ${part}`} | sha256sum -c - >/dev/null 2>&1; then rm -f ${part}; echo mismatch; exit 0; fi
-mkdir -p ${directory}; umask 077
-gzip -dc ${part} > ${`${options.path}.new`} || { rm -f ${`${options.path}.new`}; exit 1; }
-if ! echo ${`${artifact.digest}  ${options.path}.new`} | sha256sum -c - >/dev/null 2>&1; then rm -f ${`${options.path}.new`} ${part}; echo mismatch; exit 0; fi
-chmod ${options.mode} ${`${options.path}.new`}; chmod 755 ${directory}; mv -f ${`${options.path}.new`} ${options.path}; rm -f ${part}; rmdir ${hostFiles.uploadDir} 2>/dev/null || true`, { ...signal, what: `unpacking ${artifact.name}` })
-  if (result.includes('mismatch')) throw new ProvisioningError('ChecksumMismatch', `${artifact.name} arrived damaged and was thrown away.`, { host: host.connection.target.address })
+  const fresh = `${options.path}.new`
+  const result = await host.mustRoot(sh`set -e; umask 077; mkdir -p ${directory}; chmod 755 ${directory}
+gzip -dc ${part} > ${fresh} || { rm -f ${fresh}; exit 1; }
+if ! echo ${`${artifact.digest}  ${fresh}`} | sha256sum -c - >/dev/null 2>&1; then rm -f ${fresh} ${part}; echo mismatch; exit 0; fi
+chmod ${options.mode} ${fresh}; mv -f ${fresh} ${options.path}; rm -f ${part}; rmdir ${hostFiles.uploadDir} 2>/dev/null || true`, { ...signal, what: `unpacking ${artifact.name}` })
+  if (result.includes('mismatch')) throw damaged(host, artifact.name)
   return true
+}
+
+function damaged(host: RemoteHost, name: string): ProvisioningError {
+  return new ProvisioningError('ChecksumMismatch', `${name} arrived damaged and was thrown away.`, { host: host.connection.target.address })
 }
 
 /** Whether the host has this file already. */

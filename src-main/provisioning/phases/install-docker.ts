@@ -53,13 +53,12 @@ async function dockerVersion(host: PhaseHost): Promise<string> {
 const removeData = `systemctl disable --now docker.service docker.socket containerd.service >/dev/null 2>&1
 ip link delete docker0 2>/dev/null
 for t in filter nat raw; do
-  iptables -t $t -S 2>/dev/null | grep -E -- '^-A .*(DOCKER|docker0)' | sed 's/^-A/-D/' | while read -r rule; do eval "iptables -t $t $rule" 2>/dev/null; done
-  for c in $(iptables -t $t -S 2>/dev/null | sed -n 's/^-N \\(DOCKER.*\\)$/\\1/p'); do iptables -t $t -F $c; done
-  for c in $(iptables -t $t -S 2>/dev/null | sed -n 's/^-N \\(DOCKER.*\\)$/\\1/p'); do iptables -t $t -X $c; done
+  iptables -t $t -S 2>/dev/null | grep -E -- '^-A .*(-j DOCKER( |$|-)|docker0)' | sed 's/^-A/-D/' | while read -r rule; do eval "iptables -t $t $rule" 2>/dev/null; done
+  for c in $(iptables -t $t -S 2>/dev/null | sed -n 's/^-N \\(DOCKER\\(-.*\\)\\{0,1\\}\\)$/\\1/p'); do iptables -t $t -F $c; done
+  for c in $(iptables -t $t -S 2>/dev/null | sed -n 's/^-N \\(DOCKER\\(-.*\\)\\{0,1\\}\\)$/\\1/p'); do iptables -t $t -X $c; done
 done
-iptables -t nat -S POSTROUTING 2>/dev/null | grep -E -- '-A POSTROUTING -s 172\\.[0-9.]+/16 ! -o docker' | sed 's/^-A/-D/' | while read -r rule; do eval "iptables -t nat $rule"; done
 iptables -P FORWARD ACCEPT 2>/dev/null
 for d in /var/lib/docker /var/lib/containerd; do [ -d $d ] && { rm -rf $d/* $d/.[!.]* ; rmdir $d 2>/dev/null; }; done
 rm -rf /run/docker /run/docker.sock /run/containerd /etc/docker/key.json
-rmdir /etc/docker 2>/dev/null
+rmdir /etc/docker /opt/cni/bin /opt/cni 2>/dev/null
 :`
