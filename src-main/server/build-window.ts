@@ -1,0 +1,35 @@
+/** Builds the window with vite when its sources changed since the last build: a few seconds once, then nothing. */
+import { createHash } from 'node:crypto'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const inputs = ['src-renderer', 'src-main/api', 'src-main/client', 'src-main/base', 'package-lock.json']
+const stampFile = '.sources'
+
+/** `root` is the project's directory. Resolves the directory of the built window. */
+export async function buildWindow(root: string, say: (text: string) => void): Promise<string> {
+  const files = join(root, 'out', 'renderer')
+  const hash = await hashSources(root)
+  if (await readFile(join(files, stampFile), 'utf8').catch(() => '') === hash) return files
+  say('Building the window…')
+  const { build } = await import('vite')
+  const { default: vue } = await import('@vitejs/plugin-vue')
+  await build({ configFile: false, logLevel: 'warn', root: join(root, 'src-renderer'), base: './', plugins: [vue()], build: { outDir: files, emptyOutDir: true, target: 'es2022', chunkSizeWarningLimit: 4096 } })
+  await writeFile(join(files, stampFile), hash)
+  return files
+}
+
+async function hashSources(root: string): Promise<string> {
+  const hash = createHash('sha256')
+  for (const input of inputs) await addTo(hash, join(root, input))
+  return hash.digest('hex')
+}
+
+async function addTo(hash: ReturnType<typeof createHash>, path: string): Promise<void> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => undefined)
+  if (!entries) { hash.update(path).update(await readFile(path)); return }
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.isDirectory()) await addTo(hash, join(path, entry.name))
+    else hash.update(join(path, entry.name)).update(await readFile(join(path, entry.name)))
+  }
+}

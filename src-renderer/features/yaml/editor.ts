@@ -1,0 +1,59 @@
+/** CodeMirror with the window's tokens; the one file that knows its packages. */
+import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
+import { yaml } from '@codemirror/lang-yaml'
+import { HighlightStyle, bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language'
+import { linter } from '@codemirror/lint'
+import { MergeView } from '@codemirror/merge'
+import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
+import { EditorState } from '@codemirror/state'
+import type { Extension } from '@codemirror/state'
+import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
+import { tags } from '@lezer/highlight'
+import { parseAllDocuments } from 'yaml'
+
+const look = EditorView.theme({
+  '&': { height: '100%', backgroundColor: 'var(--ground)', color: 'var(--ink)', fontSize: 'var(--text-s)' },
+  '.cm-scroller': { fontFamily: 'var(--font-mono)', lineHeight: 'var(--leading)' },
+  '.cm-content': { caretColor: 'var(--accent)' },
+  '.cm-cursor': { borderLeftColor: 'var(--accent)' },
+  '.cm-gutters': { backgroundColor: 'var(--ground)', color: 'var(--ink-faint)', border: 'none' },
+  '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: 'color-mix(in srgb, var(--hover) 60%, transparent)' },
+  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--line-strong) !important' },
+  '.cm-panels': { backgroundColor: 'var(--raised)', color: 'var(--ink)' },
+  '.cm-tooltip': { backgroundColor: 'var(--surface)', border: 'var(--line-width) solid var(--line-strong)', color: 'var(--ink)' },
+  '.cm-changedLine': { backgroundColor: 'color-mix(in srgb, var(--accent-soft) 70%, transparent)' },
+  '&.cm-focused': { outline: 'none' },
+})
+const colours = HighlightStyle.define([
+  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: 'var(--busy)' }, { tag: tags.string, color: 'var(--ok)' }, { tag: [tags.number, tags.bool, tags.null, tags.keyword], color: 'var(--accent)' },
+  { tag: tags.comment, color: 'var(--ink-faint)' }, { tag: [tags.meta, tags.punctuation, tags.separator], color: 'var(--ink-soft)' },
+])
+
+function yamlFaults(view: EditorView): { from: number; to: number; severity: 'error'; message: string }[] {
+  const text = view.state.doc.toString()
+  return parseAllDocuments(text, { version: '1.1' }).flatMap(document => ('errors' in document ? document.errors : [])).map(fault => ({ from: Math.min(fault.pos[0], text.length), to: Math.min(Math.max(fault.pos[1], fault.pos[0] + 1), text.length), severity: 'error' as const, message: fault.message }))
+}
+
+function basics(readOnly: boolean): Extension[] {
+  return [lineNumbers(), foldGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), highlightActiveLine(), highlightSelectionMatches(), search({ top: true }), indentUnit.of('  '), yaml(), look, syntaxHighlighting(colours), EditorState.readOnly.of(readOnly), EditorState.tabSize.of(2),
+    EditorView.contentAttributes.of({ 'aria-label': 'YAML' }), keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap, indentWithTab])]
+}
+
+export interface YamlEditor { text(): string; set(text: string): void; destroy(): void; focus(): void }
+
+export function createYamlEditor(parent: HTMLElement, text: string, options: { readOnly: boolean; onChange(text: string): void; onSave(): void }): YamlEditor {
+  const view = new EditorView({
+    parent,
+    state: EditorState.create({ doc: text, extensions: [keymap.of([{ key: 'Mod-s', run: () => { options.onSave(); return true } }]), ...basics(options.readOnly), linter(yamlFaults), EditorView.updateListener.of(update => { if (update.docChanged) options.onChange(update.state.doc.toString()) })] }),
+  })
+  return {
+    text: () => view.state.doc.toString(),
+    set(next) { view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } }) },
+    destroy: () => { view.destroy() }, focus: () => { view.focus() },
+  }
+}
+
+/** Two texts side by side, differences marked. */
+export function createDiff(parent: HTMLElement, before: string, after: string): { destroy(): void } {
+  return new MergeView({ parent, a: { doc: before, extensions: basics(true) }, b: { doc: after, extensions: basics(true) }, collapseUnchanged: { margin: 3, minSize: 6 } })
+}
