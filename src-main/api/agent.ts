@@ -73,11 +73,12 @@ export interface AgentConfig {
  * ANY  /exec/{ns}/{pod}/{container}              ?command=…&stdin&stdout&stderr&tty   WebSocket v5/v4.channel.k8s.io
  * ANY  /attach/{ns}/{pod}/{container}            same
  * ANY  /portForward/{ns}/{pod}                   WebSocket (v2.portforward.k8s.io tunnel: SPDY inside) and SPDY/3.1
+ * ANY  /podProxy/{ns}/{pod}/{port}/{path}       to http://<pod IP>:<port>/<path>, upgrades included (pods/proxy, services/proxy)
  * GET  /stats/summary                            kubelet Summary (v1alpha1): node and pods, CPU, memory, network, fs
  * GET  /metrics/resource, /metrics, /metrics/cadvisor
  * GET  /logs/{path}, /configz, /runningpods/
  */
-export const agentServerPaths = ['/healthz', '/pods', '/containerLogs/', '/exec/', '/attach/', '/portForward/', '/stats/summary', '/metrics', '/metrics/resource', '/logs/', '/configz', '/runningpods/'] as const
+export const agentServerPaths = ['/healthz', '/pods', '/containerLogs/', '/exec/', '/attach/', '/portForward/', '/podProxy/', '/stats/summary', '/metrics', '/metrics/resource', '/logs/', '/configz', '/runningpods/'] as const
 
 /** Group of bootstrap tokens that may ask for node client certificates. */
 export const bootstrapGroup = 'system:bootstrappers:quarterdeck:nodes'

@@ -234,7 +234,7 @@ async function refuse(env: Env, outgoing: Outgoing, why: 'too-large' | 'stalled'
   const [code, reason, message] = why === 'too-large'
     ? [413, 'RequestEntityTooLarge', 'Request entity too large: limit is 3145728'] as const
     : [408, 'Timeout', 'the body of the request did not arrive in time'] as const
-  outgoing.writeHead(code, { 'content-type': 'application/json', ...('stream' in outgoing ? {} : { connection: 'close' }) })
+  ;(outgoing as ServerResponse).writeHead(code, { 'content-type': 'application/json', ...('stream' in outgoing ? {} : { connection: 'close' }) })
   outgoing.end(JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code }))
   // What the client still sends is not read: the connection (or stream) ends once the answer is out.
   env.clock.after(1_000, () => { destroy(outgoing) })
@@ -248,7 +248,7 @@ const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'trans
 async function write(response: ApiResponse, outgoing: Outgoing, signal: AbortSignal): Promise<void> {
   outgoing.statusCode = response.status
   for (const [name, value] of Object.entries(response.headers)) {
-    if (!hopByHop.has(name)) outgoing.setHeader(name, value as string | string[])
+    if (!hopByHop.has(name)) (outgoing as ServerResponse).setHeader(name, value as string | string[])
   }
   const { body } = response
   if (body.kind === 'bytes') {

@@ -41,7 +41,7 @@ export function nodeRestriction(copies: LiveCopies): AdmissionPlugin {
     if (owner.controller !== true) refuse(a, `node ${JSON.stringify(node)} can only create pods with a controller owner reference set to itself`)
     if (owner.blockOwnerDeletion === true) refuse(a, `node ${JSON.stringify(node)} must not set blockOwnerDeletion on an owner reference`)
     if (nodes.get('', node)?.metadata.uid !== owner.uid) refuse(a, `node ${JSON.stringify(node)} UID mismatch: expected ${nodes.get('', node)?.metadata.uid ?? ''} got ${owner.uid}`)
-    if (pod.spec.serviceAccountName) refuse(a, `node ${JSON.stringify(node)} can not create pods that reference a service account`)
+    if (pod.spec?.serviceAccountName) refuse(a, `node ${JSON.stringify(node)} can not create pods that reference a service account`)
     const { secrets, configmaps, persistentvolumeclaims } = podReferences(pod)
     if (secrets.length > 0) refuse(a, `node ${JSON.stringify(node)} can not create pods that reference secrets`)
     if (configmaps.length > 0) refuse(a, `node ${JSON.stringify(node)} can not create pods that reference configmaps`)

@@ -10,7 +10,7 @@ const systemClasses = new Set(['system-node-critical', 'system-cluster-critical'
 export function priorityAdmission(copies: LiveCopies): AdmissionPlugin {
   const classes = copies.of<PriorityClass>(places.priorityClasses)
   /** Of several defaults the lowest holds, as upstream. */
-  const globalDefault = (): PriorityClass | undefined => classes.list().filter(one => one.globalDefault === true).sort((x, y) => x.value - y.value)[0]
+  const globalDefault = (): PriorityClass | undefined => classes.list().filter(one => one.globalDefault === true).sort((x, y) => (x.value ?? 0) - (y.value ?? 0))[0]
 
   const resolve = (a: AdmissionAttributes, spec: PodSpec): { value: number; policy: string } => {
     if (!spec.priorityClassName) {
@@ -20,7 +20,7 @@ export function priorityAdmission(copies: LiveCopies): AdmissionPlugin {
     }
     const found = classes.get('', spec.priorityClassName)
     if (!found) throw forbidden('', 'pods', a.name, `no PriorityClass with name ${spec.priorityClassName} was found`)
-    return { value: found.value, policy: found.preemptionPolicy ?? 'PreemptLowerPriority' }
+    return { value: found.value ?? 0, policy: found.preemptionPolicy ?? 'PreemptLowerPriority' }
   }
 
   return {

@@ -8,7 +8,7 @@ import { webcrypto } from 'node:crypto'
 async function library(): Promise<typeof import('@peculiar/x509')> {
   await import('reflect-metadata')
   const x509 = await import('@peculiar/x509')
-  x509.cryptoProvider.set(webcrypto as unknown as globalThis.Crypto)
+  x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0])
   return x509
 }
 
@@ -140,4 +140,27 @@ export async function signRequest(authority: KeyPair, requestPem: string, option
     ],
   })
   return `${certificate.toString('pem')}\n`
+}
+
+export interface RequestFacts {
+  readonly commonName: string
+  readonly organizations: readonly string[]
+  readonly dnsNames: readonly string[]
+  readonly ipAddresses: readonly string[]
+  readonly uris: readonly string[]
+  readonly emailAddresses: readonly string[]
+}
+
+/** What a PKCS#10 request asks for. Throws when it cannot be read or its signature is wrong. */
+export async function readRequest(requestPem: string): Promise<RequestFacts> {
+  const x509 = await library()
+  const request = new x509.Pkcs10CertificateRequest(requestPem)
+  if (!await request.verify()) throw new Error('the signature of the certificate request is wrong')
+  const extension = request.extensions.find(one => one instanceof x509.SubjectAlternativeNameExtension)
+  const names = extension ? [...new x509.SubjectAlternativeNameExtension(extension.rawData).names.items] : []
+  const of = (type: string): string[] => names.filter(one => one.type === type).map(one => one.value)
+  return {
+    commonName: request.subjectName.getField('CN').at(-1) ?? '', organizations: request.subjectName.getField('O'),
+    dnsNames: of('dns'), ipAddresses: of('ip'), uris: of('url'), emailAddresses: of('email'),
+  }
 }

@@ -1,0 +1,37 @@
+/** The admission plugins in Kubernetes' order: all `mutate` in this order, then all `validate`. A new one is a file and a line here. */
+import type { Env } from '../../base/env.ts'
+import { createEscalationCheck } from '../authz/escalation.ts'
+import type { Rbac } from '../authz/rbac.ts'
+import type { AdmissionPlugin, Authorizer } from '../contracts.ts'
+import type { LiveCopies } from '../live-copy.ts'
+import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts'
+import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
+import { limitRanger } from './limit-ranger.ts'
+import { namespaceLifecycle } from './namespace-lifecycle.ts'
+import { nodeRestriction } from './node-restriction.ts'
+import { priorityAdmission } from './priority.ts'
+import { resourceQuotaAdmission } from './resource-quota.ts'
+import { runtimeClassAdmission } from './runtime-class.ts'
+import { serviceAccountAdmission } from './service-account.ts'
+import { defaultTolerationSeconds, taintNodesByCondition } from './tolerations.ts'
+
+export function admissionPlugins(options: { env: Env; copies: LiveCopies; authorizer: Authorizer; rbac: Rbac }): AdmissionPlugin[] {
+  const { copies, authorizer } = options
+  return [
+    namespaceLifecycle(copies),
+    limitRanger(copies),
+    serviceAccountAdmission(options),
+    nodeRestriction(copies),
+    taintNodesByCondition,
+    priorityAdmission(copies),
+    defaultTolerationSeconds,
+    defaultStorageClass(copies),
+    runtimeClassAdmission(copies),
+    certificateApproval(authorizer),
+    certificateSigning(authorizer),
+    certificateSubjectRestriction,
+    defaultIngressClass(copies),
+    createEscalationCheck(options),
+    resourceQuotaAdmission(copies),
+  ]
+}

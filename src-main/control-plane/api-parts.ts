@@ -1,0 +1,101 @@
+/** The security, discovery and node-facing parts of the API server, put together. */
+import type { AnyResource } from '../api/resource.ts'
+import type { Env } from '../base/env.ts'
+import type { NodeDialer } from '../base/node/dialer.ts'
+import type { ApiServerOptions } from '../apiserver/options.ts'
+import type { VirtualStorage } from '../apiserver/contracts.ts'
+import { admissionPlugins } from '../apiserver/admission/plugins.ts'
+import { createAuthenticator } from '../apiserver/authn/authenticator.ts'
+import { createBootstrapTokens } from '../apiserver/authn/bootstrap-tokens.ts'
+import { impersonate } from '../apiserver/authn/impersonation.ts'
+import { openidHandler } from '../apiserver/authn/openid.ts'
+import { authenticationReviews, tokenSubresource } from '../apiserver/authn/reviews.ts'
+import { createServiceAccountTokens } from '../apiserver/authn/service-account-tokens.ts'
+import { createAuthorizer } from '../apiserver/authz/authorizer.ts'
+import { accessReviews } from '../apiserver/authz/reviews.ts'
+import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
+import { healthHandler, metricsHandler, type Metric } from '../apiserver/health/health.ts'
+import { liveCopies, places } from '../apiserver/live-copy.ts'
+import { openapiHandler } from '../apiserver/openapi/openapi.ts'
+import { nodeSubresources } from '../apiserver/subresources/node-subresources.ts'
+import type { Store } from '../store/store.ts'
+import type { ClusterKeys } from './pki/pki.ts'
+
+export interface ApiParts {
+  readonly options: ApiServerOptions
+  /** The live copies are complete: requests can be authenticated and authorized. */
+  readonly ready: Promise<void>
+  /** A start-up step is done; /readyz waits for all. */
+  markReady(step: StartStep): void
+  stop(): void
+}
+
+const startSteps = ['poststarthook/rbac/bootstrap-roles'] as const
+export type StartStep = (typeof startSteps)[number]
+
+export function createApiParts(given: {
+  env: Env
+  store: Store
+  keys: ClusterKeys
+  virtual: Map<string, VirtualStorage>
+  resources: () => readonly AnyResource[]
+  serviceCIDR: string
+  dialer: NodeDialer
+  metrics: () => readonly Metric[]
+}): ApiParts {
+  const { env, store, keys } = given
+  const copies = liveCopies(store)
+  for (const place of Object.values(places)) copies.of(place)
+  const tokens = createServiceAccountTokens({ env, copies, privateKey: keys.serviceAccount.privateKey, publicKey: keys.serviceAccount.publicKey })
+  const authenticator = createAuthenticator({ env, copies, authorities: [keys.authority.certificate], tokens })
+  const bootstrap = createBootstrapTokens({ env, copies })
+  const { authorizer, rbac } = createAuthorizer(copies)
+  for (const [key, storage] of [...authenticationReviews({ tokens, verifyBootstrap: token => bootstrap.verify(token) }), ...accessReviews(authorizer)]) given.virtual.set(key, storage)
+  const pending = new Set<string>(startSteps)
+  const checks = [
+    { name: 'ping', check: () => {} },
+    { name: 'log', check: () => {} },
+    { name: 'etcd', check: async () => { await store.count('/core/namespaces/') } },
+    ...startSteps.map(step => ({ name: step, check: () => { if (pending.has(step)) throw new Error('not finished') } })),
+  ]
+  return {
+    ready: copies.ready,
+    markReady(step) { pending.delete(step) },
+    stop() { copies.stop() },
+    options: {
+      env, store, resources: given.resources, authenticator, authorizer, impersonate, serviceCIDR: given.serviceCIDR,
+      admission: admissionPlugins({ env, copies, authorizer, rbac }),
+      virtual: given.virtual,
+      nonResource: [
+        healthHandler(checks, text => { env.log.log('warn', text) }),
+        discoveryHandler({ resources: given.resources, version: { platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`, runtimeVersion: process.version, buildDate: '1970-01-01T00:00:00Z', commit: '' }, extraPaths: ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3'] }),
+        openapiHandler({ resources: given.resources }),
+        openidHandler(tokens),
+        metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...given.metrics()]),
+      ],
+      subresources: new Map([
+        ...nodeSubresources({ env, copies, dialer: given.dialer, authority: keys.authority.certificate, client: keys.kubeletClient }),
+        ['serviceaccounts/token', tokenSubresource({ env, copies, tokens })],
+      ]),
+    },
+  }
+}
+
+function processMetrics(): Metric[] {
+  const memory = process.memoryUsage()
+  const cpu = process.cpuUsage()
+  return [
+    { name: 'process_resident_memory_bytes', help: 'Resident memory size in bytes.', type: 'gauge', samples: [{ value: memory.rss }] },
+    { name: 'nodejs_heap_size_used_bytes', help: 'Process heap size used from Node.js in bytes.', type: 'gauge', samples: [{ value: memory.heapUsed }] },
+    { name: 'process_cpu_seconds_total', help: 'Total user and system CPU time spent in seconds.', type: 'counter', samples: [{ value: (cpu.user + cpu.system) / 1e6 }] },
+  ]
+}
+
+function storeMetrics(store: Store): Metric[] {
+  const { keys, bytesOnDisk, syncP50Ms, syncP99Ms } = store.stats()
+  return [
+    { name: 'quarterdeck_store_keys', help: 'Objects in the store.', type: 'gauge', samples: [{ value: keys }] },
+    { name: 'apiserver_storage_size_bytes', help: 'Size of the storage database file physically allocated in bytes.', type: 'gauge', samples: [{ value: bytesOnDisk }] },
+    { name: 'quarterdeck_store_sync_milliseconds', help: 'Duration of the last group commits.', type: 'gauge', samples: [{ labels: { quantile: '0.5' }, value: syncP50Ms }, { labels: { quantile: '0.99' }, value: syncP99Ms }] },
+  ]
+}

@@ -1,0 +1,63 @@
+/**
+ * Entry point without a window of its own: the control plane, and the window's files over HTTP when they are built.
+ *
+ *   npm run headless -- --data-dir D [--api-port 6443] [--ui-port 0] [--kubeconfig F] [--host 127.0.0.1] [--no-ui]
+ *
+ * Prints one line of JSON on standard output when the API answers: {"ready":true,"ui":"http://…","api":"https://…"}.
+ * SIGTERM and SIGINT stop it cleanly.
+ */
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { nodeEnv } from '../base/node/node-env.ts'
+import { createControlPlane } from '../control-plane/control-plane.ts'
+import { startProduct } from './product.ts'
+
+const usage = 'usage: headless [--data-dir DIRECTORY] [--api-port PORT] [--ui-port PORT] [--kubeconfig FILE] [--host ADDRESS] [--no-ui] [--verbose]'
+
+interface Arguments { readonly dataDir: string; readonly apiPort: number; readonly uiPort: number | undefined; readonly kubeconfig: string | undefined; readonly host: string | undefined; readonly verbose: boolean }
+
+function readArguments(): Arguments {
+  const { values } = parseArgs({
+    options: {
+      'data-dir': { type: 'string' }, 'api-port': { type: 'string', default: '6443' }, 'ui-port': { type: 'string', default: '0' }, kubeconfig: { type: 'string' }, host: { type: 'string' },
+      'no-ui': { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false }, help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) { process.stdout.write(`${usage}\n`); process.exit(0) }
+  return {
+    dataDir: resolve(values['data-dir'] ?? join(homedir(), '.quarterdeck')), apiPort: port(values['api-port'], 'api-port'), uiPort: values['no-ui'] ? undefined : port(values['ui-port'], 'ui-port'),
+    kubeconfig: values.kubeconfig === undefined ? undefined : resolve(values.kubeconfig), host: values.host, verbose: values.verbose,
+  }
+}
+
+function port(text: string, name: string): number {
+  const number = Number(text)
+  if (text === '' || !Number.isInteger(number) || number < 0 || number > 65535) throw new Error(`--${name} must be a port from 0 (any free one) to 65535`)
+  return number
+}
+
+async function main(): Promise<void> {
+  const asked = readArguments()
+  const env = nodeEnv({ level: asked.verbose ? 'debug' : 'info' })
+  const controlPlane = await createControlPlane({
+    env, dataDir: asked.dataDir, apiPort: asked.apiPort, ...(asked.host === undefined ? {} : { host: asked.host }), ...(asked.kubeconfig === undefined ? {} : { kubeconfigPath: asked.kubeconfig }),
+  })
+  await controlPlane.start()
+  const product = await startProduct({ env, controlPlane, dataDir: asked.dataDir, ...(asked.uiPort === undefined ? {} : { uiPort: asked.uiPort }) })
+  process.stdout.write(`${JSON.stringify({ ready: true, ...(product.uiAddress === undefined ? {} : { ui: product.uiAddress }), api: controlPlane.address, kubeconfig: controlPlane.kubeconfigPath })}\n`)
+
+  let stopping = false
+  const stop = (): void => {
+    if (stopping) process.exit(1) // asked twice: at once
+    stopping = true
+    void product.stop().then(() => controlPlane.stop()).then(() => process.exit(0), (fault: unknown) => { env.log.log('error', 'the stop failed', { fault }); process.exit(1) })
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+main().catch((fault: unknown) => {
+  process.stderr.write(`quarterdeck: ${fault instanceof Error ? fault.message : String(fault)}\n`)
+  process.exit(1)
+})
