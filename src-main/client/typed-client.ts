@@ -8,6 +8,7 @@ import type { ApiBody, ApiRequest, ApiResponse } from '../api/request.ts'
 import { resourcePath } from '../api/resource.ts'
 import type { ResourceDefinition } from '../api/resource.ts'
 import { StatusError } from '../api/status-error.ts'
+import type { Status } from '../api/status-error.ts'
 import type { Client, DeleteOptions, ListOptions, PatchOptions, PatchType, ReadOptions, ResourceClient, Scoped, Transport, WatchOptions, WriteOptions } from './client.ts'
 import { bodyBytes, linesOf } from './body.ts'
 
@@ -93,11 +94,8 @@ async function objectOf(body: ApiBody): Promise<unknown> {
 export async function errorOf(response: ApiResponse): Promise<StatusError> {
   let found: unknown
   try { found = await objectOf(response.body) } catch { /* not JSON: the code says enough */ }
-  if (isStatus(found)) return new StatusError({ ...found, code: found.code ?? response.status })
-  return new StatusError({
-    apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code: response.status,
-    reason: reasons[response.status] ?? 'Unknown', message: `the server answered ${response.status}`,
-  })
+  if (isStatus(found)) return StatusError.from({ ...found, code: found.code ?? response.status })
+  return new StatusError(response.status, reasons[response.status] ?? 'Unknown', `the server answered ${response.status}`)
 }
 
 const reasons: Readonly<Record<number, string>> = {
@@ -105,7 +103,7 @@ const reasons: Readonly<Record<number, string>> = {
   413: 'RequestEntityTooLarge', 429: 'TooManyRequests', 500: 'InternalError', 503: 'ServiceUnavailable', 504: 'Timeout',
 }
 
-function isStatus(value: unknown): value is ConstructorParameters<typeof StatusError>[0] {
+function isStatus(value: unknown): value is Status {
   return typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'Status'
 }
 
@@ -113,7 +111,7 @@ async function* watch<T extends KubernetesObject>(send: Send, url: string, signa
   const response = await send({ method: 'GET', url, ...(signal ? { signal } : {}) })
   if (response.status >= 400) throw await errorOf(response)
   for await (const event of eventsOf(response.body)) {
-    if (event.type === 'ERROR') throw new StatusError(event.object as ConstructorParameters<typeof StatusError>[0])
+    if (event.type === 'ERROR') throw StatusError.from(event.object as Status)
     yield event as WatchEvent<T>
   }
 }

@@ -58,9 +58,9 @@ export async function claimOwned<T extends KubernetesObject>(claim: Claim<T>): P
   return claimed
 }
 
-async function checkAlive(claim: Claim<KubernetesObject> | Claim<never>): Promise<void> {
+async function checkAlive(claim: { owner: KubernetesObject; client: Client; ownerResource: AnyResource }): Promise<void> {
   const { owner } = claim
-  const live = await claim.client.resource(claim.ownerResource).get(owner.metadata.name ?? '', { namespace: owner.metadata.namespace ?? '' })
+  const live = await claim.client.resource<KubernetesObject>(claim.ownerResource).get(owner.metadata.name ?? '', { namespace: owner.metadata.namespace ?? '' })
   if (live.metadata.uid !== owner.metadata.uid) throw new Error(`original ${owner.kind} ${owner.metadata.namespace ?? ''}/${owner.metadata.name ?? ''} is gone: got uid ${live.metadata.uid ?? ''}, wanted ${owner.metadata.uid ?? ''}`)
   if (live.metadata.deletionTimestamp) throw new Error(`${owner.metadata.namespace ?? ''}/${owner.metadata.name ?? ''} has just been deleted at ${live.metadata.deletionTimestamp}`)
 }
