@@ -1,0 +1,129 @@
+/** The window's functions that look at hosts before there is a Machine: try a log-in, preflight, plan; and making Machines. */
+import type { ConnectAnswer, HostCredentials, HostsInput, PlanAnswer, PreflightItem, HostAddress } from '../api/bridge.ts'
+import { secrets } from '../api/core/v1/secret.ts'
+import type { Machine } from '../api/infra/v1alpha1/machine.ts'
+import { machines } from '../api/infra/v1alpha1/machine-resource.ts'
+import { isAlreadyExists } from '../api/status-error.ts'
+import type { Env } from '../base/env.ts'
+import type { Client } from '../client/client.ts'
+import type { Artifacts } from './artifacts/artifacts.ts'
+import { asProvisioningError, ProvisioningError } from './host/errors.ts'
+import { becomeRoot, runAsUser, type RemoteHost } from './host/remote-host.ts'
+import { connectSsh, readHostKey, type SshConnection, type SshCredentials } from './host/ssh-connection.ts'
+import { agentConfig, clusterDigest, type ClusterSettings } from './machine-controller/settings.ts'
+import { phases } from './phases/phases.ts'
+import { planPhases } from './phases/run-phases.ts'
+import { preflightHosts, survey } from './preflight/preflight.ts'
+
+export interface HostsContext { readonly env: Env; readonly client: Client; readonly cluster: () => ClusterSettings; readonly artifacts: Artifacts }
+
+/** Reads the host key, and tries the log-in when the given fingerprint is the host's. Never throws for a fault of the host. */
+export async function tryConnect(context: HostsContext, input: { host: HostAddress; credentials: HostCredentials; fingerprint?: string }, signal: AbortSignal): Promise<ConnectAnswer> {
+  const target = { address: input.host.address, port: input.host.port, user: input.host.user }
+  const answer: ConnectAnswer = { fingerprint: '', keyType: '', loggedIn: false }
+  try {
+    const seen = await readHostKey({ env: context.env, target, credentials: {}, signal })
+    Object.assign(answer, { fingerprint: seen.fingerprint, keyType: seen.type })
+    if (input.fingerprint === undefined) return answer
+    const connection = await connectSsh({ env: context.env, target, credentials: sshCredentials(input.credentials), fingerprint: input.fingerprint, signal })
+    try {
+      const [hostname = '', prettyName = ''] = (await runAsUser(context.env, connection, `uname -n; . /etc/os-release 2>/dev/null; echo "$PRETTY_NAME"`, { signal })).split('\n')
+      return { ...answer, loggedIn: true, hostname, prettyName }
+    } finally {
+      connection.end()
+    }
+  } catch (fault) {
+    const known = asProvisioningError(fault)
+    return { ...answer, error: { code: known.code, message: known.message, hint: known.hint } }
+  }
+}
+
+/** All checks on all hosts in parallel, as they come. */
+export function preflight(context: HostsContext, input: HostsInput, signal: AbortSignal): AsyncIterable<PreflightItem> {
+  const hosts = input.hosts.map(host => ({
+    survey: (stop: AbortSignal) => onHost(context, host, input.credentials, stop, async (connection, root) => survey(context.env, connection, root, stop)),
+  }))
+  return preflightHosts({ hosts, ranges: context.cluster(), signal })
+}
+
+/** What would be done, in sentences; nothing is. */
+export async function plan(context: HostsContext, input: HostsInput, signal: AbortSignal): Promise<PlanAnswer> {
+  const [runtime, agent] = await Promise.all([context.artifacts.runtime(), context.artifacts.agent()])
+  const cluster = context.cluster()
+  const hosts = await Promise.all(input.hosts.map(host => onHost(context, host, input.credentials, signal, async (connection, root) => {
+    if (root instanceof ProvisioningError) throw root
+    const { facts } = await survey(context.env, connection, root, signal)
+    const config = agentConfig(machineOf(host, ''), facts, cluster, agent.digest)
+    const steps = await planPhases(phases, {
+      env: context.env, host: root, facts, nodeName: host.name, config, artifacts: { runtime, agent }, clusterDigest: clusterDigest(cluster.certificateAuthority), owner: 'plan', signal,
+      cluster: { bootstrapToken: () => Promise.reject(new ProvisioningError('Internal', 'a plan makes no token')), nodeExists: async () => false, nodeProblem: async () => undefined },
+      onOutput: () => undefined, onSteps: () => undefined,
+    })
+    return { steps }
+  }).catch((fault: unknown) => { const known = asProvisioningError(fault); return { steps: [], error: `${known.message} ${known.hint}` } })))
+  return { hosts }
+}
+
+/** Creates a Machine and its Secret for each host; one that exists gets the new address and credentials. */
+export async function apply(context: HostsContext, input: HostsInput): Promise<{ machines: Machine[] }> {
+  const made: Machine[] = []
+  for (const host of input.hosts) {
+    const secretName = `machine-${host.name}`
+    const machine = await createOrUpdate(context.client, machineOf(host, secretName))
+    await writeSecret(context.client, secretName, machine, input.credentials)
+    made.push(machine)
+  }
+  return { machines: made }
+}
+
+function machineOf(host: HostsInput['hosts'][number], secretName: string): Machine {
+  return {
+    apiVersion: 'infra.quarterdeck.app/v1alpha1', kind: 'Machine', metadata: { name: host.name },
+    spec: { address: host.address, port: host.port, user: host.user, secretName, hostKeyFingerprint: host.fingerprint },
+  }
+}
+
+async function createOrUpdate(client: Client, machine: Machine): Promise<Machine> {
+  try {
+    return await client.resource(machines).create(machine)
+  } catch (fault) {
+    if (!isAlreadyExists(fault)) throw fault
+    const old = await client.resource(machines).get(machine.metadata.name ?? '')
+    return client.resource(machines).patch(machine.metadata.name ?? '', 'merge', { spec: { ...machine.spec, retry: (old.spec.retry ?? 0) + 1 } })
+  }
+}
+
+/** The Secret goes with its Machine (garbage collection by owner). */
+async function writeSecret(client: Client, name: string, machine: Machine, credentials: HostCredentials): Promise<void> {
+  const stringData = Object.fromEntries(Object.entries(credentials).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1] !== ''))
+  const owner = { apiVersion: machine.apiVersion, kind: machine.kind, name: machine.metadata.name ?? '', uid: machine.metadata.uid ?? '' }
+  const secret = { apiVersion: 'v1', kind: 'Secret', type: 'infra.quarterdeck.app/ssh', metadata: { name, namespace: 'kube-system', ownerReferences: [owner] }, stringData }
+  try {
+    await client.resource(secrets).create(secret)
+  } catch (fault) {
+    if (!isAlreadyExists(fault)) throw fault
+    const data = Object.fromEntries(['privateKey', 'passphrase', 'password', 'sudoPassword'].map(key => [key, stringData[key] === undefined ? null : Buffer.from(stringData[key]).toString('base64')]))
+    await client.resource(secrets).patch(name, 'merge', { data, metadata: { ownerReferences: [owner] } }, { namespace: 'kube-system' })
+  }
+}
+
+function sshCredentials(credentials: HostCredentials): SshCredentials {
+  const { privateKey, passphrase, password } = credentials
+  return { ...(privateKey ? { privateKey } : {}), ...(passphrase ? { passphrase } : {}), ...(password ? { password } : {}) }
+}
+
+/** A connection for the length of `use`; the second argument is the way to root, or why there is none. */
+async function onHost<T>(context: HostsContext, host: HostsInput['hosts'][number], credentials: HostCredentials, signal: AbortSignal, use: (connection: SshConnection, root: RemoteHost | ProvisioningError) => Promise<T>): Promise<T> {
+  const target = { address: host.address, port: host.port, user: host.user }
+  const connection = await connectSsh({ env: context.env, target, credentials: sshCredentials(credentials), fingerprint: host.fingerprint, signal })
+  try {
+    const root = await becomeRoot(context.env, connection, 'auto', credentials.sudoPassword || credentials.password || undefined, signal).catch((fault: unknown) => {
+      const known = asProvisioningError(fault)
+      if (!['NotRoot', 'SudoPasswordNeeded', 'SudoPasswordWrong'].includes(known.code)) throw known
+      return known
+    })
+    return await use(connection, root)
+  } finally {
+    connection.end()
+  }
+}
