@@ -133,11 +133,12 @@ export class Registry {
     for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'resourceVersion'] as const) delete metadata[field]
     if (r.scope === 'Namespaced' && scope.namespace !== '') metadata.namespace = scope.namespace
     if (isCustom(r) && r.subresources?.status) delete (object as { status?: unknown }).status
+    // Before the strategy: jobs select their pods by their own uid.
+    metadata.creationTimestamp = formatTime(now)
+    metadata.uid = this.env.random.uuid()
     r.prepareForCreate?.(object, writeContext(scope, now))
     if (r.generation) metadata.generation = 1
     else if (!isCustom(r)) delete metadata.generation
-    metadata.creationTimestamp = formatTime(now)
-    metadata.uid = this.env.random.uuid()
   }
 
   #metadataFaults(r: AnyResource, object: KubernetesObject): FieldErrorList {
