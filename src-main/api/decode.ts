@@ -5,11 +5,12 @@
  */
 import type { KubernetesObject } from './meta.ts'
 import type { AnyResource } from './resource.ts'
+import { FieldPath, invalidValue } from './field-errors.ts'
 import { groupVersion } from './meta.ts'
 import { JsonError, decodeUtf8, duplicateKeys, encodeUtf8, getOwn, isObject, parseJson, stringifyJson } from './json.ts'
 import { DecodeError, convertObject } from './decode-values.ts'
 import { isKnownKind, schemaOf } from './schema.ts'
-import { badRequest, unsupportedMediaType } from './status-error.ts'
+import { badRequest, invalid, unsupportedMediaType } from './status-error.ts'
 import { YamlError, parseYamlDocument } from './yaml.ts'
 
 export { DecodeError } from './decode-values.ts'
@@ -54,10 +55,20 @@ export function decodeObject<T extends KubernetesObject = KubernetesObject>(valu
 }
 
 /**
- * A patched document as a kind: `DecodeError` (with the bare text) where it does not fit, including `strict decoding
- * error: …`. For endpoints that wrap the text themselves.
+ * A patched document as a kind, of which the caller owns nothing. Throws the 422 that Kubernetes answers for patches
+ * whose result does not fit; `shown` is what its text repeats, by default the patched document.
  */
-export function decodeValue<T extends KubernetesObject = KubernetesObject>(
+export function decodeValue<T extends KubernetesObject = KubernetesObject>(value: unknown, resource: DecodableResource, validation: FieldValidation = 'Warn', shown?: string): Decoded<T> {
+  try {
+    return decodeDocument(value, resource, validation)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw invalid('', '', '', [invalidValue(FieldPath.root('patch'), shown ?? stringifyJson(value), error.message)])
+  }
+}
+
+/** A document as a kind: DecodeError (with the bare text) where it does not fit, including `strict decoding error: …`. */
+export function decodeDocument<T extends KubernetesObject = KubernetesObject>(
   value: unknown, resource: DecodableResource, validation: FieldValidation = 'Warn', faults: readonly string[] = [],
 ): Decoded<T> {
   const converted = convertObject(value, schemaOf(resource), { reportUnknown: validation !== 'Ignore' })
@@ -73,7 +84,7 @@ function decodeAs<T extends KubernetesObject>(value: unknown, resource: Decodabl
   const subject = `${kind} in version ${JSON.stringify(versionOf(apiVersion))} cannot be handled as a ${resource.kind}`
   checkType(apiVersion, kind, resource, subject)
   try {
-    const decoded = decodeValue<T>(document, resource, validation, faults)
+    const decoded = decodeDocument<T>(document, resource, validation, faults)
     decoded.object.apiVersion = apiVersion
     decoded.object.kind = kind
     return decoded

@@ -1,0 +1,160 @@
+/**
+ * Sets of field paths as structured-merge-diff has them, and their JSON form (FieldsV1). A path element is its text:
+ * `f:name`, `k:{"name":"c"}`, `v:"x"`, `i:0`. Sets in hands are never mutated save by insert while they are made.
+ */
+import { compareBytes, isObject, parseJson, setOwn, stringifyJson } from '../json.ts'
+import type { JsonObject } from '../json.ts'
+
+export class FieldSet {
+  readonly members: Set<string> = new Set()
+  readonly children: Map<string, FieldSet> = new Map()
+
+  get isEmpty(): boolean {
+    if (this.members.size > 0) return false
+    for (const child of this.children.values()) if (!child.isEmpty) return false
+    return true
+  }
+
+  insert(path: readonly string[]): void {
+    const last = path.at(-1)
+    if (last === undefined) return
+    let set: FieldSet = this
+    for (let i = 0; i < path.length - 1; i++) set = set.descend(path[i] ?? '')
+    set.members.add(last)
+  }
+
+  /** The set below an element, made when missing. */
+  descend(element: string): FieldSet {
+    const known = this.children.get(element)
+    if (known) return known
+    const made = new FieldSet()
+    this.children.set(element, made)
+    return made
+  }
+
+  has(path: readonly string[]): boolean {
+    let set: FieldSet | undefined = this
+    for (let i = 0; i < path.length - 1; i++) set = set?.children.get(path[i] ?? '')
+    return set?.members.has(path.at(-1) ?? '') ?? false
+  }
+}
+
+/** Sets that are alike may be shared, so results are read-only. */
+export function union(a: FieldSet, b: FieldSet): FieldSet {
+  if (a.isEmpty) return b
+  if (b.isEmpty) return a
+  const out = new FieldSet()
+  for (const m of a.members) out.members.add(m)
+  for (const m of b.members) out.members.add(m)
+  for (const [element, child] of a.children) {
+    const other = b.children.get(element)
+    out.children.set(element, other ? union(child, other) : child)
+  }
+  for (const [element, child] of b.children) if (!a.children.has(element)) out.children.set(element, child)
+  return out
+}
+
+export function difference(a: FieldSet, b: FieldSet): FieldSet {
+  if (b.isEmpty) return a
+  const out = new FieldSet()
+  for (const m of a.members) if (!b.members.has(m)) out.members.add(m)
+  for (const [element, child] of a.children) {
+    const other = b.children.get(element)
+    const rest = other ? difference(child, other) : child
+    if (!rest.isEmpty) out.children.set(element, rest)
+  }
+  return out
+}
+
+/** Like difference, but a member of b takes all below it along. */
+export function recursiveDifference(a: FieldSet, b: FieldSet): FieldSet {
+  if (b.isEmpty) return a
+  const out = new FieldSet()
+  for (const m of a.members) if (!b.members.has(m)) out.members.add(m)
+  for (const [element, child] of a.children) {
+    if (b.members.has(element)) continue
+    const other = b.children.get(element)
+    const rest = other ? recursiveDifference(child, other) : child
+    if (!rest.isEmpty) out.children.set(element, rest)
+  }
+  return out
+}
+
+export function intersection(a: FieldSet, b: FieldSet): FieldSet {
+  const out = new FieldSet()
+  for (const m of a.members) if (b.members.has(m)) out.members.add(m)
+  for (const [element, child] of a.children) {
+    const other = b.children.get(element)
+    if (!other) continue
+    const common = intersection(child, other)
+    if (!common.isEmpty) out.children.set(element, common)
+  }
+  return out
+}
+
+/** All members as paths, in the order of SMD: by element, a member before what is below it. */
+export function pathsOf(set: FieldSet, prefix: readonly string[] = []): string[][] {
+  const elements = [...new Set([...set.members, ...set.children.keys()])].sort(compareBytes)
+  return elements.flatMap(element => {
+    const path = [...prefix, element]
+    const child = set.children.get(element)
+    return [...(set.members.has(element) ? [path] : []), ...(child ? pathsOf(child, path) : [])]
+  })
+}
+
+/** `.spec.ports[port=80,protocol="TCP"].name` */
+export function showPath(path: readonly string[]): string {
+  return path.map(showElement).join('')
+}
+
+function showElement(element: string): string {
+  const body = element.slice(2)
+  switch (element[0]) {
+    case 'k': return `[${Object.entries(asObject(body)).map(([key, v]) => `${key}=${stringifyJson(v)}`).join(',')}]`
+    case 'v': return `[=${body}]`
+    case 'i': return `[${body}]`
+    default: return `.${body}`
+  }
+}
+
+function asObject(text: string): JsonObject {
+  const value = parseJson(text)
+  return isObject(value) ? value : {}
+}
+
+/** The JSON form. */
+export function toFieldsV1(set: FieldSet): JsonObject {
+  const out: JsonObject = {}
+  for (const element of [...new Set([...set.members, ...set.children.keys()])].sort(compareBytes)) {
+    const child = set.children.get(element)
+    const below = child && !child.isEmpty ? toFieldsV1(child) : undefined
+    if (below === undefined) {
+      if (set.members.has(element)) setOwn(out, element, {})
+    } else setOwn(out, element, set.members.has(element) ? { '.': {}, ...below } : below)
+  }
+  return out
+}
+
+const parsed = new WeakMap<object, FieldSet>()
+
+/** The set of a JSON form, remembered per (frozen) object. Elements that are none are skipped. */
+export function fromFieldsV1(fields: unknown): FieldSet {
+  if (!isObject(fields)) return new FieldSet()
+  const known = parsed.get(fields)
+  if (known) return known
+  const set = readFields(fields)
+  if (Object.isFrozen(fields)) parsed.set(fields, set)
+  return set
+}
+
+function readFields(fields: JsonObject): FieldSet {
+  const set = new FieldSet()
+  for (const [element, below] of Object.entries(fields)) {
+    if (!/^[fkvi]:/.test(element)) continue
+    const child = isObject(below) ? below : {}
+    const keys = Object.keys(child)
+    if (keys.length === 0 || Object.hasOwn(child, '.')) set.members.add(element)
+    if (keys.length > (Object.hasOwn(child, '.') ? 1 : 0)) set.children.set(element, readFields(child))
+  }
+  return set
+}
