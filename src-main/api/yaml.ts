@@ -198,3 +198,13 @@ function parseInteger(text: string): number | bigint | undefined {
   if (exact >= BigInt(Number.MIN_SAFE_INTEGER) && exact <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(exact)
   return BigInt.asIntN(64, exact) === exact ? exact : Number(exact)
 }
+
+/** Faults of a text as an editor marks them: offsets into the text. */
+export function yamlFaults(text: string): { from: number; to: number; message: string }[] {
+  const documents = parseAllDocuments(text, { version: '1.1', logLevel: 'silent', prettyErrors: true })
+  if (!Array.isArray(documents)) return []
+  return documents.flatMap(document => document.errors).map(fault => {
+    const from = Math.min(fault.pos[0], text.length)
+    return { from, to: Math.min(Math.max(fault.pos[1], from + 1), text.length), message: fault.message }
+  })
+}

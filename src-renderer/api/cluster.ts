@@ -2,6 +2,7 @@
 import { createClient } from '../../src-main/client/typed-client.ts'
 import type { Client } from '../../src-main/client/client.ts'
 import { StatusError } from '../../src-main/api/status-error.ts'
+import type { Status } from '../../src-main/api/status-error.ts'
 import type { KubernetesObject } from '../../src-main/api/meta.ts'
 import type { AnyResource } from '../../src-main/api/resource.ts'
 import { resourcePath } from '../../src-main/api/resource.ts'
@@ -24,8 +25,8 @@ export async function ask(method: string, path: string, asked: Asked = {}): Prom
 }
 
 function statusErrorOf(code: number, body: unknown): StatusError {
-  if (typeof body === 'object' && body !== null && (body as { kind?: unknown }).kind === 'Status') return new StatusError(body as ConstructorParameters<typeof StatusError>[0])
-  return new StatusError({ apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code, reason: 'Unknown', message: typeof body === 'string' && body !== '' ? body.slice(0, 2000) : `the server answered ${code}` })
+  if (typeof body === 'object' && body !== null && (body as { kind?: unknown }).kind === 'Status') return StatusError.from(body as Status)
+  return new StatusError(code, 'Unknown', typeof body === 'string' && body !== '' ? body.slice(0, 2000) : `the server answered ${code}`)
 }
 
 export function pathOf(resource: AnyResource, object: KubernetesObject, subresource?: string): string {

@@ -8,7 +8,9 @@ import { pods as podKind } from '../../../src-main/api/core/v1/pod.ts'
 import type { Pod } from '../../../src-main/api/core/v1/pod.ts'
 import { resourcePath } from '../../../src-main/api/resource.ts'
 import { StatusError } from '../../../src-main/api/status-error.ts'
+import type { Status } from '../../../src-main/api/status-error.ts'
 import { BridgeError } from '../../../src-main/api/bridge.ts'
+import { present } from '../../../src-main/base/assert.ts'
 import { useLive } from '../../stores/live-list.ts'
 import { useBridge } from '../../transport/connect.ts'
 import { splitLines } from '../../transport/bridge-transport.ts'
@@ -32,6 +34,7 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
   const version = shallowRef(0)
   const stopping = new AbortController()
   const scope = effectScope(true)
+  const live = present(scope.run(() => useLive(podKind)), 'the log session\'s scope')
   const colours = new Map<string, number>()
   const known = new Map<string, number>()
   let leftOut = false
@@ -89,21 +92,18 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
     if (status >= 400) throw refusal(status, refused)
   }
 
-  const live = scope.run(() => useLive(podKind))
-  if (!live) throw new Error('assertion failed: the scope is active')
   let first = true
-  scope.run(() => watch(() => live.rows.value, rows => {
-    if (live.state.value === 'loading') return
+  scope.run(() => watch([live.rows, live.state], ([rows, state]) => {
+    if (state === 'loading') return
     for (const pod of rows) if (isTarget(pod, target)) for (const container of containersOf(pod)) if (!target.container || container === target.container) join(pod, container, !first)
     first = false
   }, { immediate: true }))
-  scope.run(() => watch(() => live.state.value, state => { if (state !== 'loading' && first) { first = false; for (const pod of live.rows.value) if (isTarget(pod, target)) for (const c of containersOf(pod)) if (!target.container || c === target.container) join(pod, c, false) } }))
 
   return { buffer, sources, version, stop() { stopping.abort(); clearInterval(timer); scope.stop() } }
 }
 
 function refusal(status: number, body: string): Error {
-  try { return new StatusError(JSON.parse(body) as ConstructorParameters<typeof StatusError>[0]) } catch { return new BridgeError('failed', body === '' ? `the server answered ${status}` : body.slice(0, 500)) }
+  try { return StatusError.from(JSON.parse(body) as Status) } catch { return new BridgeError('failed', body === '' ? `the server answered ${status}` : body.slice(0, 500)) }
 }
 
 function isTarget(pod: Pod, target: LogTarget): boolean {

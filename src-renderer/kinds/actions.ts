@@ -1,13 +1,13 @@
 /** What can be done with objects, by kind: one list for buttons, menus, keys and the palette. */
 import { FileCode2, Pause, Play, RotateCw, Scaling, ScrollText, SquareTerminal, Trash2, Unplug } from 'lucide-vue-next'
 import type { Component } from 'vue'
-import type { KubernetesObject } from '../../../src-main/api/meta.ts'
-import type { AnyResource } from '../../../src-main/api/resource.ts'
-import { ask, pathOf, remove, strategicPatch } from '../../api/cluster.ts'
-import { useDock } from '../../stores/dock.ts'
-import { useToasts } from '../../stores/toasts.ts'
-import { useAsk } from '../../stores/ask.ts'
-import { kindId } from '../../kinds/kinds.ts'
+import type { KubernetesObject } from '../../src-main/api/meta.ts'
+import type { AnyResource } from '../../src-main/api/resource.ts'
+import { ask, pathOf, remove, strategicPatch } from '../api/cluster.ts'
+import { useDock } from '../stores/dock.ts'
+import { useToasts } from '../stores/toasts.ts'
+import { useAsk } from '../stores/ask.ts'
+import { kindId } from './kinds.ts'
 
 export interface Action { id: string; title: string; key?: string; icon: Component; danger?: boolean; /** Works on several at once. */ bulk?: boolean; run(objects: readonly KubernetesObject[]): void }
 

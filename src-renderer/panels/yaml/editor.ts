@@ -9,7 +9,7 @@ import { EditorState } from '@codemirror/state'
 import type { Extension } from '@codemirror/state'
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
-import { parseAllDocuments } from 'yaml'
+import { yamlFaults } from '../../../src-main/api/yaml.ts'
 
 const look = EditorView.theme({
   '&': { height: '100%', backgroundColor: 'var(--ground)', color: 'var(--ink)', fontSize: 'var(--text-s)' },
@@ -29,11 +29,6 @@ const colours = HighlightStyle.define([
   { tag: tags.comment, color: 'var(--ink-faint)' }, { tag: [tags.meta, tags.punctuation, tags.separator], color: 'var(--ink-soft)' },
 ])
 
-function yamlFaults(view: EditorView): { from: number; to: number; severity: 'error'; message: string }[] {
-  const text = view.state.doc.toString()
-  return parseAllDocuments(text, { version: '1.1' }).flatMap(document => ('errors' in document ? document.errors : [])).map(fault => ({ from: Math.min(fault.pos[0], text.length), to: Math.min(Math.max(fault.pos[1], fault.pos[0] + 1), text.length), severity: 'error' as const, message: fault.message }))
-}
-
 function basics(readOnly: boolean): Extension[] {
   return [lineNumbers(), foldGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), highlightActiveLine(), highlightSelectionMatches(), search({ top: true }), indentUnit.of('  '), yaml(), look, syntaxHighlighting(colours), EditorState.readOnly.of(readOnly), EditorState.tabSize.of(2),
     EditorView.contentAttributes.of({ 'aria-label': 'YAML' }), keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap, indentWithTab])]
@@ -44,7 +39,7 @@ export interface YamlEditor { text(): string; set(text: string): void; destroy()
 export function createYamlEditor(parent: HTMLElement, text: string, options: { readOnly: boolean; onChange(text: string): void; onSave(): void }): YamlEditor {
   const view = new EditorView({
     parent,
-    state: EditorState.create({ doc: text, extensions: [keymap.of([{ key: 'Mod-s', run: () => { options.onSave(); return true } }]), ...basics(options.readOnly), linter(yamlFaults), EditorView.updateListener.of(update => { if (update.docChanged) options.onChange(update.state.doc.toString()) })] }),
+    state: EditorState.create({ doc: text, extensions: [keymap.of([{ key: 'Mod-s', run: () => { options.onSave(); return true } }]), ...basics(options.readOnly), linter(view => yamlFaults(view.state.doc.toString()).map(fault => ({ ...fault, severity: 'error' as const }))), EditorView.updateListener.of(update => { if (update.docChanged) options.onChange(update.state.doc.toString()) })] }),
   })
   return {
     text: () => view.state.doc.toString(),

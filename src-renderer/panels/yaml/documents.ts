@@ -1,7 +1,7 @@
 /** YAML to and from the server: read exactly as stored, tried by a dry run, put back with its resourceVersion so that a change by others is seen. */
-import { parseAllDocuments, stringify } from 'yaml'
 import { resourcePath } from '../../../src-main/api/resource.ts'
 import type { AnyResource } from '../../../src-main/api/resource.ts'
+import { parseYaml, stringifyYaml } from '../../../src-main/api/yaml.ts'
 import { StatusError } from '../../../src-main/api/status-error.ts'
 import { ask } from '../../api/cluster.ts'
 import type { Answered } from '../../api/cluster.ts'
@@ -14,8 +14,7 @@ export async function readYaml(resource: AnyResource, namespace: string, name: s
   const { body } = await ask('GET', resourcePath(resource, namespace, name))
   const object = structuredClone(body) as { apiVersion?: string; kind?: string; metadata?: { managedFields?: unknown } }
   delete object.metadata?.managedFields
-  const { apiVersion, kind, ...rest } = object
-  return stringify({ apiVersion, kind, ...rest }, { lineWidth: 0 })
+  return stringifyYaml(object)
 }
 
 export async function replaceYaml(resource: AnyResource, namespace: string, name: string, text: string, dryRun: boolean): Promise<Answered> {
@@ -27,18 +26,14 @@ export interface Applied { kind: string; name: string; warnings: string[] }
 /** Applies every document by server-side apply, as `kubectl apply --server-side`. */
 export async function applyYaml(text: string, defaultNamespace: string, dryRun: boolean): Promise<Applied[]> {
   const done: Applied[] = []
-  for (const document of parseAllDocuments(text, { version: '1.1' })) {
-    if (!('errors' in document)) continue
-    const fault = document.errors[0]
-    if (fault) throw new Error(fault.message)
-    const object = document.toJS() as Parsed | null
-    if (object === null) continue
+  for (const document of parseYaml(text)) {
+    const object = document as Parsed
     const resource = object.kind === undefined ? undefined : kindOf(object.apiVersion ?? '', object.kind)
     if (!resource || !object.kind) throw new Error(`There is no kind ${object.kind ?? '(none)'} in ${object.apiVersion ?? '(no apiVersion)'}`)
     const { name } = object.metadata ?? {}
     const namespace = resource.scope === 'Namespaced' ? (object.metadata?.namespace ?? defaultNamespace) : undefined
     if (!name) throw new Error(`${object.kind}: metadata.name is missing`)
-    const { warnings } = await ask('PATCH', `${resourcePath(resource, namespace, name)}?fieldManager=quarterdeck&fieldValidation=Strict&force=true${dryRun ? '&dryRun=All' : ''}`, { body: String(document), contentType: 'application/apply-patch+yaml' })
+    const { warnings } = await ask('PATCH', `${resourcePath(resource, namespace, name)}?fieldManager=quarterdeck&fieldValidation=Strict&force=true${dryRun ? '&dryRun=All' : ''}`, { body: document, contentType: 'application/apply-patch+yaml' })
     done.push({ kind: object.kind, name, warnings })
   }
   if (done.length === 0) throw new Error('There is no object in the text')
