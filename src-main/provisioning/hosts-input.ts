@@ -65,12 +65,12 @@ export async function plan(context: HostsContext, input: HostsInput, signal: Abo
 }
 
 /** Creates a Machine and its Secret for each host; one that exists gets the new address and credentials. */
-export async function apply(context: HostsContext, input: HostsInput): Promise<{ machines: Machine[] }> {
+export async function applyMachines(client: Client, input: HostsInput): Promise<{ machines: Machine[] }> {
   const made: Machine[] = []
   for (const host of input.hosts) {
     const secretName = `machine-${host.name}`
-    const machine = await createOrUpdate(context.client, machineOf(host, secretName))
-    await writeSecret(context.client, secretName, machine, input.credentials)
+    const machine = await createOrUpdate(client, machineOf(host, secretName))
+    await writeSecret(client, secretName, machine, input.credentials)
     made.push(machine)
   }
   return { machines: made }

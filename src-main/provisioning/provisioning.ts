@@ -12,7 +12,7 @@ import type { Client } from '../client/client.ts'
 import type { ControllerDefinition } from '../controller-runtime/controller.ts'
 import { createArtifacts } from './artifacts/artifacts.ts'
 import { ProvisioningError } from './host/errors.ts'
-import { apply, plan, preflight, tryConnect } from './hosts-input.ts'
+import { applyMachines, plan, preflight, tryConnect } from './hosts-input.ts'
 import { pushImage } from './images/push-image.ts'
 import { createHostLinks } from './machine-controller/host-link.ts'
 import { createMachineController } from './machine-controller/machine-controller.ts'
@@ -76,7 +76,7 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
     tryConnect: (input, signal) => tryConnect(context, input, signal),
     preflight: (input, signal) => preflight(context, input, signal),
     plan: (input, signal) => plan(context, input, signal),
-    apply: input => apply(context, input),
+    apply: input => applyMachines(client, input),
     output: (input, signal) => output.follow(input.machine, signal),
     pushImage: (input, chunks, signal) => pushImage({ env, links, cacheDir: options.cacheDir }, input, chunks, signal),
     localImages: async () => ({ images: await localImages() }),
