@@ -26,7 +26,7 @@ export function priorityAdmission(copies: LiveCopies): AdmissionPlugin {
   return {
     name: 'Priority',
     async mutate(a) {
-      if (a.resource.group !== '' || a.resource.plural !== 'pods' || a.subresource !== '') return
+      if (a.resource.group !== '' || a.resource.plural !== 'pods' || a.subresource !== '' || a.object === undefined) return
       const { spec } = a.object as Pod & { spec: PodSpec } // never undefined for CREATE and UPDATE
       if (a.operation === 'UPDATE') {
         const before = (a.previous as Pod | undefined)?.spec
