@@ -1,14 +1,129 @@
 import { defineResource } from '../../resource.ts'
-import { ageColumn, nameColumn } from '../../columns.ts'
-import type { HorizontalPodAutoscaler } from '../../generated/autoscaling-v2.ts'
+import type { Column } from '../../resource.ts'
+import { ageColumn, nameColumn, none, unknown, unset } from '../../columns.ts'
+import { invalidValue, notSupported, required } from '../../field-errors.ts'
+import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
+import type { HPAScalingRules, HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget } from '../../generated/autoscaling-v2.ts'
+import { isPathSegmentName } from '../../names.ts'
 
 export type { HorizontalPodAutoscaler }
 
+const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource']
+const defaultUtilization = 80
+const maxShown = 2
+
+function currentText(current: { averageUtilization?: number; averageValue?: string; value?: string } | undefined, target: MetricTarget | undefined): string {
+  if (target?.averageUtilization !== undefined) return `${current?.averageUtilization === undefined ? unknown : `${current.averageUtilization}%`}/${target.averageUtilization}%`
+  if (target?.averageValue !== undefined) return `${current?.averageValue ?? unknown}/${target.averageValue}`
+  return `${current?.value ?? unknown}/${target?.value ?? '<auto>'}`
+}
+
+function metricText(spec: MetricSpec, status: MetricStatus | undefined): string {
+  switch (spec.type) {
+    case 'Resource': return `${spec.resource?.name ?? ''}: ${currentText(status?.resource?.current, spec.resource?.target)}`
+    case 'ContainerResource': return `${spec.containerResource?.name ?? ''}: ${currentText(status?.containerResource?.current, spec.containerResource?.target)}`
+    case 'Pods': return currentText({ ...(status?.pods?.current.averageValue === undefined ? {} : { averageValue: status.pods.current.averageValue }) }, spec.pods?.target)
+    case 'Object': {
+      const average = spec.object?.target.averageValue !== undefined
+      const text = currentText(status?.object?.current, spec.object?.target)
+      return average ? `${text} (avg)` : text
+    }
+    case 'External': return spec.external?.target.averageValue === undefined ? currentText(status?.external?.current, spec.external?.target) : `${currentText(status?.external?.current, spec.external.target)} (avg)`
+    default: return '<unknown type>'
+  }
+}
+
+function targetsText(autoscaler: HorizontalPodAutoscaler): string {
+  const specs = autoscaler.spec?.metrics ?? []
+  if (specs.length === 0) return none
+  const statuses = autoscaler.status?.currentMetrics ?? []
+  const texts = specs.map((spec, i) => metricText(spec, statuses[i]))
+  return texts.length > maxShown ? `${texts.slice(0, maxShown).join(', ')} + ${texts.length - maxShown} more...` : texts.join(', ')
+}
+
+export const autoscalerColumns: readonly Column<HorizontalPodAutoscaler>[] = [
+  nameColumn(),
+  { name: 'Reference', type: 'string', value: h => `${h.spec?.scaleTargetRef?.kind ?? ''}/${h.spec?.scaleTargetRef?.name ?? ''}` },
+  { name: 'Targets', type: 'string', value: targetsText },
+  { name: 'MinPods', type: 'string', value: h => h.spec?.minReplicas === undefined ? unset : String(h.spec.minReplicas) },
+  { name: 'MaxPods', type: 'string', value: h => h.spec?.maxReplicas ?? 0 },
+  { name: 'Replicas', type: 'string', value: h => h.status?.currentReplicas ?? 0 },
+  ageColumn(),
+]
+
+export function setAutoscalerDefaults(autoscaler: HorizontalPodAutoscaler): void {
+  const spec = autoscaler.spec
+  if (spec === undefined) return
+  spec.minReplicas ??= 1
+  if ((spec.metrics?.length ?? 0) === 0) spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: defaultUtilization } } }]
+  if (spec.behavior !== undefined) {
+    spec.behavior.scaleUp = withDefaults(spec.behavior.scaleUp, { stabilizationWindowSeconds: 0, policies: [{ type: 'Pods', value: 4, periodSeconds: 15 }, { type: 'Percent', value: 100, periodSeconds: 15 }] })
+    spec.behavior.scaleDown = withDefaults(spec.behavior.scaleDown, { policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] })
+  }
+  const status = (autoscaler.status ??= { desiredReplicas: 0 }) as unknown as Record<string, unknown>
+  status['desiredReplicas'] ??= 0
+  status['currentMetrics'] ??= null
+}
+
+function withDefaults(rules: HPAScalingRules | undefined, defaults: HPAScalingRules): HPAScalingRules {
+  const policies = rules?.policies ?? defaults.policies
+  return { selectPolicy: 'Max', ...defaults, ...rules, ...(policies === undefined ? {} : { policies }) }
+}
+
+function targetFaults(target: MetricTarget | undefined, at: FieldPath): FieldErrorList {
+  const faults: FieldErrorList = []
+  const type = target?.type ?? ''
+  if (type === '') faults.push(required(at.child('type'), 'must specify a metric target type'))
+  else if (!['Utilization', 'Value', 'AverageValue'].includes(type)) faults.push(invalidValue(at.child('type'), type, 'must be either Utilization, Value, or AverageValue'))
+  if (target?.averageUtilization !== undefined && target.averageUtilization < 1) faults.push(invalidValue(at.child('averageUtilization'), target.averageUtilization, 'must be greater than 0'))
+  return faults
+}
+
+function metricFaults(metric: MetricSpec, at: FieldPath): FieldErrorList {
+  if (!metric.type) return [required(at.child('type'), 'must specify a metric source type')]
+  if (!metricTypes.includes(metric.type)) return [notSupported(at.child('type'), metric.type, metricTypes)]
+  const field = `${metric.type.charAt(0).toLowerCase()}${metric.type.slice(1)}` as 'containerResource' | 'external' | 'object' | 'pods' | 'resource'
+  const source = metric[field]
+  if (source === undefined) return [required(at.child(field), `must populate information for the given metric source`)]
+  const faults: FieldErrorList = []
+  if ('name' in source && !source.name) faults.push(required(at.child(field, 'name'), 'must specify a resource name'))
+  if ('metric' in source && !source.metric?.name) faults.push(required(at.child(field, 'metric', 'name'), 'must specify a metric name'))
+  faults.push(...targetFaults(source.target, at.child(field, 'target')))
+  if (field === 'resource' || field === 'containerResource') {
+    const target = source.target
+    const path = at.child(field, 'target')
+    if (target?.averageUtilization === undefined && target?.averageValue === undefined) faults.push(required(path.child('averageUtilization'), `must set either a target raw value or a target utilization`))
+    if (target?.averageUtilization !== undefined && target.averageValue !== undefined) faults.push({ type: 'FieldValueForbidden', field: path.child('averageValue').toString(), message: 'Forbidden: may not set both a target raw value and a target utilization' })
+  }
+  return faults
+}
+
+export function autoscalerFaults(autoscaler: HorizontalPodAutoscaler, at: FieldPath): FieldErrorList {
+  const spec: Partial<HorizontalPodAutoscaler['spec']> = autoscaler.spec ?? {}
+  const path = at.child('spec')
+  const faults: FieldErrorList = []
+  if (spec.minReplicas !== undefined && spec.minReplicas < 1) faults.push(invalidValue(path.child('minReplicas'), spec.minReplicas, 'must be greater than or equal to 1'))
+  if ((spec.maxReplicas ?? 0) < 1) faults.push(invalidValue(path.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than 0'))
+  if (spec.minReplicas !== undefined && (spec.maxReplicas ?? 0) < spec.minReplicas) faults.push(invalidValue(path.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than or equal to `minReplicas`'))
+  const ref = path.child('scaleTargetRef')
+  for (const field of ['kind', 'name'] as const) {
+    const value = spec.scaleTargetRef?.[field]
+    if (!value) faults.push(required(ref.child(field), ''))
+    else faults.push(...isPathSegmentName(value).map(text => invalidValue(ref.child(field), value, text)))
+  }
+  for (const [i, metric] of (spec.metrics ?? []).entries()) faults.push(...metricFaults(metric, path.child('metrics').index(i)))
+  return faults
+}
+
 export const horizontalPodAutoscalers = defineResource<HorizontalPodAutoscaler>({
   group: 'autoscaling', version: 'v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers', scope: 'Namespaced',
-  shortNames: ['hpa'], categories: ['all'],
+  shortNames: ['hpa'], categories: ['all'], generation: true,
   schema: 'io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler',
   subresources: { status: true },
-  columns: [nameColumn(), ageColumn()],
+  columns: autoscalerColumns,
   menu: { area: 'workloads', order: 90 },
+  setDefaults: setAutoscalerDefaults,
+  prepareForCreate(autoscaler) { autoscaler.status = { desiredReplicas: 0, currentMetrics: null } as unknown as NonNullable<HorizontalPodAutoscaler['status']> },
+  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
+  validate: autoscalerFaults,
 })
