@@ -1,7 +1,7 @@
 import type { Pod } from '../../api/core/v1/pod.ts'
-import { podRequests } from '../../api/core/v1/pod.ts'
+import { podRequests } from '../../api/core/v1/pod-questions.ts'
 import { keyOf } from '../../api/meta.ts'
-import { simulatePlacement } from '../../scheduler/simulate.ts'
+import { simulate } from '../../scheduler/simulate.ts'
 import { amountsOf, type NodeLoad } from '../cluster-load.ts'
 import { bytes, cores, defineWarning, plural, type WarningFinding } from '../warning.ts'
 
@@ -37,14 +37,11 @@ export const nodeLoss = defineWarning({
 })
 
 function lossOf(lost: NodeLoad, load: readonly NodeLoad[], placed: readonly Pod[], homes: ReadonlyMap<string, ReadonlySet<string>>): WarningFinding[] {
-  const toPlace = movable(lost).sort((a, b) => (b.spec?.priority ?? 0) - (a.spec?.priority ?? 0))
+  const toPlace = movable(lost)
   if (toPlace.length === 0) return []
   const name = lost.usage.name
-  const result = simulatePlacement({
-    nodes: load.filter(l => l !== lost).map(l => l.node),
-    pods: placed.filter(p => p.spec?.nodeName !== name),
-    pending: toPlace.map(withoutNode),
-  })
+  const survivors = { nodes: load.filter(l => l !== lost).map(l => l.node), running: placed.filter(p => p.spec?.nodeName !== name) }
+  const result = simulate(survivors, toPlace)
   if (result.unplaced.length === 0) return []
   const homeless = result.unplaced.map(u => u.pod)
   const amounts = homeless.map(p => amountsOf(podRequests(p)))
@@ -60,10 +57,4 @@ function lossOf(lost: NodeLoad, load: readonly NodeLoad[], placed: readonly Pod[
     advice: 'Add a node with at least that much free, or lower the requests of these workloads.',
     subjects: [{ kind: 'Node', name }, ...homeless.slice(0, namedPods).map(p => ({ kind: 'Pod', namespace: p.metadata.namespace ?? '', name: p.metadata.name ?? keyOf(p) }))],
   }]
-}
-
-function withoutNode(pod: Pod): Pod {
-  const spec = { ...pod.spec }
-  delete spec.nodeName
-  return { ...pod, spec: spec as Pod['spec'] }
 }

@@ -19,7 +19,7 @@ describe('history', () => {
     for (let i = 0; i < 6 * 60 * 25; i++) series.add({ at: start + i * 10_000, cpuMillicores: i % 6, memoryBytes: 6 })
     const all = series.since(0)
     expect({ fine: series.since(start + (25 * 60 - 60) * 60_000).length, all: all.length, mean: all[0]?.cpuMillicores, ascending: all.every((s, i) => i === 0 || s.at > (all[i - 1]?.at ?? 0)) })
-      .toEqual({ fine: 360, all: 360 + 1439 - 59, mean: 2.5, ascending: true })
+      .toEqual({ fine: 360, all: 360 + (1440 - 59), mean: 2.5, ascending: true })
   })
   it('drops samples that are not newer', () => {
     const series = new Series()
@@ -40,7 +40,7 @@ describe('summary', () => {
       pods: [{ namespace: 'shop', name: 'web', at: 5, cpuMillicores: 3, memoryBytes: 10, containers: [{ name: 'app', cpuMillicores: 1, memoryBytes: 7 }, { name: 'side', cpuMillicores: 2, memoryBytes: 3 }] }],
     })
   })
-  it.each([undefined, null, 7, [], {}, { node: [] }, { node: { cpu: { usageNanoCores: -1 } } }, { node: { memory: { workingSetBytes: 'many' } } }])('takes no figures from %j', body => {
+  it.each([undefined, null, 7, [], {}, { node: [] }, { node: { cpu: { usageNanoCores: -1 } } }, { node: { memory: { workingSetBytes: 'many' } } }])('takes no figures from a body without them: %o', body => {
     expect(readSummary(body, 1)).toBeUndefined()
   })
 })
