@@ -11,7 +11,10 @@ import type { TLSSocket } from 'node:tls'
 import type { AddressInfo, Server } from 'node:net'
 import type { ApiHandler, ApiRequest, ApiResponse } from '../api/request.ts'
 import type { Env } from '../base/env.ts'
+import { encodeJson } from '../api/json.ts'
+import { statusOf, StatusError } from '../api/status-error.ts'
 import type { UpgradeHandler } from './contracts.ts'
+import { withoutProtobuf } from './protobuf-request.ts'
 
 export interface ServeOptions {
   readonly env: Env
@@ -196,11 +199,20 @@ async function answer(options: ServeOptions, limits: ServeLimits, incoming: Inco
       signal: abort.signal,
       answer: 'bytes',
     }
-    await write(await options.handle(request), outgoing, abort.signal)
+    await write(await handleOne(options, request), outgoing, abort.signal)
   } catch (fault) {
     if (!abort.signal.aborted) options.env.log.log('error', 'a request failed', { method: incoming.method, fault })
     if (!outgoing.headersSent) { outgoing.statusCode = 500; outgoing.end() }
     else destroy(outgoing)
+  }
+}
+
+async function handleOne(options: ServeOptions, request: ApiRequest): Promise<ApiResponse> {
+  try {
+    return await options.handle(await withoutProtobuf(request))
+  } catch (fault) {
+    if (!(fault instanceof StatusError)) throw fault
+    return { status: fault.code, headers: { 'content-type': 'application/json' }, body: { kind: 'bytes', chunks: [encodeJson(statusOf(fault))] } }
   }
 }
 
