@@ -1,24 +1,20 @@
 /** Scalars with a form of their own: quantities, times, base64, int-or-string. Faults are the texts of Go's decoders. */
 import { quoteGo } from './json.ts'
-import { QuantityError, canonicalQuantity, quantityErrors } from './quantity.ts'
+import { QuantityError, formatQuantity, parseQuantity, quantityErrors, roundUpMilli } from './quantity.ts'
 import { canonicalMicroTime, canonicalTime } from './time.ts'
 
 export type Scalar = { readonly value: string } | { readonly fault: string }
 
-/** A quantity in the form Kubernetes stores. */
-export function convertQuantity(value: unknown): Scalar {
+/** A quantity in the form Kubernetes stores; resource lists keep no more than thousandths. */
+export function convertQuantity(value: unknown, inResourceList: boolean): Scalar {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint') return { fault: quantityErrors.format }
   try {
-    return { value: canonicalQuantity(typeof value === 'number' ? goNumber(value) : value) }
+    const q = parseQuantity(typeof value === 'string' ? value.trim() : value)
+    return { value: formatQuantity(inResourceList ? roundUpMilli(q) : q) }
   } catch (error) {
     if (error instanceof QuantityError) return { fault: error.message }
     throw error
   }
-}
-
-/** How a client writes a number: JavaScript's form is also JSON's. */
-function goNumber(value: number): string {
-  return String(value)
 }
 
 const layouts = { time: '2006-01-02T15:04:05Z07:00', micro: '2006-01-02T15:04:05.000000Z07:00' } as const

@@ -18,6 +18,9 @@ export class DecodeError extends Error {
   }
 }
 
+/** Go's type of maps of amounts by resource. */
+const resourceList = 'v1.ResourceList'
+
 /** Most unknown fields that one document reports. */
 const maxFaults = 100
 
@@ -152,7 +155,7 @@ class Walk {
       const child = value[key]
       if (child === undefined) continue
       this.#path.push(key)
-      setOwn(out, key, child === null ? this.#nullItem(items) : this.#value(child, items, items.goType))
+      setOwn(out, key, child === null ? this.#nullItem(items) : this.#value(child, items, goType === resourceList ? resourceList : items.goType))
       this.#path.pop()
     }
     return out
@@ -185,7 +188,7 @@ class Walk {
       case 'boolean': return typeof value === 'boolean' ? value : this.#mismatch(value, goType)
       case 'integer': return isInteger(value, goType) ? value : this.#mismatch(value, goType)
       case 'number': return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : this.#mismatch(value, goType)
-      case 'quantity': return decoded(convertQuantity(value))
+      case 'quantity': return decoded(convertQuantity(value, goType === resourceList))
       case 'time': case 'microTime': return decoded(convertTime(value, schema.type === 'microTime'))
       case 'bytes': return typeof value === 'string' ? decoded(convertBytes(value)) : this.#mismatch(value, goType || '[]uint8')
       case 'intOrString': return convertIntOrString(value) ? value : this.#mismatch(value, 'int32')

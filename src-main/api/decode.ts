@@ -60,11 +60,22 @@ export function decodeObject<T extends KubernetesObject = KubernetesObject>(valu
  */
 export function decodeValue<T extends KubernetesObject = KubernetesObject>(value: unknown, resource: DecodableResource, validation: FieldValidation = 'Warn', shown?: string): Decoded<T> {
   try {
+    checkRegistered(value, resource)
     return decodeDocument(value, resource, validation)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     throw invalid('', '', '', [invalidValue(FieldPath.root('patch'), shown ?? stringifyJson(value), error.message)])
   }
+}
+
+/** A patch may not turn an object into another kind. */
+function checkRegistered(value: unknown, resource: DecodableResource): void {
+  const { apiVersion, kind } = isObject(value) ? value : {}
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || typeof resource.schema !== 'string') return
+  if (apiVersion === groupVersion(resource.group, resource.version) && kind === resource.kind) return
+  if (!isKnownKind(apiVersion, kind)) throw new DecodeError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`)
+  const internal = resource.group === '' ? 'core' : (resource.group.split('.')[0] ?? '')
+  throw new DecodeError(`converting (${versionOf(apiVersion)}.${kind}) to (${internal}.${resource.kind}): unknown conversion`)
 }
 
 /** A document as a kind: DecodeError (with the bare text) where it does not fit, including `strict decoding error: …`. */

@@ -68,12 +68,11 @@ function validateOwnerReferences(references: readonly OwnerReference[] | undefin
   const errors: FieldErrorList = []
   let controller: string | undefined
   for (const [i, reference] of (references ?? []).entries()) {
-    errors.push(...validateOwnerReference(reference, at))
+    errors.push(...validateOwnerReference(reference, at.index(i)))
     if (reference.controller !== true) continue
     const shown = `${reference.kind}/${reference.name}`
     if (controller === undefined) controller = shown
     else errors.push(invalidValue(at, references, `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${shown}`))
-    if (i > 64) break
   }
   return errors
 }
@@ -81,13 +80,12 @@ function validateOwnerReferences(references: readonly OwnerReference[] | undefin
 function validateOwnerReference(reference: OwnerReference, at: FieldPath): FieldErrorList {
   const errors: FieldErrorList = []
   const { apiVersion = '', kind = '', name = '', uid = '' } = reference
-  const slashes = apiVersion.split('/').length - 1
-  const { version } = parseGroupVersion(apiVersion)
-  if (slashes > 1) errors.push(invalidValue(at.child('apiVersion'), apiVersion, `unexpected GroupVersion string: ${apiVersion}`))
-  if (version === '') errors.push(invalidValue(at.child('apiVersion'), apiVersion, 'version must not be empty'))
-  if (kind === '') errors.push(invalidValue(at.child('kind'), kind, 'must not be empty'))
-  if (name === '') errors.push(invalidValue(at.child('name'), name, 'must not be empty'))
-  if (uid === '') errors.push(invalidValue(at.child('uid'), uid, 'must not be empty'))
+  if (apiVersion === '') errors.push(required(at.child('apiVersion'), 'must not be empty'))
+  else if (apiVersion.split('/').length > 2) errors.push(invalidValue(at.child('apiVersion'), apiVersion, `unexpected GroupVersion string: ${apiVersion}`))
+  else if (parseGroupVersion(apiVersion).version === '') errors.push(invalidValue(at.child('apiVersion'), apiVersion, 'version must not be empty'))
+  if (kind === '') errors.push(required(at.child('kind'), 'must not be empty'))
+  if (name === '') errors.push(required(at.child('name'), 'must not be empty'))
+  if (uid === '') errors.push(required(at.child('uid'), 'must not be empty'))
   if (apiVersion === 'v1' && kind === 'Event') errors.push(invalidValue(at, reference, 'v1, Kind=Event is disallowed from being an owner'))
   return errors
 }
@@ -97,9 +95,8 @@ const standardFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan',
 function validateFinalizers(finalizers: readonly string[] | undefined, at: FieldPath): FieldErrorList {
   const errors: FieldErrorList = []
   for (const [i, finalizer] of (finalizers ?? []).entries()) {
-    const faults = isQualifiedName(finalizer)
-    errors.push(...faults.map(fault => invalidValue(at.index(i), finalizer, fault)))
-    if (faults.length === 0 && !finalizer.includes('/') && !standardFinalizers.has(finalizer)) {
+    errors.push(...isQualifiedName(finalizer).map(fault => invalidValue(at, finalizer, fault)))
+    if (!finalizer.includes('/') && !standardFinalizers.has(finalizer)) {
       errors.push(invalidValue(at.index(i), finalizer, 'name is neither a standard finalizer name nor is it fully qualified'))
     }
   }

@@ -82,7 +82,7 @@ export function isQualifiedName(v: string): string[] {
     if (prefix === '') faults.push('prefix part must be non-empty')
     else faults.push(...isDns1123Subdomain(prefix).map(fault => `prefix part ${fault}`))
   } else if (parts.length > 2) {
-    return [`${regexFault(`a qualified name ${qualifiedText}`, qualifiedPart, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
+    return [`${regexFault(`a valid label key ${qualifiedText}`, qualifiedPart, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
   }
   if (name === '') faults.push('name part must be non-empty')
   else if (byteLength(name) > 63) faults.push(`name part ${maxLength(63, 'bytes')}`)

@@ -39,15 +39,15 @@ function readOperation(value: unknown): Operation {
   if (typeof op !== 'string' || typeof path !== 'string') throw rejected()
   const needsFrom = op === 'move' || op === 'copy'
   if (needsFrom && typeof from !== 'string') throw rejected()
-  if ((op === 'add' || op === 'replace') && !Object.hasOwn(value, 'value')) throw rejected()
   return { op, path: pointer(path), ...(typeof from === 'string' && needsFrom ? { from: pointer(from) } : {}), value: Object.hasOwn(value, 'value') ? value['value'] : null }
 }
 
-/** The keys of a JSON pointer. A pointer that does not begin with a slash is read as if it did, save the whole document. */
+/** The keys of a JSON pointer. What stands before the first slash does not count, as in Kubernetes' library. */
 function pointer(text: string): string[] {
   if (text === '') return []
-  if (!text.startsWith('/')) throw rejected()
-  return text.slice(1).split('/').map(key => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const slash = text.indexOf('/')
+  if (slash < 0) throw rejected()
+  return text.slice(slash + 1).split('/').map(key => key.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 class Patch {
@@ -64,7 +64,7 @@ class Patch {
       case 'remove': return this.#remove(path)
       case 'replace': return this.#replace(path, cloneJson(value))
       case 'move': return this.#move(from ?? [], path)
-      case 'copy': return this.#add(path, this.#copyOf(this.#read(from ?? [])))
+      case 'copy': return this.#add(path, this.#copyOf(this.#readOrNull(from ?? [])))
       case 'test': return this.#test(path, value)
       default: throw rejected()
     }
@@ -87,7 +87,7 @@ class Patch {
     if (!deepEqual(this.#readOrNull(path), value)) throw rejected()
   }
 
-  /** A missing member of an object tests as null. */
+  /** A missing member of an object tests, and is copied, as null. */
   #readOrNull(path: string[]): unknown {
     if (path.length === 0) return this.document
     const parent = this.#parent(path)
@@ -123,9 +123,10 @@ class Patch {
     }
     const parent = this.#parent(path)
     const key = path.at(-1) ?? ''
-    member(parent, key)
+    // A missing member is set, as Kubernetes' library does.
     if (Array.isArray(parent)) parent[indexOf(key, parent.length)] = value
     else if (isObject(parent)) setOwn(parent, key, value)
+    else throw rejected()
   }
 
   #remove(path: string[]): void {

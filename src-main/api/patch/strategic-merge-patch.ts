@@ -31,11 +31,14 @@ function mergeMap(original: JsonObject, patch: JsonObject, schema: Schema | unde
   applyRetainKeys(original, patch)
   const orders = takeOrders(patch)
   for (const key of Object.keys(patch)) {
-    if (key.startsWith(deletePrefix)) {
-      deleteFromPrimitives(original, key.slice(deletePrefix.length), patch[key])
-    } else mergeKey(original, key, patch[key], schema)
+    if (key.startsWith(deletePrefix)) deleteFromPrimitives(original, key.slice(deletePrefix.length), patch[key])
   }
-  for (const [key, order] of orders) applyOrder(original, key, order, patch, schema)
+  for (const key of Object.keys(patch)) {
+    if (!key.startsWith(deletePrefix)) mergeKey(original, key, patch[key], schema, orders.get(key))
+    orders.delete(key)
+  }
+  // Orders of lists that the patch does not touch otherwise.
+  for (const [key, order] of orders) mergeKey(original, key, [], schema, order)
   return original
 }
 
@@ -44,7 +47,7 @@ function takeDirective(patch: JsonObject): string {
   const directive = patch[directiveKey]
   delete patch[directiveKey]
   if (directive === 'replace' || directive === 'delete' || directive === 'merge') return directive
-  throw unknownError(`unknown patch type found: ${typeof directive === 'string' ? directive : goMap(directive)}`)
+  throw unknownError(`unknown patch type: ${goMap(directive)} in map: ${goMap({ ...patch, [directiveKey]: directive })}`)
 }
 
 /** $retainKeys: fields of the original that are not listed go away first. */
@@ -59,14 +62,14 @@ function applyRetainKeys(original: JsonObject, patch: JsonObject): void {
   for (const key of Object.keys(original)) if (!keys.includes(key)) delete original[key]
 }
 
-function takeOrders(patch: JsonObject): [string, unknown[]][] {
-  const orders: [string, unknown[]][] = []
+function takeOrders(patch: JsonObject): Map<string, unknown[]> {
+  const orders = new Map<string, unknown[]>()
   for (const key of Object.keys(patch)) {
     if (!key.startsWith(orderPrefix)) continue
     const order = patch[key]
     delete patch[key]
     if (!Array.isArray(order)) throw unknownError('cannot get the list of the order')
-    orders.push([key.slice(orderPrefix.length), order])
+    orders.set(key.slice(orderPrefix.length), order)
   }
   return orders
 }
@@ -83,7 +86,7 @@ function fieldOf(schema: Schema | undefined, key: string): { schema: Schema | un
   return { schema: field?.schema, field }
 }
 
-function mergeKey(original: JsonObject, key: string, value: unknown, schema: Schema | undefined): void {
+function mergeKey(original: JsonObject, key: string, value: unknown, schema: Schema | undefined, order: unknown[] | undefined): void {
   if (value === null) {
     delete original[key]
     return
@@ -95,18 +98,36 @@ function mergeKey(original: JsonObject, key: string, value: unknown, schema: Sch
     const base = isObject(present) && !field?.patchStrategies.has('replace') ? present : {}
     if (isObject(present) || present === undefined) setOwn(original, key, mergeMap(base, value, child))
     else setOwn(original, key, stripDirectives(value))
-  } else if (Array.isArray(value)) setOwn(original, key, mergeList(present, value, field, child))
+  } else if (Array.isArray(value)) {
+    if (order !== undefined && present === undefined && value.length === 0) return
+    setOwn(original, key, mergeList(present, value, field, child, order))
+  }
   else setOwn(original, key, value)
 }
 
-function mergeList(present: unknown, patch: unknown[], field: SchemaField | undefined, schema: Schema | undefined): unknown {
-  if (!field?.patchStrategies.has('merge') || (present !== undefined && !Array.isArray(present))) return withoutDirectives(patch)
-  const list = Array.isArray(present) ? present : []
-  if (field.mergeKey === undefined || patch.some(item => !isObject(item))) {
-    if (field.mergeKey !== undefined && patch.length > 0 && list.length > 0) throw unknownError(`the elements of the list are of different types`)
-    return mergePrimitives(list, patch)
-  }
-  return mergeObjects(list, patch as JsonObject[], field.mergeKey, schema?.items)
+function mergeList(present: unknown, patch: unknown[], field: SchemaField | undefined, schema: Schema | undefined, order: unknown[] | undefined): unknown {
+  if (!field?.patchStrategies.has('merge') || (present !== undefined && present !== null && !Array.isArray(present))) return withoutDirectives(patch)
+  const list: unknown[] = Array.isArray(present) ? present : []
+  if (field.mergeKey === undefined) return ordered(mergePrimitives(list, patch), list, patch, order ?? patch, item => item)
+  const name = field.mergeKey
+  const items = patch.map(item => objectItem(item, 'the elements of the list are not maps'))
+  if (items.some(item => item[directiveKey] === 'replace')) return items.filter(item => item[directiveKey] !== 'replace').map(stripDirectives)
+  const idOf = (item: unknown): unknown => (isObject(item) && Object.hasOwn(item, name) ? item[name] : undefined)
+  const kept = items.filter(item => item[directiveKey] !== 'delete')
+  const sequence = order ?? kept.map(item => cloneJson(item))
+  const named = sequence.map((item, i) => keyed(objectItem(item, `value for key ${i} is not a map`), name))
+  if (order !== undefined) checkCovers(kept, order, idOf)
+  return ordered(mergeObjects(list, items, name, schema?.items), list, kept, named, idOf)
+}
+
+function objectItem(item: unknown, fault: string): JsonObject {
+  if (!isObject(item)) throw unknownError(fault)
+  return item
+}
+
+function keyed(item: JsonObject, name: string): JsonObject {
+  if (!Object.hasOwn(item, name)) throw unknownError(`map: ${goMap(item)} does not contain declared merge key: ${name}`)
+  return item
 }
 
 function mergePrimitives(list: unknown[], patch: unknown[]): unknown[] {
@@ -115,22 +136,15 @@ function mergePrimitives(list: unknown[], patch: unknown[]): unknown[] {
   return out
 }
 
-function mergeObjects(list: unknown[], patch: JsonObject[], mergeKeyName: string, schema: Schema | undefined): unknown[] {
-  if (patch.some(item => item[directiveKey] === 'replace' && Object.keys(item).length === 1)) {
-    return patch.filter(item => item[directiveKey] !== 'replace').map(stripDirectives)
-  }
+function mergeObjects(list: unknown[], patch: JsonObject[], name: string, schema: Schema | undefined): unknown[] {
   let out = [...list]
   for (const item of patch) {
     const directive = takeDirective(item)
-    if (directive === 'replace') {
-      // A replace with more fields replaces the whole list by what stands in the patch.
-      return patch.map(stripDirectives)
-    }
-    if (!Object.hasOwn(item, mergeKeyName)) throw unknownError(`map: ${goMap(item)} does not contain declared merge key: ${mergeKeyName}`)
-    const id = item[mergeKeyName]
-    const at = out.findIndex(present => isObject(present) && Object.hasOwn(present, mergeKeyName) && deepEqual(present[mergeKeyName], id))
-    if (directive === 'delete') out = out.filter(present => !(isObject(present) && deepEqual(present[mergeKeyName], id)))
-    else if (at >= 0) out[at] = mergeMap(out[at] as JsonObject, item, schema)
+    const id = keyed(item, name)[name]
+    const same = (present: unknown): boolean => isObject(present) && Object.hasOwn(present, name) && deepEqual(present[name], id)
+    const at = out.findIndex(same)
+    if (directive === 'delete') out = out.filter(present => !same(present))
+    else if (at >= 0) out[at] = mergeMap(objectItem(out[at], 'the elements of the list are not maps'), item, schema)
     else out.push(mergeMap({}, item, schema))
   }
   return out
@@ -155,53 +169,35 @@ function stripDirectives(value: unknown): unknown {
   return out
 }
 
-/** Sorts a list as $setElementOrder says; items that it does not name keep their place relative to their neighbours. */
-function applyOrder(original: JsonObject, key: string, order: unknown[], patch: JsonObject, schema: Schema | undefined): void {
-  const { field } = fieldOf(schema, key)
-  const list = Object.hasOwn(original, key) ? original[key] : undefined
-  const mergeKeyName = field?.mergeKey
-  const idOf = (item: unknown): unknown => (mergeKeyName === undefined ? item : isObject(item) && Object.hasOwn(item, mergeKeyName) ? item[mergeKeyName] : missing)
-  const ids = order.map(item => checkedId(idOf(item), item, mergeKeyName))
-  checkCovers(patch[key], ids, idOf)
-  if (!Array.isArray(list)) return
-  const rank = (item: unknown): number => ids.findIndex(id => deepEqual(id, idOf(item)))
-  setOwn(original, key, mergeOrders(list, rank))
-}
-
-const missing = Symbol('no merge key')
-
-function checkedId(id: unknown, item: unknown, mergeKeyName: string | undefined): unknown {
-  if (id === missing) throw unknownError(`map: ${goMap(item)} does not contain declared merge key: ${mergeKeyName ?? ''}`)
-  return id
-}
-
 /** Every item of the patch must stand in the order, in its sequence. */
-function checkCovers(patchList: unknown, ids: unknown[], idOf: (item: unknown) => unknown): void {
-  if (!Array.isArray(patchList)) return
-  const kept = patchList.filter(item => !(isObject(item) && Object.hasOwn(item, directiveKey))).map(idOf)
+function checkCovers(patch: readonly unknown[], order: readonly unknown[], idOf: (item: unknown) => unknown): void {
   let at = 0
-  for (const id of kept) {
-    while (at < ids.length && !deepEqual(ids[at], id)) at++
-    if (at >= ids.length) throw unknownError('The order in patch list:\n' + `${goMap(kept)}` + '\n doesn\'t match $setElementOrder list:\n' + `${goMap(ids)}` + '\n')
+  for (const item of patch) {
+    while (at < order.length && !deepEqual(idOf(order[at]), idOf(item))) at++
+    if (at >= order.length) throw unknownError(`The order in patch list:\n${goMap(patch)}\n doesn't match $setElementOrder list:\n${goMap(order)}\n`)
     at++
   }
 }
 
-/** Named items in the order's sequence; others stay in front of the named item that they stood in front of. */
-function mergeOrders(list: readonly unknown[], rank: (item: unknown) => number): unknown[] {
-  const named = list.filter(item => rank(item) >= 0).sort((a, b) => rank(a) - rank(b))
-  const others = list.filter(item => rank(item) < 0)
-  const place = new Map(list.map((item, i) => [item, i]))
+/**
+ * The merged list with the named items in the order's sequence. Others keep their sequence, and stand before a named
+ * item that the original had behind them; new items come as early as the order allows.
+ */
+function ordered(merged: readonly unknown[], original: readonly unknown[], patch: readonly unknown[], order: readonly unknown[], idOf: (item: unknown) => unknown): unknown[] {
+  if (order.length === 0 && patch.length === 0) return [...merged]
+  const indexIn = (list: readonly unknown[], item: unknown): number => list.findIndex(other => deepEqual(idOf(other), idOf(item)))
+  const named = merged.filter(item => indexIn(order, item) >= 0).sort((a, b) => indexIn(order, a) - indexIn(order, b))
+  const others = merged.filter(item => indexIn(order, item) < 0)
   const out: unknown[] = []
   let n = 0
   let o = 0
   while (n < named.length || o < others.length) {
-    const other = others[o]
-    const next = named[n]
-    const takeOther = n >= named.length || (o < others.length && (place.get(other) ?? 0) < (place.get(next) ?? 0))
-    out.push(takeOther ? other : next)
-    if (takeOther) o++
-    else n++
+    const takeOther = n >= named.length || (o < others.length && isBefore(indexIn(original, others[o]), indexIn(original, named[n])))
+    out.push(takeOther ? others[o++] : named[n++])
   }
   return out
+}
+
+function isBefore(a: number, b: number): boolean {
+  return a >= 0 && b >= 0 && a < b
 }
