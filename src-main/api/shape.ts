@@ -37,7 +37,7 @@ function finishAbsent(object: JsonObject, field: SchemaField): void {
   const { type } = field.schema
   if (field.pointer) {
     if (field.omit !== 'always') delete object[field.name]
-    else object[field.name] = null
+    else if (object[field.name] !== null) object[field.name] = null
   } else if (type === 'struct' && field.omit !== 'zero') {
     const empty: JsonObject = {}
     finishStruct(empty, field.schema)

@@ -3,6 +3,7 @@
  * asked for (routing) → admission and registry, in the endpoints. Every error becomes a Status here and nowhere else.
  */
 import type { Duplex } from 'node:stream'
+import { isObject } from '../api/json.ts'
 import type { AnyResource } from '../api/resource.ts'
 import { resourceKey } from '../api/resource.ts'
 import type { ApiHandler, ApiRequest, ApiResponse, UserInfo } from '../api/request.ts'
@@ -20,6 +21,8 @@ import { connectAdmission } from './endpoints/connect.ts'
 import type { ApiServerOptions } from './options.ts'
 import { createHooks } from './registry/hooks.ts'
 import { Registry } from './registry/registry.ts'
+import { deprecationOf } from './registry/strategy-facts.ts'
+import { ownKindSubresourceVerbs, subresourceKinds } from '../api/subresource-kinds.ts'
 import { requestInfo } from './request-info.ts'
 
 export type { ApiServerOptions, AuditRecord } from './options.ts'
@@ -96,7 +99,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   async function serve(request: ApiRequest, trace: Trace): Promise<ApiResponse> {
-    const authorized = await authorize(request, trace)
+    const authorized = throughBindings(request, await authorize(request, trace))
     const { info, user } = authorized
     if (!info.isResource || isDiscoveryPath(info)) {
       const context = { request, info, user, warn: (text: string) => { if (!trace.warnings.includes(text)) trace.warnings.push(text) } }
@@ -108,9 +111,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }
     const resource = resourceOf(info)
     const call = callOf(request, authorized, resource, trace)
+    const deprecation = deprecationOf(resource)
+    if (deprecation) warn(call, deprecation)
     if (info.subresource !== '') {
       const handler = subresourceHandler(resource, info.subresource)
       if (handler) {
+        const verbs = subresourceKinds.get(`${resource.plural}/${info.subresource}`)?.verbs ?? ownKindSubresourceVerbs.get(info.subresource)
+        if (verbs && !(verbs as readonly string[]).includes(info.verb) && info.subresource !== 'proxy') throw methodNotAllowedHere()
         if (!handler.handle) throw badRequest('Upgrade request required')
         await connectAdmission(call)
         return withWarnings(await handler.handle(subresourceContext(call)), call.warnings)
@@ -170,6 +177,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   return { handle, upgrade, resources, registry, metrics, stop: async () => { hooks.stop() } }
+}
+
+/** POST of a Binding to the collection `bindings` is the same as to the pod it names. */
+function throughBindings(request: ApiRequest, authorized: Authorized): Authorized {
+  const { info } = authorized
+  if (info.resource !== 'bindings' || info.group !== '' || info.verb !== 'create' || info.name !== '' || info.namespace === '') return authorized
+  const body = readPlain(request)
+  const metadata = isObject(body) ? body['metadata'] : undefined
+  const name = isObject(metadata) && typeof metadata['name'] === 'string' ? metadata['name'] : ''
+  if (name === '') throw badRequest('name in URL does not match name in Binding object')
+  return { ...authorized, info: { ...info, resource: 'pods', subresource: 'binding', name } }
 }
 
 /** `/api/v1` and `/apis/apps/v1` are discovery although they look like the beginning of a resource path. */

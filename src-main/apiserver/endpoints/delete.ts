@@ -56,7 +56,7 @@ export async function deleteWithAdmission(call: Call, name: string, options: Del
 async function deletedResponse(call: Call, outcome: Deleted, options: DeleteRequest): Promise<ApiResponse> {
   const { resource: r } = call
   const object = outcome.result.object
-  const waits = !outcome.gone && (options.orphanDependents === false || options.propagationPolicy === 'Foreground')
+  const waits = !outcome.gone && options.orphanDependents === false
   const code = waits ? 202 : 200
   if (!outcome.gone || returnsDeletedObject(r)) return objectResponse(call, code, outcome.result)
   return valueResponse(call, code, {

@@ -31,15 +31,15 @@ const kinds: ReadonlyMap<string, PatchKind> = new Map<string, PatchKind>([
   ['application/merge-patch+json', 'merge'],
   ['application/strategic-merge-patch+json', 'strategic'],
   ['application/apply-patch+yaml', 'apply'],
-  ['application/apply-patch+json', 'apply'],
 ])
 
 /** The patch type of a Content-Type header. Throws a 415. */
 export function patchKindOf(header: string | undefined, custom: boolean): PatchKind {
   const kind = kinds.get(contentTypeOf(header))
-  const offered = [...kinds.keys()].filter(type => type !== 'application/apply-patch+json' && !(custom && type === 'application/strategic-merge-patch+json'))
-  if (!kind || (custom && kind === 'strategic')) {
-    throw new StatusError(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${[...offered].join(', ')}`)
+  if (!kind) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {})
+  if (custom && kind === 'strategic') {
+    const offered = [...kinds.keys()].filter(type => type !== 'application/strategic-merge-patch+json')
+    throw new StatusError(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${offered.join(', ')}`)
   }
   return kind
 }

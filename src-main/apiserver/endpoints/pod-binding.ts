@@ -67,5 +67,5 @@ function assign(pod: Pod & KubernetesObject, binding: Binding, now: number): voi
   const others = (status.conditions ?? []).filter(condition => condition.type !== 'PodScheduled')
   const present = status.conditions?.find(condition => condition.type === 'PodScheduled')
   if (present?.status === 'True') return
-  status.conditions = [...others, { type: 'PodScheduled', status: 'True', lastProbeTime: null as unknown as string, lastTransitionTime: formatTime(now), ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}) }]
+  status.conditions = [...others, { type: 'PodScheduled', status: 'True', lastProbeTime: null as unknown as string, lastTransitionTime: formatTime(now) }]
 }

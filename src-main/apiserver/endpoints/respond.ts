@@ -82,10 +82,11 @@ export function partialOf(object: KubernetesObject, version: 'v1' | 'v1beta1'): 
 /** A Table of objects; `list` gives the metadata of a list. */
 export function tableOf(call: Call, objects: readonly KubernetesObject[], form: Form, list?: { metadata: object }, withColumns = true): object {
   const includeObject = includeObjectOf(call)
-  const rendered = renderTable(call.resource as AnyResource, objects, { now: call.env.clock.now(), includeObject }) as unknown as Record<string, unknown>
+  const rendered = renderTable(call.resource as AnyResource, objects, { now: call.env.clock.now(), includeObject })
+  const rows = rendered.rows.map(row => ({ ...row, object: includeObject === 'None' ? null : includeObject === 'Metadata' && row.object ? { ...row.object, apiVersion: `meta.k8s.io/${form.metaVersion}` } : row.object }))
   const first = objects[0]
   const metadata = list?.metadata ?? (first?.metadata.resourceVersion ? { resourceVersion: first.metadata.resourceVersion } : {})
-  return { ...rendered, kind: 'Table', apiVersion: `meta.k8s.io/${form.metaVersion}`, metadata, ...(withColumns ? {} : { columnDefinitions: null }) }
+  return { kind: 'Table', apiVersion: `meta.k8s.io/${form.metaVersion}`, metadata, columnDefinitions: withColumns ? rendered.columnDefinitions : [], rows }
 }
 
 function includeObjectOf(call: Call): 'None' | 'Metadata' | 'Object' {

@@ -15,11 +15,8 @@ import { recordManager } from './managed.ts'
 import { patchKindOf, readPatch } from './patch.ts'
 import { writeQuery } from './query-options.ts'
 import { checkAcceptable, objectResponse } from './respond.ts'
-
-interface Scale extends KubernetesObject {
-  spec?: { replicas?: number }
-  status: { replicas: number; selector?: string }
-}
+import { scales } from './scale-resource.ts'
+import type { Scale } from './scale-resource.ts'
 
 function read(object: unknown, path: string): unknown {
   let value: unknown = object
@@ -61,7 +58,7 @@ export async function scaleEndpoint(call: Call): Promise<ApiResponse> {
   if (!paths) throw pathNotFound()
   checkAcceptable(call)
   const { verb, name, namespace } = call.info
-  if (verb === 'get') return objectResponse(call, 200, { object: scaleOf((await call.registry.get(call.resource, namespace, name)).object, paths) })
+  if (verb === 'get') return objectResponse({ ...call, resource: scales }, 200, { object: scaleOf((await call.registry.get(call.resource, namespace, name)).object, paths) })
   if (verb !== 'update' && verb !== 'patch') throw methodNotAllowedHere()
   return changeScale(call, paths, verb === 'patch' ? patchOf(call) : updateOf(call), verb)
 }
@@ -85,7 +82,8 @@ function patchOf(call: Call): (scale: Scale) => Scale {
 }
 
 async function changeScale(call: Call, paths: ScalePaths, change: (scale: Scale) => Scale, verb: 'update' | 'patch'): Promise<ApiResponse> {
-  const query = writeQuery(call.info.query, verb === 'patch' ? 'PatchOptions' : 'UpdateOptions', false)
+  const isApply = verb === 'patch' && patchKindOf(call.request.headers['content-type'], false) === 'apply'
+  const query = writeQuery(call.info.query, verb === 'patch' ? 'PatchOptions' : 'UpdateOptions', isApply)
   const outcome = await call.registry.update({ ...writeScope(call, query.dryRun, query.object), subresource: '' }, {
     name: call.info.name,
     whenMissing: 'never',
@@ -102,7 +100,7 @@ async function changeScale(call: Call, paths: ScalePaths, change: (scale: Scale)
       return object
     },
   })
-  return objectResponse(call, 200, { object: scaleOf(outcome.result.object, paths) })
+  return objectResponse({ ...call, resource: scales }, 200, { object: scaleOf(outcome.result.object, paths) })
 }
 
 function checkScale(call: Call, scale: Scale): void {

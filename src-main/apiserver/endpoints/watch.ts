@@ -76,7 +76,7 @@ function encoderFor(call: Call, form: Form): Encoder {
     if (form.as !== 'Table') return plain(type, partialOf(object, form.metaVersion))
     const withColumns = isFirst
     isFirst = false
-    return plain(type, type === 'BOOKMARK' ? object : tableOf(call, [object], form, undefined, withColumns))
+    return plain(type, tableOf(call, [object], form, undefined, withColumns))
   }
   return { entry: (type, entry) => shape(type, objectOf(r, entry)), object: shape, error }
 }

@@ -5,7 +5,7 @@ import { cloneJson, deepEqual } from '../../api/json.ts'
 import type { KubernetesObject, ObjectMeta } from '../../api/meta.ts'
 import { groupVersion } from '../../api/meta.ts'
 import type { AnyResource } from '../../api/resource.ts'
-import { conflict, invalid } from '../../api/status-error.ts'
+import { conflict, invalid, unknownError } from '../../api/status-error.ts'
 import type { UpdateRequest } from './registry.ts'
 import type { WriteScope } from './scope.ts'
 import { allowsUnconditionalUpdate, isCustom } from './strategy-facts.ts'
@@ -15,13 +15,15 @@ type Loose = Record<string, unknown>
 /** Checks the version and uid that the caller named; true when it named no version, so that a conflict may be tried again. */
 export function checkVersion(r: AnyResource, next: KubernetesObject, previous: KubernetesObject, request: UpdateRequest): boolean {
   const { uid, resourceVersion } = next.metadata
-  if (uid && uid !== previous.metadata.uid) {
+  // A patch that changes the uid changes a fixed field; a whole object with another uid is another object.
+  if (uid && uid !== previous.metadata.uid && request.retry === undefined) {
     throw conflict(r.group, r.plural, request.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${previous.metadata.uid ?? ''}`)
   }
   const named = resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0'
   if (!named && request.retry === undefined && !allowsUnconditionalUpdate(r)) {
     throw invalid(r.group, r.kind, request.name, [invalidValue(FieldPath.root('metadata', 'resourceVersion'), resourceVersion === '0' ? 0 : '', 'must be specified for an update')])
   }
+  if (named && !/^[0-9]+$/.test(resourceVersion)) throw unknownError(`strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`)
   if (named && resourceVersion !== previous.metadata.resourceVersion) throw conflict(r.group, r.plural, request.name)
   return request.retry ?? !named
 }
@@ -34,9 +36,10 @@ export function prepareChange(scope: WriteScope, next: KubernetesObject, previou
   const meta = next.metadata
   const old = previous.metadata
   if (r.scope === 'Namespaced') meta.namespace = scope.namespace
+  else delete meta.namespace
   if (!meta.name) meta.name = old.name
   if (!meta.uid) keep(meta, old, 'uid')
-  if (!meta.creationTimestamp) keep(meta, old, 'creationTimestamp')
+  keep(meta, old, 'creationTimestamp')
   if (!meta.deletionTimestamp) keep(meta, old, 'deletionTimestamp')
   if (meta.deletionGracePeriodSeconds === undefined || meta.deletionGracePeriodSeconds === null) keep(meta, old, 'deletionGracePeriodSeconds')
   if (!meta.generateName) keep(meta, old, 'generateName')
@@ -100,7 +103,9 @@ function dropUndefined(value: unknown): void {
 }
 
 /** True when what the user declares differs: everything but metadata and status. */
-export function declaredDiffers(next: KubernetesObject, previous: KubernetesObject): boolean {
+export function declaredDiffers(r: AnyResource, next: KubernetesObject, previous: KubernetesObject): boolean {
+  // A deployment's annotations are copied to its replica sets, so they count.
+  if (r.group === 'apps' && r.plural === 'deployments' && !deepEqual(next.metadata.annotations ?? {}, previous.metadata.annotations ?? {})) return true
   return !deepEqual(declared(next), declared(previous))
 }
 

@@ -17,6 +17,7 @@ import { alreadyExists, conflict, generateNameConflict, invalid, isAlreadyExists
 import { formatTime } from '../../api/time.ts'
 import { encodeStored } from '../../store/json.ts'
 import type { Expectation, Store, StoredEntry } from '../../store/store.ts'
+import { partFaults } from './part-validation.ts'
 import type { Result, WriteScope } from './scope.ts'
 import { writeContext } from './scope.ts'
 import { checkSize, keyFor, objectOf, resultOf, storeFault, toStored } from './storage.ts'
@@ -131,7 +132,8 @@ export class Registry {
     object.apiVersion = groupVersion(r.group, r.version)
     object.kind = r.kind
     for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'resourceVersion'] as const) delete metadata[field]
-    if (r.scope === 'Namespaced' && scope.namespace !== '') metadata.namespace = scope.namespace
+    if (r.scope !== 'Namespaced') delete metadata.namespace
+  else if (scope.namespace !== '') metadata.namespace = scope.namespace
     if (isCustom(r) && r.subresources?.status) delete (object as { status?: unknown }).status
     // Before the strategy: jobs select their pods by their own uid.
     metadata.creationTimestamp = formatTime(now)
@@ -185,7 +187,7 @@ export class Registry {
     else if (r.subresources?.status && scope.subresource === '') restoreStatus(next, previous)
     if (scope.subresource === 'status') r.prepareForStatusUpdate?.(next, previous, context)
     else if (scope.subresource === '') r.prepareForUpdate?.(next, previous, context)
-    if (r.generation && scope.subresource !== 'status' && scope.subresource !== 'binding' && declaredDiffers(next, previous)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1
+    if (r.generation && scope.subresource !== 'status' && scope.subresource !== 'binding' && declaredDiffers(r, next, previous)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1
     const hook = scope.subresource === '' ? await this.hookFor(r)?.prepare(next, previous, scope) : undefined
     let kept = false
     try {
@@ -215,7 +217,7 @@ export class Registry {
     if (scope.subresource === 'status') return [...metadata, ...(r.validateStatusUpdate?.(next, previous, root) ?? [])]
     // The scheduler's binding was checked by its endpoint.
     if (scope.subresource === 'binding') return metadata
-    return [...metadata, ...(r.validate?.(next, root) ?? []), ...(scope.subresource === '' ? (r.validateUpdate?.(next, previous, root) ?? []) : [])]
+    return [...metadata, ...(r.validate?.(next, root) ?? []), ...(scope.subresource === '' ? (r.validateUpdate?.(next, previous, root) ?? []) : partFaults(scope.subresource, next, previous))]
   }
 
   async #writeOver(scope: WriteScope, next: KubernetesObject, entry: StoredEntry, unconditional: boolean): Promise<Result> {

@@ -159,12 +159,16 @@ class ServicePools {
       s.clusterIP = before.spec.clusterIP
       if (!s.clusterIPs?.length && before.spec.clusterIPs) s.clusterIPs = [...before.spec.clusterIPs]
     }
-    s.ipFamilies ??= ['IPv4']
-    s.ipFamilyPolicy ??= 'SingleStack'
+    // Nobody but its author knows the addresses of a headless service without selector: both families may come.
+    const isOpen = s.clusterIP === 'None' && Object.keys(s.selector ?? {}).length === 0 && !s.ipFamilyPolicy
+    s.ipFamilies ??= isOpen ? ['IPv4', 'IPv6'] : ['IPv4']
+    s.ipFamilyPolicy ??= isOpen ? 'RequireDualStack' : 'SingleStack'
     if (s.clusterIP === 'None') {
       s.clusterIPs ??= ['None']
       return []
     }
+    // A cluster IP is fixed while there is one; validation tells who tries to change it.
+    if (before && before.spec?.type !== 'ExternalName' && before.spec?.clusterIP && s.clusterIP) return []
     if (!s.clusterIP && s.clusterIPs?.[0]) s.clusterIP = s.clusterIPs[0]
     if (s.clusterIP) {
       const fault = this.#claimGiven(s.clusterIP, before, claim, owner)
@@ -198,9 +202,12 @@ class ServicePools {
     const faults: FieldErrorList = []
     /** TCP and UDP of one port number may share a node port. */
     const byNumber = new Map<string, number>()
+    const seen = new Set<string>()
     s.ports?.forEach((port, i) => {
       if (port.nodePort) {
-        const fault = this.#claimPort(port.nodePort, had, claim, owner)
+        const key = `${port.protocol ?? 'TCP'}/${port.nodePort}`
+        const fault = seen.has(key) ? 'provided port is already allocated' : this.#claimPort(port.nodePort, had, claim, owner)
+        seen.add(key)
         if (fault) faults.push(invalidValue(spec.child('ports').index(i).child('nodePort'), port.nodePort, fault))
         return
       }

@@ -26,6 +26,13 @@ const returnsDeleted: ReadonlySet<string> = new Set(['pods', 'services', 'servic
 /** Dependents stay when no propagation policy is asked for. */
 const orphansByDefault: ReadonlySet<string> = new Set(['replicationcontrollers', 'jobs.batch'])
 
+/** Texts that every request on a deprecated kind is warned with. */
+const deprecated: ReadonlyMap<string, string> = new Map([
+  ['endpoints', 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'],
+  ['componentstatuses', 'v1 ComponentStatus is deprecated in v1.19+'],
+])
+
+export function deprecationOf(r: AnyResource): string | undefined { return deprecated.get(groupResource(r)) }
 export function allowsCreateOnUpdate(r: AnyResource): boolean { return createOnUpdate.has(groupResource(r)) }
 export function allowsUnconditionalUpdate(r: AnyResource): boolean { return !isCustom(r) && !versionRequired.has(groupResource(r)) }
 export function returnsDeletedObject(r: AnyResource): boolean { return returnsDeleted.has(groupResource(r)) }
