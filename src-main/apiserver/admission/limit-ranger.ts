@@ -66,14 +66,14 @@ function faultsOf(item: LimitRangeItem, requests: Amounts, limits: Amounts): str
     const [request, limit] = [quantity(requests, key), quantity(limits, key)]
     if (!request) faults.push(`minimum ${key} usage per ${type} is ${show(least)}.  No request is specified`)
     else if (compareQuantity(request, least) < 0) faults.push(`minimum ${key} usage per ${type} is ${show(least)}, but request is ${show(request)}`)
-    if (limit && compareQuantity(limit, least) < 0) faults.push(`minimum ${key} usage per ${type} is ${show(least)}, but limit is ${show(limit)}`)
+    else if (limit && compareQuantity(limit, least) < 0) faults.push(`minimum ${key} usage per ${type} is ${show(least)}, but limit is ${show(limit)}`)
   }
   for (const key of keys(item.max)) {
     const most = quantity(item.max, key) ?? zeroQuantity
     const [request, limit] = [quantity(requests, key), quantity(limits, key)]
     if (!limit) faults.push(`maximum ${key} usage per ${type} is ${show(most)}.  No limit is specified`)
     else if (compareQuantity(limit, most) > 0) faults.push(`maximum ${key} usage per ${type} is ${show(most)}, but limit is ${show(limit)}`)
-    if (request && compareQuantity(request, most) > 0) faults.push(`maximum ${key} usage per ${type} is ${show(most)}, but request is ${show(request)}`)
+    else if (request && compareQuantity(request, most) > 0) faults.push(`maximum ${key} usage per ${type} is ${show(most)}, but request is ${show(request)}`)
   }
   for (const key of keys(item.maxLimitRequestRatio)) faults.push(...ratioFaults(item, key, quantity(requests, key), quantity(limits, key)))
   return faults
@@ -93,7 +93,6 @@ function podFaults(pod: Pod & { spec: PodSpec }, items: readonly LimitRangeItem[
   const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]
   for (const item of items) {
     if (item.type === 'Container') for (const container of containers) faults.push(...faultsOf(item, container.resources?.requests ?? {}, container.resources?.limits ?? {}))
-    // The pod's own total has no request in upstream's check of limits: a limit above the request is told once.
     if (item.type === 'Pod') faults.push(...faultsOf(item, podTotal(pod.spec, 'requests'), podTotal(pod.spec, 'limits')))
   }
   return faults

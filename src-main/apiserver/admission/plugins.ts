@@ -9,6 +9,7 @@ import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
 import { limitRanger } from './limit-ranger.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
+import { podSecurity } from './pod-security.ts'
 import { priorityAdmission } from './priority.ts'
 import { resourceQuotaAdmission } from './resource-quota.ts'
 import { runtimeClassAdmission } from './runtime-class.ts'
@@ -23,6 +24,7 @@ export function admissionPlugins(options: { env: Env; copies: LiveCopies; author
     serviceAccountAdmission(options),
     nodeRestriction(copies),
     taintNodesByCondition,
+    podSecurity(copies),
     priorityAdmission(copies),
     defaultTolerationSeconds,
     defaultStorageClass(copies),

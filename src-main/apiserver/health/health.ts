@@ -67,7 +67,7 @@ export function metricsHandler(collect: () => readonly Metric[]): NonResourceHan
       `# TYPE ${metric.name} ${metric.type}`,
       ...metric.samples.map(sample => `${metric.name}${labelText(sample.labels)} ${sample.value}`),
     ])
-    return Promise.resolve(textResponse(`${lines.join('\n')}\n`, { contentType: 'text/plain; version=0.0.4; charset=utf-8' }))
+    return Promise.resolve(textResponse(`${lines.join('\n')}\n`, { contentType: 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores' }))
   }
 }
 
