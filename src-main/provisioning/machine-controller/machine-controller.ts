@@ -108,7 +108,7 @@ async function provision(options: MachineControllerOptions, context: ControllerC
   const stop = stopOnChange(context, machine)
   try {
     go('Preflight', 'Checking the host.')
-    const own = await survey(options.env, link.connection, link.host, stop.signal)
+    const own = await survey(options.env, link.connection, link.host, stop.signal, true)
     const cluster = options.cluster()
     const results = judge(own, [], cluster)
     writer.set({ preflight: results, facts: machineFacts(own.facts) })

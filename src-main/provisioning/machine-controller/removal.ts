@@ -39,7 +39,7 @@ export async function removeMachine(removal: Removal): Promise<Requeue | undefin
   writer.set({ reason: undefined, message: 'Cleaning the host.' })
   const settings = await linkSettings(context.client, machine)
   const link = await removal.links.ensure(name, { ...settings, fingerprint: machine.spec.hostKeyFingerprint ?? '' }, context.signal)
-  const { facts } = await survey(removal.env, link.connection, link.host, context.signal)
+  const { facts } = await survey(removal.env, link.connection, link.host, context.signal, true)
   const run = await phaseRun(removal, context.client, machine, link, facts, context.signal, writer)
   const undoFault = await undoPhases(phases, run).then(() => undefined, fault => asProvisioningError(fault))
   if (undoFault && (undoFault.code === 'ConnectionLost' || undoFault.code === 'Cancelled')) throw undoFault

@@ -4,7 +4,7 @@ import { hostFiles } from '../host/host-files.ts'
 import { sh } from '../host/shell.ts'
 import { definePhase, type PhaseHost } from './phase.ts'
 
-const programs = ['nft', 'iptables', 'ip', 'conntrack']
+const programs = ['nft', 'iptables', 'ip']
 
 /** Tools that the agent and Docker use for rules and interfaces. */
 export const installPackages = definePhase({

@@ -20,6 +20,8 @@ export interface CheckInput {
   readonly rootProblem?: string
   /** Why the SSH server refused a remote forward; undefined when it did not. */
   readonly tunnelProblem?: string
+  /** The API's tunnel of this very connection is open: its port on the host is ours. */
+  readonly tunnelStands: boolean
 }
 
 export interface PreflightCheck {

@@ -15,7 +15,7 @@ import { checks } from './checks.ts'
 export interface Ranges { readonly clusterCIDR: string; readonly serviceCIDR: string }
 
 /** What one host's script brought back. */
-export interface Survey { readonly facts: HostFacts; readonly outputs: ReadonlyMap<string, string>; readonly nowMs: number; readonly rootProblem?: string; readonly tunnelProblem?: string }
+export interface Survey { readonly facts: HostFacts; readonly outputs: ReadonlyMap<string, string>; readonly nowMs: number; readonly rootProblem?: string; readonly tunnelProblem?: string; readonly tunnelStands?: boolean }
 
 const mark = '@@quarterdeck-probe '
 /** The whole script takes under a second on an idle host; a loaded one gets time. */
@@ -23,19 +23,20 @@ const surveyTimeoutMs = 30_000
 
 /**
  * Reads facts and all probes in one round trip: as root, or as the login user where `host` is the fault of becoming root.
+ * `tunnelStands`: this connection holds the API port of the host already, which proves forwarding.
  */
-export async function survey(env: Env, connection: SshConnection, host: RemoteHost | ProvisioningError, signal?: AbortSignal): Promise<Survey> {
+export async function survey(env: Env, connection: SshConnection, host: RemoteHost | ProvisioningError, signal?: AbortSignal, tunnelStands = false): Promise<Survey> {
   const script = surveyScript()
   const options = { timeoutMs: surveyTimeoutMs, what: 'looking at the host', ...(signal ? { signal } : {}) }
   const reading = host instanceof ProvisioningError ? runAsUser(env, connection, script, options) : host.root(script, options).then(result => result.stdout)
-  const [output, tunnelProblem] = await Promise.all([reading, forwardingProblem(connection)])
+  const [output, tunnelProblem] = await Promise.all([reading, tunnelStands ? undefined : forwardingProblem(connection)])
   const outputs = new Map<string, string>()
   for (const part of output.split(mark).slice(1)) {
     const end = part.indexOf('\n')
     outputs.set(part.slice(0, end), part.slice(end + 1).replace(/\n+$/, ''))
   }
   return {
-    facts: parseFacts(outputs.get('facts') ?? ''), outputs, nowMs: env.clock.now(),
+    facts: parseFacts(outputs.get('facts') ?? ''), outputs, nowMs: env.clock.now(), tunnelStands,
     ...(host instanceof ProvisioningError ? { rootProblem: host.message } : {}), ...(tunnelProblem === undefined ? {} : { tunnelProblem }),
   }
 }
@@ -50,7 +51,7 @@ export function judge(own: Survey, peers: readonly Survey[], ranges: Ranges, onl
   return checks.filter(check => only?.(check) ?? true).map(check => {
     const input: CheckInput = {
       facts: own.facts, output: own.outputs.get(check.id) ?? '', peers: peers.map(peer => peer.facts), ...ranges, nowMs: own.nowMs,
-      ...(own.rootProblem === undefined ? {} : { rootProblem: own.rootProblem }), ...(own.tunnelProblem === undefined ? {} : { tunnelProblem: own.tunnelProblem }),
+      ...(own.rootProblem === undefined ? {} : { rootProblem: own.rootProblem }), ...(own.tunnelProblem === undefined ? {} : { tunnelProblem: own.tunnelProblem }), tunnelStands: own.tunnelStands ?? false,
     }
     return { check: check.id, title: check.title, ...check.judge(input) }
   })
