@@ -27,8 +27,8 @@ export const layers: Readonly<Record<string, LayerRule>> = {
   'node-agent': { imports: ['api', 'base', 'client'], node: true },
   'control-plane': { imports: everythingBelowControlPlane, node: true },
   bridge: { imports: ['api', 'base', 'client', 'control-plane', 'provisioning', 'monitoring'], node: true },
-  server: { imports: ['api', 'base', 'bridge', 'control-plane', 'provisioning', 'monitoring'], node: true },
-  electron: { imports: ['api', 'base', 'bridge', 'control-plane', 'provisioning', 'monitoring', 'server'], node: true },
+  server: { imports: ['api', 'base', 'client', 'bridge', 'control-plane', 'provisioning', 'monitoring'], node: true },
+  electron: { imports: ['api', 'base', 'client', 'bridge', 'control-plane', 'provisioning', 'monitoring', 'server'], node: true },
   renderer: { imports: ['api', 'client', 'base'], node: false, peers: 'features' },
 }
 
