@@ -1,0 +1,42 @@
+/** Splits Docker's multiplexed output (8-byte header: stream, 0, 0, 0, length) into chunks; a TTY's output is one raw stream. */
+import type { Readable } from 'node:stream'
+import type { OutputChunk } from './runtime.ts'
+
+/** Pure: feed bytes in any cut, get whole pieces; a frame is handed on as its bytes come, so memory stays flat. */
+export class FrameSplitter {
+  #header = Buffer.alloc(0)
+  #left = 0
+  #stream: OutputChunk['stream'] = 'stdout'
+
+  push(input: Buffer): OutputChunk[] {
+    const out: OutputChunk[] = []
+    let bytes = input
+    while (bytes.length > 0) {
+      if (this.#left > 0) {
+        const part = bytes.subarray(0, this.#left)
+        out.push({ stream: this.#stream, bytes: part })
+        this.#left -= part.length
+        bytes = bytes.subarray(part.length)
+        continue
+      }
+      const missing = 8 - this.#header.length
+      this.#header = Buffer.concat([this.#header, bytes.subarray(0, missing)])
+      bytes = bytes.subarray(missing)
+      if (this.#header.length === 8) {
+        this.#stream = this.#header[0] === 2 ? 'stderr' : 'stdout'
+        this.#left = this.#header.readUInt32BE(4)
+        this.#header = Buffer.alloc(0)
+      }
+    }
+    return out
+  }
+}
+
+export async function* outputChunks(source: Readable, raw: boolean): AsyncIterable<OutputChunk> {
+  const splitter = new FrameSplitter()
+  for await (const chunk of source) {
+    const bytes = chunk as Buffer
+    if (raw) yield { stream: 'stdout', bytes }
+    else yield* splitter.push(bytes)
+  }
+}

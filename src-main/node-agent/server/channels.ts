@@ -1,0 +1,151 @@
+/**
+ * The byte streams of exec and attach, whichever way they come: WebSocket (v5, v4 .channel.k8s.io: one byte of channel
+ * before each message) or SPDY/3.1 (a stream per channel). The rest of the agent sees stdin, stdout, stderr, error and
+ * resize only.
+ */
+import { PassThrough } from 'node:stream'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex, Readable } from 'node:stream'
+import { WebSocket, WebSocketServer } from 'ws'
+import type { Status } from '../../api/generated/meta-v1.ts'
+import type { Clock } from '../../base/env.ts'
+import { SpdyConnection } from './spdy/connection.ts'
+import type { SpdyStream } from './spdy/connection.ts'
+
+export interface TerminalSize { readonly width: number; readonly height: number }
+
+export interface Channels {
+  readonly stdin: Readable | undefined
+  /** Resolves when the bytes may be followed by more. */
+  write(channel: 'stdout' | 'stderr', bytes: Buffer): Promise<void>
+  onResize(handler: (size: TerminalSize) => void): void
+  onClose(handler: () => void): void
+  /** Says how it ended and closes. */
+  finish(status: Status): Promise<void>
+}
+
+export interface ChannelWishes { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly tty: boolean }
+
+/** Newest first: the first that the client offers is taken. */
+const webSocketProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io'] as const
+const spdyProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const
+const maxMessageBytes = 1 << 20
+const pingMs = 30_000
+/** All streams of a SPDY client have to be open by then. */
+const streamsTimeoutMs = 30_000
+const closeSignal = 255
+const channelNumbers = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const
+
+const webSockets = new WebSocketServer({
+  noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false,
+  handleProtocols: offered => webSocketProtocols.find(protocol => offered.has(protocol)) ?? false,
+})
+
+/** Rejects with a text where the client speaks neither. */
+export function openChannels(clock: Clock, wishes: ChannelWishes, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Channels> {
+  const upgrade = (request.headers.upgrade ?? '').toLowerCase()
+  if (upgrade === 'websocket') {
+    const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(',').map(text => text.trim())
+    if (!webSocketProtocols.some(protocol => offered.includes(protocol))) return Promise.reject(new Error(`unable to upgrade: subprotocols ${offered.join(',')} are not supported`))
+    return new Promise(resolve => { webSockets.handleUpgrade(request, socket, head, webSocket => { resolve(webSocketChannels(clock, wishes, webSocket)) }) })
+  }
+  if (upgrade === 'spdy/3.1') return spdyChannels(clock, wishes, request, socket, head)
+  return Promise.reject(new Error('unable to upgrade: unknown protocol'))
+}
+
+function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSocket): Channels {
+  const base64 = webSocket.protocol === 'v4.base64.channel.k8s.io'
+  const stdin = wishes.stdin ? new PassThrough() : undefined
+  let resize: (size: TerminalSize) => void = () => {}
+  webSocket.on('message', (data: Buffer, isBinary: boolean) => {
+    const message = isBinary || !base64 ? data : Buffer.concat([Buffer.from([Number(String.fromCharCode(data[0] ?? 48))]), Buffer.from(data.subarray(1).toString('ascii'), 'base64')])
+    const channel = message[0]
+    const bytes = message.subarray(1)
+    if (channel === channelNumbers.stdin && stdin && !stdin.writableEnded) {
+      if (!stdin.write(bytes)) { webSocket.pause(); stdin.once('drain', () => { webSocket.resume() }) }
+    } else if (channel === channelNumbers.resize) {
+      const size = parseSize(bytes)
+      if (size) resize(size)
+    } else if (channel === closeSignal && bytes[0] === channelNumbers.stdin) stdin?.end()
+  })
+  let cancelPing = (): void => {}
+  const ping = (): void => { if (webSocket.readyState === WebSocket.OPEN) { webSocket.ping(); cancelPing = clock.after(pingMs, ping) } }
+  ping()
+  webSocket.on('close', () => { cancelPing(); stdin?.end() })
+  webSocket.on('error', () => { webSocket.terminate() })
+  const send = (channel: number, bytes: Buffer): Promise<void> => new Promise(resolve => {
+    if (webSocket.readyState !== WebSocket.OPEN) { resolve(); return }
+    const payload = base64 ? `${channel}${bytes.toString('base64')}` : Buffer.concat([Buffer.from([channel]), bytes])
+    webSocket.send(payload, { binary: !base64 }, () => { resolve() })
+  })
+  return {
+    stdin,
+    write: (channel, bytes) => send(channelNumbers[channel], bytes),
+    onResize: handler => { resize = handler },
+    onClose: handler => { webSocket.on('close', handler) },
+    finish: async status => {
+      await send(channelNumbers.error, Buffer.from(JSON.stringify(status)))
+      webSocket.close(1000)
+    },
+  }
+}
+
+function spdyChannels(clock: Clock, wishes: ChannelWishes, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Channels> {
+  const offered = String(request.headers['x-stream-protocol-version'] ?? '').split(',').map(text => text.trim())
+  const protocol = spdyProtocols.find(candidate => offered.includes(candidate))
+  if (protocol === undefined) return Promise.reject(new Error(`unable to upgrade: unable to negotiate protocol: client supports ${offered.join(',')}`))
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`)
+  if (head.length > 0) socket.unshift(head)
+  const wanted = new Set(['error', ...(wishes.stdin ? ['stdin'] : []), ...(wishes.stdout ? ['stdout'] : []), ...(wishes.stderr && !wishes.tty ? ['stderr'] : []), ...(wishes.tty ? ['resize'] : [])])
+  return new Promise((resolve, reject) => {
+    const streams = new Map<string, SpdyStream>()
+    const closeHandlers: (() => void)[] = []
+    const cancel = clock.after(streamsTimeoutMs, () => { connection.close(); reject(new Error('timed out waiting for the streams of the client')) })
+    const connection = new SpdyConnection(socket, stream => {
+      const type = stream.headers.get('streamtype') ?? ''
+      if (!wanted.has(type) || streams.has(type)) { stream.reset(); return }
+      streams.set(type, stream)
+      if (streams.size < wanted.size) return
+      cancel()
+      resolve(assemble(streams, closeHandlers, connection))
+    }, () => { for (const handler of closeHandlers) handler() })
+  })
+}
+
+function assemble(streams: ReadonlyMap<string, SpdyStream>, closeHandlers: (() => void)[], connection: SpdyConnection): Channels {
+  let resize: (size: TerminalSize) => void = () => {}
+  // Sizes come as JSON texts one after the other.
+  let text = ''
+  streams.get('resize')?.duplex.on('data', (chunk: Buffer) => {
+    text += chunk.toString('utf8')
+    for (let end = text.indexOf('}'); end >= 0; end = text.indexOf('}')) {
+      const size = parseSize(Buffer.from(text.slice(0, end + 1)))
+      if (size) resize(size)
+      text = text.slice(end + 1)
+    }
+  })
+  const write = (name: string, bytes: Buffer): Promise<void> => new Promise(resolve => {
+    const duplex = streams.get(name)?.duplex
+    if (!duplex || duplex.destroyed || duplex.writableEnded) { resolve(); return }
+    duplex.write(bytes, () => { resolve() })
+  })
+  return {
+    stdin: streams.get('stdin')?.duplex,
+    write,
+    onResize: handler => { resize = handler },
+    onClose: handler => { closeHandlers.push(handler) },
+    finish: async status => {
+      for (const name of ['stdout', 'stderr']) streams.get(name)?.duplex.end()
+      await write('error', Buffer.from(JSON.stringify(status)))
+      for (const name of ['error', 'stdin', 'resize']) streams.get(name)?.duplex.end()
+      setImmediate(() => { connection.close() })
+    },
+  }
+}
+
+function parseSize(bytes: Buffer): TerminalSize | undefined {
+  try {
+    const { Width: width, Height: height } = JSON.parse(bytes.toString('utf8')) as { Width?: unknown; Height?: unknown }
+    return typeof width === 'number' && typeof height === 'number' && width > 0 && height > 0 && width < 65_536 && height < 65_536 ? { width, height } : undefined
+  } catch { return undefined }
+}

@@ -1,0 +1,54 @@
+/** ANY /podProxy/{ns}/{pod}/{port}/{path}: HTTP to a pod of this node, which only this node can reach. */
+import { request as httpRequest } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { HttpFault } from './server.ts'
+import type { RequestScope } from './server.ts'
+
+/** Between two bytes of an answer. */
+const idleMs = 300_000
+
+interface Target { readonly host: string; readonly port: number; readonly path: string }
+
+function targetOf(scope: RequestScope, url: URL): Target {
+  const [, , namespace = '', pod = '', portText = '', ...rest] = url.pathname.split('/')
+  const worker = scope.kubelet.worker(decodeURIComponent(namespace), decodeURIComponent(pod))
+  const host = worker?.status?.podIP
+  if (!worker || host === undefined) throw new HttpFault(503, `pod "${pod}" is not running on this node`)
+  const port = Number(portText)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new HttpFault(400, `invalid port: ${portText}`)
+  return { host, port, path: `/${rest.join('/')}${url.search}` }
+}
+
+export function podProxy(scope: RequestScope, url: URL, request: IncomingMessage, response: ServerResponse): void {
+  const target = targetOf(scope, url)
+  const headers: OutgoingHttpHeaders = { ...request.headers, connection: 'close' }
+  const outgoing = httpRequest({ host: target.host, port: target.port, path: target.path, method: request.method ?? 'GET', headers, agent: false }, answer => {
+    response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
+    answer.pipe(response)
+    answer.on('error', () => { response.destroy() })
+  })
+  outgoing.setTimeout(idleMs, () => { outgoing.destroy(new Error('no answer from the pod')) })
+  outgoing.on('error', fault => {
+    if (response.headersSent) response.destroy()
+    else response.writeHead(503, { 'Content-Type': 'text/plain' }).end(`error trying to reach service: ${fault.message}`)
+  })
+  response.on('close', () => { outgoing.destroy() })
+  request.pipe(outgoing)
+}
+
+/** WebSockets and the like: the request is written anew and the two sockets are joined. */
+export function podProxyUpgrade(scope: RequestScope, url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const target = targetOf(scope, url)
+  const upstream = connect({ host: target.host, port: target.port }, () => {
+    const lines = [`${request.method ?? 'GET'} ${target.path} HTTP/1.1`]
+    for (let i = 0; i < request.rawHeaders.length; i += 2) lines.push(`${request.rawHeaders[i] ?? ''}: ${request.rawHeaders[i + 1] ?? ''}`)
+    upstream.write(`${lines.join('\r\n')}\r\n\r\n`)
+    if (head.length > 0) upstream.write(head)
+    socket.pipe(upstream).pipe(socket)
+  })
+  const end = (): void => { upstream.destroy(); socket.destroy() }
+  upstream.on('error', end).on('close', end)
+  socket.on('error', end).on('close', end)
+}
