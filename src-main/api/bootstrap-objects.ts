@@ -14,7 +14,7 @@ import type { KubernetesObject } from './meta.ts'
 
 /** Fresh copies, in an order in which they can be created: namespaces first, roles before their bindings. */
 export function bootstrapObjects(): KubernetesObject[] {
-  const lists: unknown[] = [namespaceFacts, priorityClassFacts, withAggregatedRules(clusterRoleFacts as ClusterRole[]), clusterRoleBindingFacts, roleFacts, roleBindingFacts]
+  const lists: unknown[] = [namespaceFacts, priorityClassFacts, withAggregatedRules(clusterRoleFacts as unknown as ClusterRole[]), clusterRoleBindingFacts, roleFacts, roleBindingFacts]
   return lists.flatMap(list => structuredClone(list) as KubernetesObject[])
 }
 

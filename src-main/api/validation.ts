@@ -64,7 +64,7 @@ export function sortedKeys(value: unknown): unknown {
 export function labelsFaults(labels: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   for (const [key, value] of Object.entries(labels ?? {})) {
-    faults.push(...nameFaults(key, path, isQualifiedName), ...nameFaults(value, path.key(key), isValidLabelValue))
+    faults.push(...nameFaults(key, path, isQualifiedName), ...nameFaults(value, path, isValidLabelValue))
   }
   return faults
 }

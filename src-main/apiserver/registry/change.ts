@@ -57,7 +57,7 @@ function keep<K extends keyof ObjectMeta>(meta: ObjectMeta, old: ObjectMeta, fie
 export function restoreStatus(next: KubernetesObject, previous: KubernetesObject): void {
   const { status } = previous as unknown as Loose
   if (status === undefined) delete (next as unknown as Loose)['status']
-  else (next as unknown as Loose)['status'] = status
+  else (next as unknown as Loose)['status'] = structuredClone(status)
 }
 
 /** A write of the status leaves everything else alone but metadata; custom kinds keep their metadata too. In place. */
@@ -65,7 +65,7 @@ export function restoreAllButStatus(r: AnyResource, next: KubernetesObject, prev
   const to = next as unknown as Loose
   const from = previous as unknown as Loose
   for (const field of Object.keys(to)) if (field !== 'status' && field !== 'metadata' && !(field in from)) delete to[field]
-  for (const [field, value] of Object.entries(from)) if (field !== 'status' && field !== 'metadata') to[field] = value
+  for (const [field, value] of Object.entries(from)) if (field !== 'status' && field !== 'metadata') to[field] = structuredClone(value)
   if (isCustom(r)) next.metadata = { ...previous.metadata, ...(next.metadata.managedFields ? { managedFields: next.metadata.managedFields } : {}) }
 }
 

@@ -3,6 +3,7 @@ import { ageColumn, labelsText, nameColumn } from '../../columns.ts'
 import { invalidValue, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { DaemonSet, DaemonSetSpec } from '../../generated/apps-v1.ts'
+import { deepEqual } from '../../json.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
 import { intOrPercentFaults, nonNegative, percentAtMost100, workloadSelectorFaults } from '../../validation.ts'
 import { longLivedTemplateFaults, selectorImmutable, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
@@ -24,6 +25,16 @@ function strategyFaults(spec: DaemonSetSpec, at: FieldPath): FieldErrorList {
   if (unavailable && surge) faults.push(required(path.child('maxUnavailable'), 'cannot be 0 when maxSurge is 0'))
   for (const field of ['maxUnavailable', 'maxSurge'] as const) faults.push(...intOrPercentFaults(rolling[field], path.child(field)), ...percentAtMost100(rolling[field], path.child(field)))
   return faults
+}
+
+/** apps/v1 keeps the template's generation of older API versions in an annotation. */
+const generationAnnotation = 'deprecated.daemonset.template.generation'
+
+function countTemplateGeneration(next: DaemonSet, previous: DaemonSet): void {
+  const before = Number(previous.metadata.annotations?.[generationAnnotation] ?? '0')
+  const changed = !deepEqual(next.spec?.template, previous.spec?.template)
+  const annotations = (next.metadata.annotations ??= {})
+  annotations[generationAnnotation] = String(changed ? before + 1 : before)
 }
 
 export const daemonSets = defineResource<DaemonSet>({
@@ -56,8 +67,11 @@ export const daemonSets = defineResource<DaemonSet>({
     spec.revisionHistoryLimit ??= 10
     setPodTemplateDefaults(spec.template)
   },
-  prepareForCreate(set) { set.status = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
+  prepareForCreate(set) {
+    ;(set.metadata.annotations ??= {})[generationAnnotation] = '1'
+    set.status = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
+  },
+  prepareForUpdate: countTemplateGeneration,
   validate(set, at) {
     const spec = set.spec ?? ({} as DaemonSetSpec)
     const path = at.child('spec')

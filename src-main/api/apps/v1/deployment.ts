@@ -57,7 +57,6 @@ export const deployments = defineResource<Deployment>({
   menu: { area: 'workloads', order: 20 },
   setDefaults,
   prepareForCreate(deployment) { deployment.status = {} },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(deployment, at) {
     const spec = deployment.spec ?? ({} as DeploymentSpec)
     const path = at.child('spec')

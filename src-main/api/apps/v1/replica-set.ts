@@ -29,7 +29,6 @@ export const replicaSets = defineResource<ReplicaSet>({
     setPodTemplateDefaults(set.spec.template)
   },
   prepareForCreate(set) { set.status = { replicas: 0 } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(set, at) {
     const spec = set.spec ?? ({} as ReplicaSetSpec)
     const path = at.child('spec')

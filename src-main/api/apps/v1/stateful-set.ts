@@ -7,7 +7,7 @@ import { claimSpecFaults } from '../../core/v1/claim-validation.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
 import { isDns1123Label } from '../../names.ts'
 import { deepEqual } from '../../json.ts'
-import { nameFaults, nonNegative, oneOf, workloadSelectorFaults } from '../../validation.ts'
+import { immutable, nameFaults, nonNegative, oneOf, workloadSelectorFaults } from '../../validation.ts'
 import { longLivedTemplateFaults, statusCountFaults, templateWarnings } from './workload.ts'
 
 export type { StatefulSet }
@@ -50,7 +50,6 @@ export const statefulSets = defineResource<StatefulSet>({
   menu: { area: 'workloads', order: 40 },
   setDefaults,
   prepareForCreate(set) { set.status = { replicas: 0, availableReplicas: 0 } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(set, at) {
     const spec = set.spec ?? ({} as StatefulSetSpec)
     const path = at.child('spec')
@@ -70,8 +69,12 @@ export const statefulSets = defineResource<StatefulSet>({
     return [...faults, ...longLivedTemplateFaults(spec.selector, spec.template, path, 'StatefulSet')]
   },
   validateUpdate(next, previous, at) {
-    const strip = (spec: StatefulSetSpec | undefined): unknown => ({ ...spec, ...Object.fromEntries(mutable.map(field => [field, null])) })
-    return deepEqual(strip(next.spec), strip(previous.spec)) ? [] : [forbiddenField(at.child('spec'), updateText)]
+    const faults: FieldErrorList = []
+    for (const field of ['serviceName', 'podManagementPolicy', 'selector', 'volumeClaimTemplates'] as const) faults.push(...immutable(next.spec?.[field], previous.spec?.[field], at.child('spec', field)))
+    const known = { ...Object.fromEntries(mutable.map(field => [field, null])), serviceName: null, podManagementPolicy: null, selector: null, volumeClaimTemplates: null }
+    const strip = (spec: StatefulSetSpec | undefined): unknown => ({ ...spec, ...known })
+    if (!deepEqual(strip(next.spec), strip(previous.spec))) faults.push(forbiddenField(at.child('spec'), updateText))
+    return faults
   },
   validateStatusUpdate: (next, _previous, at) => statusCountFaults(next.status as Record<string, unknown> | undefined,
     [['readyReplicas', 'replicas'], ['currentReplicas', 'replicas'], ['updatedReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),

@@ -74,6 +74,5 @@ export const horizontalPodAutoscalersV1 = defineResource<HorizontalPodAutoscaler
     autoscaler.status ??= { currentReplicas: 0, desiredReplicas: 0 }
   },
   prepareForCreate(autoscaler) { autoscaler.status = { currentReplicas: 0, desiredReplicas: 0 } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate: (autoscaler, at) => autoscalerFaults(toV2(autoscaler), at),
 })

@@ -124,6 +124,5 @@ export const horizontalPodAutoscalers = defineResource<HorizontalPodAutoscaler>(
   menu: { area: 'workloads', order: 90 },
   setDefaults: setAutoscalerDefaults,
   prepareForCreate(autoscaler) { autoscaler.status = { desiredReplicas: 0, currentMetrics: null } as unknown as NonNullable<HorizontalPodAutoscaler['status']> },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate: autoscalerFaults,
 })

@@ -66,7 +66,6 @@ export const cronJobs = defineResource<CronJob>({
     }
   },
   prepareForCreate(cronJob) { cronJob.status = {} },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(cronJob, at) {
     const spec = cronJob.spec ?? ({} as CronJobSpec)
     const path = at.child('spec')

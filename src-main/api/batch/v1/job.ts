@@ -171,7 +171,6 @@ export const jobs = defineResource<Job>({
     job.status = {}
     if (job.spec?.manualSelector !== true) selectByUid(job)
   },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(job, at) {
     const path = at.child('spec')
     const faults: FieldErrorList = []

@@ -120,8 +120,7 @@ export const certificateSigningRequests = defineResource<CertificateSigningReque
     if (extra !== undefined && Object.keys(extra).length > 0) spec.extra = Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]]))
   },
   prepareForUpdate(next, previous) {
-    next.spec = previous.spec
-    if (previous.status !== undefined) next.status = previous.status
+    next.spec = structuredClone(previous.spec)
   },
   validate(request, at) {
     const path = at.child('spec')

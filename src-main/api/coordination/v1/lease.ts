@@ -14,12 +14,20 @@ export function isLeaseExpired(lease: Lease, now: number): boolean {
   return parseTime(renewTime) + leaseDurationSeconds * 1000 < now
 }
 
+/** Coordinated leader election is off in v1.37 unless it is asked for: its fields are not kept. */
+function dropCoordinated(lease: Lease): void {
+  delete lease.spec?.strategy
+  delete lease.spec?.preferredHolder
+}
+
 export const leases = defineResource<Lease>({
   group: 'coordination.k8s.io', version: 'v1', kind: 'Lease', plural: 'leases', scope: 'Namespaced',
   schema: 'io.k8s.api.coordination.v1.Lease',
   columns: [nameColumn(), { name: 'Holder', type: 'string', value: l => l.spec?.holderIdentity ?? '' }, ageColumn()],
   menu: { area: 'cluster', order: 50 },
   setDefaults(lease) { lease.spec ??= {} },
+  prepareForCreate: dropCoordinated,
+  prepareForUpdate: dropCoordinated,
   validate(lease, at) {
     const spec = lease.spec ?? {}
     const path = at.child('spec')

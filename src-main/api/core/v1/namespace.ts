@@ -49,7 +49,6 @@ export const namespaces = defineResource<Namespace>({
   prepareForUpdate(next, previous) {
     // Only the finalize subresource writes spec.finalizers.
     next.spec = { ...next.spec, ...(previous.spec?.finalizers === undefined ? {} : { finalizers: [...previous.spec.finalizers] }) }
-    if (previous.status !== undefined) next.status = previous.status
   },
   validate: finalizerFaults,
   validateStatusUpdate(next, _previous, at) {

@@ -108,7 +108,7 @@ export const nodes = defineResource<Node>({
   fields: { 'spec.unschedulable': n => String(n.spec?.unschedulable ?? false) },
   setDefaults(node) {
     node.spec ??= {}
-    if (node.spec.podCIDR && (node.spec.podCIDRs?.length ?? 0) === 0) node.spec.podCIDRs = [node.spec.podCIDR]
+    if (node.spec.podCIDR && node.spec.podCIDRs?.[0] !== node.spec.podCIDR) node.spec.podCIDRs = [node.spec.podCIDR]
     else if (!node.spec.podCIDR && node.spec.podCIDRs?.[0] !== undefined) node.spec.podCIDR = node.spec.podCIDRs[0]
     const status = (node.status ??= {})
     ;(status.daemonEndpoints ??= {}).kubeletEndpoint ??= { Port: 0 }

@@ -41,7 +41,6 @@ export const persistentVolumeClaims = defineResource<PersistentVolumeClaim>({
     ;(claim.status ??= {}).phase ||= 'Pending'
   },
   prepareForCreate(claim) { claim.status = { phase: 'Pending' } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate: (claim, at) => claimSpecFaults(claim.spec, at.child('spec')),
   validateUpdate(next, previous, at) {
     const faults: FieldErrorList = []

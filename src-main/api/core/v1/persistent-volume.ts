@@ -55,7 +55,6 @@ export const persistentVolumes = defineResource<PersistentVolume>({
     ;(volume.status ??= {}).phase ||= 'Pending'
   },
   prepareForCreate(volume, context) { volume.status = { phase: 'Pending', lastPhaseTransitionTime: new Date(Math.floor(context.now / 1000) * 1000).toISOString().replace('.000Z', 'Z') } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(volume, at) {
     const spec = volume.spec ?? {}
     const path = at.child('spec')

@@ -1,5 +1,6 @@
 /** Defaults of pod specs and everything inside them; pods, pod templates and all workloads share them. Pure, in place. */
 import type { Container, ContainerPort, EphemeralContainer, HTTPGetAction, LifecycleHandler, PodSpec, PodTemplateSpec, Probe, Volume } from '../../generated/core-v1.ts'
+import { addQuantity, formatQuantity, tryParseQuantity } from '../../quantity.ts'
 
 const defaultFileMode = 0o644
 const defaultTokenSeconds = 3600
@@ -25,8 +26,9 @@ export function setPodSpecDefaults(spec: PodSpec | undefined): void {
   for (const container of spec.ephemeralContainers ?? []) setContainerDefaults(container, spec)
   for (const volume of spec.volumes ?? []) setVolumeDefaults(volume)
   for (const constraint of spec.topologySpreadConstraints ?? []) dropEmpty(constraint, 'matchLabelKeys')
-  if (spec.resources !== undefined) setPodRequestDefaults(spec)
-  else for (const name of ['hostNetwork', 'hostPID', 'hostIPC'] as const) dropFalse(spec, name)
+  setPodRequestDefaults(spec)
+  // Go leaves these out when they are false.
+  for (const name of ['hostNetwork', 'hostPID', 'hostIPC'] as const) dropFalse(spec, name)
 }
 
 function dropFalse(spec: PodSpec, name: 'hostNetwork' | 'hostPID' | 'hostIPC'): void {
@@ -43,7 +45,9 @@ function setPodRequestDefaults(spec: PodSpec): void {
   if (spec.resources === undefined || limits === undefined) return
   const requests = { ...spec.resources.requests }
   for (const [name, limit] of Object.entries(limits)) {
-    if (requests[name] === undefined && !spec.containers.some(c => c.resources?.requests?.[name] !== undefined)) requests[name] = limit
+    if (requests[name] !== undefined || !(name === 'cpu' || name === 'memory' || name.startsWith('hugepages-'))) continue
+    const asked = (spec.containers ?? []).map(c => c.resources?.requests?.[name]).filter(text => text !== undefined).map(text => tryParseQuantity(text)).filter(q => q !== undefined)
+    requests[name] = asked.length === 0 ? limit : formatQuantity(asked.reduce((a, b) => addQuantity(a, b)))
   }
   if (Object.keys(requests).length > 0) spec.resources.requests = requests
 }

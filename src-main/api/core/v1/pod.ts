@@ -2,9 +2,10 @@
 import { defineResource } from '../../resource.ts'
 import type { Column } from '../../resource.ts'
 import { nameColumn, ageColumn, none } from '../../columns.ts'
-import { humanDuration } from '../../time.ts'
+import { formatTime, humanDuration } from '../../time.ts'
 import type { Pod } from '../../generated/core-v1.ts'
 import { setPodSpecDefaults } from './pod-defaults.ts'
+import { mergeMatchLabelKeys, setAppArmorFromAnnotations } from './pod-strategy.ts'
 import { podCondition, podQosClass, podReasonSchedulingGated, podStatusText } from './pod-questions.ts'
 import { validatePod, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts'
 import { podWarnings } from './pod-warnings.ts'
@@ -36,11 +37,11 @@ function readinessGatesText(pod: Pod): string {
 }
 
 /** A gated pod says so in its PodScheduled condition from its first moment. */
-function noteSchedulingGates(pod: Pod): void {
+function noteSchedulingGates(pod: Pod, now: number): void {
   if ((pod.spec?.schedulingGates?.length ?? 0) === 0) return
   const conditions = (pod.status ??= {}).conditions ??= []
   if (conditions.some(c => c.type === 'PodScheduled')) return
-  conditions.push({ type: 'PodScheduled', status: 'False', reason: podReasonSchedulingGated, message: 'Scheduling is blocked due to non-empty scheduling gates' })
+  conditions.push({ type: 'PodScheduled', status: 'False', reason: podReasonSchedulingGated, message: 'Scheduling is blocked due to non-empty scheduling gates', lastTransitionTime: formatTime(now) })
 }
 
 /** 30 s unless the request or the pod says otherwise; 0 for pods on no node or already done. */
@@ -70,15 +71,15 @@ export const pods = defineResource<Pod>({
   },
   setDefaults(pod) {
     setPodSpecDefaults(pod.spec)
-    if (pod.spec !== undefined && pod.spec.hostNetwork !== true) pod.spec.enableServiceLinks ??= true
-    else if (pod.spec !== undefined) pod.spec.enableServiceLinks ??= true
+    if (pod.spec !== undefined) pod.spec.enableServiceLinks ??= true
   },
-  prepareForCreate(pod) {
+  prepareForCreate(pod, { now }) {
     pod.status = { phase: 'Pending', qosClass: podQosClass(pod) }
-    noteSchedulingGates(pod)
+    setAppArmorFromAnnotations(pod)
+    mergeMatchLabelKeys(pod)
+    noteSchedulingGates(pod, now)
   },
   prepareForUpdate(next, previous) {
-    if (previous.status !== undefined) next.status = previous.status
     const ungated = (previous.spec?.schedulingGates?.length ?? 0) > 0 && (next.spec?.schedulingGates?.length ?? 0) === 0
     // The scheduler owns the condition; a pod that lost its last gate is no longer reported as gated.
     if (ungated && next.status?.conditions !== undefined) {

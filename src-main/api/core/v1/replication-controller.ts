@@ -38,7 +38,6 @@ export const replicationControllers = defineResource<ReplicationController>({
     setPodTemplateDefaults(spec.template)
   },
   prepareForCreate(controller) { controller.status = { replicas: 0 } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(controller, at) {
     const spec: ReplicationControllerSpec = controller.spec ?? {}
     const path = at.child('spec')

@@ -29,7 +29,6 @@ export const resourceQuotas = defineResource<ResourceQuota>({
     quota.status ??= {}
   },
   prepareForCreate(quota) { quota.status = {} },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(quota, at) {
     const faults: FieldErrorList = []
     for (const [name, text] of Object.entries(quota.spec?.hard ?? {})) {

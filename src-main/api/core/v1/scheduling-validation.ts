@@ -9,7 +9,6 @@ import { nameFaults, qualifiedNameFaults } from '../../validation.ts'
 const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
 const tolerationOperators = ['Equal', 'Exists', 'Lt', 'Gt']
 const notEmpty = 'can not be empty'
-const keyTaken = 'exists in both matchLabelKeys and labelSelector'
 
 export function tolerationsFaults(tolerations: readonly Toleration[] | undefined, at: FieldPath): FieldErrorList {
   return (tolerations ?? []).flatMap((toleration, i) => tolerationFaults(toleration, at.index(i)))
@@ -169,11 +168,6 @@ function spreadPolicyFaults(constraint: TopologySpreadConstraint, path: FieldPat
     if (value !== undefined && value !== 'Honor' && value !== 'Ignore') faults.push(notSupported(path.child(name), value, ['Honor', 'Ignore']))
   }
   faults.push(...labelKeysFaults(constraint.matchLabelKeys, constraint.labelSelector, path.child('matchLabelKeys')))
-  for (const [i, key] of (constraint.matchLabelKeys ?? []).entries()) {
-    // The strategy of a create merges the pod's own value into the selector as a single-valued In; that is no fault.
-    const taken = Object.hasOwn(constraint.labelSelector?.matchLabels ?? {}, key) || constraint.labelSelector?.matchExpressions?.some(e => e.key === key && !(e.operator === 'In' && e.values?.length === 1)) === true
-    if (taken) faults.push(invalidValue(path.child('matchLabelKeys').index(i), key, keyTaken))
-  }
   if (constraint.labelSelector !== undefined) faults.push(...validateLabelSelector(constraint.labelSelector, path.child('labelSelector')))
   return faults
 }

@@ -216,7 +216,8 @@ function projectionFaults(sources: readonly VolumeProjection[], at: FieldPath): 
 
 function oneProjectionFaults(source: VolumeProjection, kind: keyof VolumeProjection | undefined, path: FieldPath, volume: FieldPath): FieldErrorList {
   switch (kind) {
-    case undefined: return [required(path, 'must specify a volume type')]
+    // A source that names nothing projects nothing; Kubernetes only warns.
+    case undefined: return []
     case 'secret':
     case 'configMap': {
       const item = source[kind]

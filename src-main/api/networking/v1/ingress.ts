@@ -94,7 +94,6 @@ export const ingresses = defineResource<Ingress>({
     ;(ingress.status ??= {}).loadBalancer ??= {}
   },
   prepareForCreate(ingress) { ingress.status = { loadBalancer: {} } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(ingress, at) {
     const spec = ingress.spec ?? {}
     const path = at.child('spec')

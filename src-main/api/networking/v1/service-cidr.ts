@@ -15,7 +15,6 @@ export const serviceCIDRs = defineResource<ServiceCIDR>({
   columns: [nameColumn(), { name: 'CIDRs', type: 'string', value: s => (s.spec?.cidrs ?? []).join(',') }, ageColumn()],
   menu: { area: 'network', order: 70 },
   prepareForCreate(range) { range.status = {} },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(range, at) {
     const path = at.child('spec', 'cidrs')
     const cidrs = range.spec?.cidrs ?? []

@@ -29,7 +29,6 @@ export const podDisruptionBudgets = defineResource<PodDisruptionBudget>({
   menu: { area: 'config', order: 60 },
   setDefaults(budget) { budget.spec ??= {} },
   prepareForCreate(budget) { budget.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 } },
-  prepareForUpdate(next, previous) { if (previous.status !== undefined) next.status = previous.status },
   validate(budget, at) {
     const spec = budget.spec ?? {}
     const path = at.child('spec')
