@@ -13,5 +13,5 @@ export async function getEndpoint(call: Call): Promise<ApiResponse> {
     throw new StatusError(500, '', `resourceVersion: Invalid value: ${JSON.stringify(asked)}: strconv.ParseUint: parsing ${JSON.stringify(asked)}: invalid syntax`)
   }
   if (asked !== '') await waitForRevision(call, asked)
-  return objectResponse(call, 200, await call.registry.get(call.resource, call.info.namespace, call.info.name))
+  return objectResponse(call, 200, await call.registry.get(call.resource, call.resource.scope === 'Namespaced' ? call.info.namespace : '', call.info.name))
 }
