@@ -22,7 +22,8 @@ export interface StartHostsOptions {
   /** Name of the set; containers are `quarterdeck-<set>-<n>`, counted from 1. */
   readonly set: string
   readonly count: number
-  readonly withDocker?: boolean
+  /** For all hosts, or host by host. Default false: the real installation path. */
+  readonly withDocker?: boolean | readonly boolean[]
   /** Besides root, which takes the set's key. */
   readonly users?: readonly HostUser[]
   /** Small file systems: path → size, e.g. {'/opt': '20m'}. */
@@ -55,14 +56,18 @@ const capabilities = [
 
 /** Starts `count` hosts and waits until each answers by SSH with systemd up. A set of the same name is removed first. */
 export async function startHosts(options: StartHostsOptions): Promise<HostSet> {
-  const image = await ensureHostImage({ withDocker: options.withDocker ?? false, ...(options.onProgress ? { onProgress: options.onProgress } : {}), ...(options.signal ? { signal: options.signal } : {}) })
+  const withDocker = (number: number): boolean => (typeof options.withDocker === 'object' ? options.withDocker[number - 1] : options.withDocker) ?? false
+  const numbers = Array.from({ length: options.count }, (_, at) => at + 1)
+  const images = new Map<boolean, string>()
+  for (const variant of new Set(numbers.map(withDocker))) {
+    images.set(variant, await ensureHostImage({ withDocker: variant, ...(options.onProgress ? { onProgress: options.onProgress } : {}), ...(options.signal ? { signal: options.signal } : {}) }))
+  }
   await removeHosts(options.set)
   const key = newKey(`quarterdeck-${options.set}`)
   const network = await makeNetwork(options.set)
   try {
-    const numbers = Array.from({ length: options.count }, (_, at) => at + 1)
     options.onProgress?.(`Starting ${options.count} host${options.count === 1 ? '' : 's'}`)
-    const hosts = await Promise.all(numbers.map(number => startHost(number, image, network, key.publicKey, options)))
+    const hosts = await Promise.all(numbers.map(number => startHost(number, images.get(withDocker(number)) ?? '', network, key.publicKey, options)))
     return { set: options.set, hosts, ...key }
   } catch (fault) {
     await removeHosts(options.set)

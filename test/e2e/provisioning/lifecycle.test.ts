@@ -1,0 +1,114 @@
+/**
+ * Two hosts become nodes, one by root with Docker there, one by sudo with a password and without Docker; connections are
+ * cut, hosts reboot; and removal leaves them as they were.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nodes } from '../../../src-main/api/core/v1/node.ts'
+import type { Node } from '../../../src-main/api/generated/core-v1.ts'
+import { machines } from '../../../src-main/api/infra/v1alpha1/machine-resource.ts'
+import { phases } from '../../../src-main/provisioning/phases/phases.ts'
+import { startHosts, inHost, removeHosts, resetHost, type HostSet, type PracticeHost } from '../../support/hosts/hosts.ts'
+import { machineGone, machineWhere, startCluster, type TestCluster } from './cluster.ts'
+
+let cluster: TestCluster
+let set: HostSet
+const sudoPassword = `it's a "pass" $word; \\ with spaces`
+const before = new Map<string, string>()
+
+// What a removal must leave as it was: files, packages, rules, interfaces, units, users, settings.
+const snapshot = `ls -A /etc /opt /var/lib /var/log /etc/systemd/system /etc/sysctl.d /etc/modules-load.d /root | grep -vE '^(dpkg|apt|alternatives|subgid-?|subuid-?|ld.so.cache|private|group-?|gshadow-?|passwd-?|shadow-?|mtab|journal|lastlog|wtmp|btmp|\\.\\.?)$' | sort
+dpkg-query -W -f '\${Package}\\n'; iptables -S; iptables -t nat -S | sed 's/:[0-9]*$//; s/--to-.*//; s/--sport [0-9]*//'; nft list tables | sort; ls /sys/class/net | sort
+systemctl list-unit-files --no-legend --state=enabled | awk '{print $1}' | sort; cut -d: -f1 /etc/passwd; cat /proc/sys/net/ipv4/ip_forward /proc/sys/fs/inotify/max_user_instances`
+
+beforeAll(async () => {
+  set = await startHosts({ set: 'lifecycle', count: 2, withDocker: [true, false], users: [{ name: 'ops', password: sudoPassword, sudo: 'password' }] })
+  for (const host of set.hosts) before.set(host.name, await inHost(host, snapshot))
+  cluster = await startCluster()
+  await cluster.controlPlane.controllersReady
+})
+afterAll(async () => {
+  await cluster?.stop()
+  await removeHosts('lifecycle')
+})
+
+function host(number: 1 | 2): PracticeHost {
+  const found = set.hosts[number - 1]
+  if (!found) throw new Error(`no host ${number}`)
+  return found
+}
+
+/** Ends every SSH session of a host without a goodbye to this side. */
+const cut = (which: PracticeHost): Promise<string> => inHost(which, `for p in /proc/[0-9]*; do case "$(tr '\\0' ' ' < $p/cmdline 2>/dev/null)" in 'sshd: '*'[listener]'*) ;; 'sshd: '*) kill -9 "$(basename $p)";; esac; done; :`)
+
+function address(which: PracticeHost): { address: string; port: number; fingerprint: string } {
+  return { address: which.address, port: which.port, fingerprint: which.fingerprint }
+}
+
+describe('hosts', () => {
+  it('are planned in sentences without being touched', async () => {
+    const plan = await cluster.provisioning.plan({ hosts: [{ name: 'b', user: 'ops', ...address(host(2)) }], credentials: { privateKey: set.privateKey, sudoPassword } }, new AbortController().signal)
+    expect(plan.hosts[0]?.error).toBeUndefined()
+    expect(plan.hosts[0]?.steps.flatMap(step => step.changes)).toContain('Install docker.io with apt')
+    expect(await inHost(host(2), snapshot)).toBe(before.get(host(2).name))
+  })
+
+  it('pass preflight together', async () => {
+    const results = []
+    const hosts = [{ name: 'a', user: 'root', ...address(host(1)) }, { name: 'b', user: 'ops', ...address(host(2)) }]
+    for await (const item of cluster.provisioning.preflight({ hosts, credentials: { privateKey: set.privateKey, sudoPassword } }, new AbortController().signal)) results.push(item)
+    expect(results.filter(item => item.result.state === 'fail')).toEqual([])
+    expect(new Set(results.map(item => item.host))).toEqual(new Set([0, 1]))
+  })
+
+  it('become ready nodes, by root and by sudo, though the connection is cut in every phase', async () => {
+    const stop = new AbortController()
+    const seen = new Set<string>()
+    const cutting = (async () => {
+      for await (const item of cluster.provisioning.output({ machine: 'b' }, stop.signal)) {
+        if (!item.text.startsWith('→') || seen.has(item.step)) continue
+        seen.add(item.step)
+        await cut(host(2))
+      }
+    })()
+    await cluster.provisioning.apply({ hosts: [{ name: 'a', user: 'root', ...address(host(1)) }], credentials: { privateKey: set.privateKey } })
+    await cluster.provisioning.apply({ hosts: [{ name: 'b', user: 'ops', ...address(host(2)) }], credentials: { privateKey: set.privateKey, sudoPassword } })
+    const [a, b] = await Promise.all(['a', 'b'].map(name => machineWhere(cluster.client, name, machine => machine.status?.phase === 'Ready', 300)))
+    stop.abort()
+    await cutting
+    expect(a?.status?.conditions?.map(condition => `${condition.type}=${condition.status}`).sort()).toEqual(['AgentInstalled=True', 'Connected=True', 'NodeReady=True', 'PreflightPassed=True', 'RuntimeReady=True'])
+    expect(b?.status?.steps?.map(step => step.name)).toEqual(phases.map(phase => phase.name))
+    expect([...seen].sort()).toEqual(phases.filter(phase => phase.name !== 'node-ready').map(phase => phase.name).sort())
+    const ready = (await cluster.client.resource(nodes).list()).items.map(node => (node as Node).status?.conditions?.find(condition => condition.type === 'Ready')?.status)
+    expect(ready).toEqual(['True', 'True'])
+  })
+
+  it('answer the API through their SSH connection', async () => {
+    const answer = await cluster.client.raw({ method: 'GET', url: '/api/v1/nodes/a/proxy/pods' })
+    expect([answer.status, JSON.parse(await cluster.client.text(answer.body)).kind]).toEqual([200, 'PodList'])
+  })
+
+  it('are connected again by themselves after a cut, with their node Ready all the while', async () => {
+    await cut(host(1))
+    await machineWhere(cluster.client, 'a', machine => machine.status?.phase === 'Ready', 60)
+    await expect.poll(async () => (await cluster.client.raw({ method: 'GET', url: '/api/v1/nodes/a/proxy/healthz' })).status, { timeout: 30_000, interval: 200 }).toBe(200)
+    const node = (await cluster.client.resource(nodes).get('a')) as Node
+    expect(node.status?.conditions?.find(condition => condition.type === 'Ready')?.status).toBe('True')
+  })
+
+  it('come back after a hard reset', async () => {
+    const boot = ((await cluster.client.resource(nodes).get('b')) as Node).status?.nodeInfo?.bootID
+    await resetHost(host(2))
+    await expect.poll(async () => (await cluster.client.raw({ method: 'GET', url: '/api/v1/nodes/b/proxy/healthz' })).status, { timeout: 90_000, interval: 500 }).toBe(200)
+    const machine = await machineWhere(cluster.client, 'b', one => one.status?.phase === 'Ready', 60)
+    expect(machine.status?.reason).toBeUndefined()
+    expect(boot).toBeDefined()
+  })
+
+  it('are removed with nothing left behind', async () => {
+    for (const name of ['a', 'b']) await cluster.client.resource(machines).delete(name)
+    const last = await Promise.all(['a', 'b'].map(name => machineGone(cluster.client, name, 120)))
+    expect(last.map(machine => machine?.status?.leftovers ?? [])).toEqual([[], []])
+    expect((await cluster.client.resource(nodes).list()).items).toEqual([])
+    for (const one of set.hosts) expect(await inHost(one, snapshot)).toBe(before.get(one.name))
+  })
+})
