@@ -176,7 +176,27 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }
   }
 
-  return { handle, upgrade, resources, registry, metrics, stop: async () => { hooks.stop() } }
+  const stopCompacting = compactRegularly(options)
+  return { handle, upgrade, resources, registry, metrics, stop: async () => { stopCompacting(); hooks.stop() } }
+}
+
+/** As upstream: history is kept for at least five minutes. */
+const COMPACT_MS = 300_000
+
+/** Forgets what is older than one interval, each interval. Returns the function that ends it. */
+function compactRegularly({ env, store }: ApiServerOptions): () => void {
+  let last = store.revision
+  let cancel: () => void = () => {}
+  const schedule = (): void => {
+    cancel = env.clock.after(COMPACT_MS, () => {
+      const until = last
+      last = store.revision
+      store.compact(until).catch((fault: unknown) => { env.log.log('warn', 'compaction failed', { fault }) })
+      schedule()
+    })
+  }
+  schedule()
+  return () => { cancel() }
 }
 
 /** POST of a Binding to the collection `bindings` is the same as to the pod it names. */

@@ -14,7 +14,7 @@ import { createServiceAccountTokens } from '../apiserver/authn/service-account-t
 import { createAuthorizer } from '../apiserver/authz/authorizer.ts'
 import { accessReviews } from '../apiserver/authz/reviews.ts'
 import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
-import { healthHandler, metricsHandler, type Metric } from '../apiserver/health/health.ts'
+import { healthHandler, metricsHandler, unknownPathHandler, type Metric } from '../apiserver/health/health.ts'
 import { liveCopies, places } from '../apiserver/live-copy.ts'
 import { openapiHandler } from '../apiserver/openapi/openapi.ts'
 import { nodeSubresources } from '../apiserver/subresources/node-subresources.ts'
@@ -72,6 +72,7 @@ export function createApiParts(given: {
         openapiHandler({ resources: given.resources }),
         openidHandler(tokens),
         metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...given.metrics()]),
+        unknownPathHandler,
       ],
       subresources: new Map([
         ...nodeSubresources({ env, copies, dialer: given.dialer, authority: keys.authority.certificate, client: keys.kubeletClient }),

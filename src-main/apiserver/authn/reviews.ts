@@ -1,6 +1,6 @@
 /** TokenReview, SelfSubjectReview and the token subresource of service accounts. */
 import { decodeObjectBody } from '../decode-body.ts'
-import { forbidden, invalid, conflict, notFound } from '../../api/status-error.ts'
+import { badRequest, forbidden, invalid, conflict, notFound } from '../../api/status-error.ts'
 import { FieldPath, invalidValue, type FieldErrorList } from '../../api/field-errors.ts'
 import { formatTime } from '../../api/time.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
@@ -25,11 +25,12 @@ export function authenticationReviews(options: { tokens: ServiceAccountTokens; v
       const audiences = review.spec?.audiences ?? []
       const { managedFields: _dropped, ...metadata } = review.metadata
       const answer = (status: object): KubernetesObject => ({ ...review, metadata, status } as KubernetesObject)
-      const verified = token === '' ? 'invalid' : await options.tokens.verify(token, audiences)
+      if (token === '') throw badRequest('token is required for TokenReview in authentication')
+      const verified = await options.tokens.verify(token, audiences)
       if (verified !== undefined && verified !== 'invalid') return answer({ authenticated: true, user: userStatus(authenticated(verified.user)), audiences: verified.audiences })
       const bootstrap = verified === undefined ? options.verifyBootstrap(token) : 'invalid'
       if (bootstrap !== undefined && bootstrap !== 'invalid') return answer({ authenticated: true, user: userStatus(authenticated(bootstrap)), audiences: [defaultAudience] })
-      return answer({ user: {}, error: token === '' ? 'token is required' : '[invalid bearer token]' })
+      return answer({ user: {}, error: '[invalid bearer token]' })
     },
   }
   const selfReview: VirtualStorage = {

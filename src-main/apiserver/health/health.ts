@@ -75,3 +75,7 @@ function labelText(labels: Readonly<Record<string, string>> = {}): string {
   const parts = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, c => (c === '\n' ? '\\n' : `\\${c}`))}"`)
   return parts.length === 0 ? '' : `{${parts.join(',')}}`
 }
+
+/** Outside of /api and /apis an unknown path is answered in plain text, as Go's servers do. The last handler of the list. */
+export const unknownPathHandler: NonResourceHandler = ({ info }) =>
+  Promise.resolve(/^\/apis?(\/|$)/.test(info.path) ? undefined : textResponse('404 page not found\n', { status: 404 }))

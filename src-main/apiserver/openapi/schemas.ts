@@ -42,7 +42,7 @@ export function collectSchemas(facts: SchemaFacts, resources: readonly AnyResour
   const out: Record<string, Schema> = {}
   const add = (name: string): void => {
     if (name in out) return
-    const found = own.get(name) ?? (name in facts ? toVersion3(facts[name] ?? {}, facts) : undefined)
+    const found = own.get(name) ?? version3Only[name] ?? (name in facts ? toVersion3(facts[name] ?? {}, facts) : undefined)
     if (!found) return
     out[name] = found
     for (const next of referencesOf(found)) add(next)
@@ -69,16 +69,27 @@ function toVersion3(value: Schema, facts: SchemaFacts): Schema {
     if (key === '$ref' && typeof child === 'string') {
       const name = child.slice('#/definitions/'.length)
       out['allOf'] = [reference(name)]
-      if (facts[name]?.['properties'] !== undefined && !('default' in value)) out['default'] = {}
     } else if (key === 'properties' && child !== null && typeof child === 'object') {
       out[key] = Object.fromEntries(Object.entries(child as Record<string, Schema>).map(([name, schema]) => [name, toVersion3(schema, facts)]))
     } else if (child !== null && typeof child === 'object' && !Array.isArray(child) && (key === 'items' || key === 'additionalProperties')) {
-      out[key] = toVersion3(child as Schema, facts)
+      out[key] = elementSchema(child as Schema, facts)
     } else {
       out[key] = child
     }
   }
   return out
+}
+
+/** Items and map values are bare references; fields are wrapped, so that texts can stand beside them. */
+function elementSchema(child: Schema, facts: SchemaFacts): Schema {
+  const target = child['$ref']
+  return typeof target === 'string' ? reference(target.slice('#/definitions/'.length)) : toVersion3(child, facts)
+}
+
+/** Kinds of values whose v3 form says more than v2 can. */
+const version3Only: Readonly<Record<string, Schema>> = {
+  'io.k8s.apimachinery.pkg.api.resource.Quantity': { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  'io.k8s.apimachinery.pkg.util.intstr.IntOrString': { oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' },
 }
 
 function customSchema(resource: AnyResource, schema: Schema): Schema {

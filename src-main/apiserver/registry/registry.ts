@@ -55,6 +55,12 @@ export interface UpdateRequest {
 
 const root = FieldPath.root()
 
+/** Parts that a strategy took over from the present, frozen object become the next object's own. In place. */
+function thaw(object: KubernetesObject): void {
+  const parts = object as unknown as Record<string, unknown>
+  for (const [field, value] of Object.entries(parts)) if (typeof value === 'object' && Object.isFrozen(value)) parts[field] = cloneJson(value)
+}
+
 /** Another write came first and the caller did not care which version it changed. */
 class RetryableConflict extends Error {
   readonly error: unknown
@@ -159,7 +165,7 @@ export class Registry {
       const previous = entry && objectOf(r, entry)
       if (!previous && (request.whenMissing === 'never' || (request.whenMissing !== 'apply' && (scope.subresource !== '' || !allowsCreateOnUpdate(r))))) throw notFound(r.group, r.plural, request.name)
       const next = await request.next(previous)
-      if (!entry || !previous) return { result: await this.#createByUpdate(scope, next, request.name), created: true, deleted: false }
+      if (!entry || !previous) return { result: await this.#createByUpdate(scope, next, request), created: true, deleted: false }
       try {
         return { created: false, ...(await this.#updateOnce(scope, next, previous, entry, request)) }
       } catch (fault) {
@@ -168,12 +174,12 @@ export class Registry {
     }
   }
 
-  async #createByUpdate(scope: WriteScope, next: KubernetesObject, name: string): Promise<Result> {
+  async #createByUpdate(scope: WriteScope, next: KubernetesObject, { name, whenMissing }: UpdateRequest): Promise<Result> {
     const r = scope.resource
     const { uid, resourceVersion } = next.metadata
     // An object that names what it replaces cannot have been there.
     if (uid) throw conflict(r.group, r.plural, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: `)
-    if (resourceVersion && resourceVersion !== '0') throw notFound(r.group, r.plural, name)
+    if (resourceVersion && resourceVersion !== '0' && whenMissing !== 'apply') throw notFound(r.group, r.plural, name)
     return this.create(scope, next)
   }
 
@@ -188,6 +194,7 @@ export class Registry {
     if (scope.subresource === 'status') r.prepareForStatusUpdate?.(next, previous, context)
     else if (scope.subresource === '') r.prepareForUpdate?.(next, previous, context)
     if (r.generation && scope.subresource !== 'status' && scope.subresource !== 'binding' && declaredDiffers(r, next, previous)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1
+    thaw(next)
     const hook = scope.subresource === '' ? await this.hookFor(r)?.prepare(next, previous, scope) : undefined
     let kept = false
     try {

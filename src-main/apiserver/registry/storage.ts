@@ -11,7 +11,8 @@ import type { Result } from './scope.ts'
 export const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024
 
 export function keyFor(r: AnyResource, namespace: string, name: string): string {
-  return storageKey(storedAs(r), namespace, name)
+  // A namespace's own request names it twice, but it lives in none.
+  return storageKey(storedAs(r), r.scope === 'Namespaced' ? namespace : '', name)
 }
 
 export function prefixFor(r: AnyResource, namespace: string): string {
