@@ -73,7 +73,8 @@ export function sendOver(stream: Duplex, asked: Omit<AgentRequest, 'node'>): Pro
   return new Promise((resolve, reject) => {
     const outgoing: ClientRequest = httpsRequest({
       method: asked.method, path: asked.path, host: 'localhost', headers: { ...asked.headers, ...(asked.body ? { 'content-length': String(asked.body.length) } : {}) }, setHost: false,
-      agent: false, createConnection: () => stream,
+      // An agent, even `false`, would make its own connection.
+      createConnection: () => stream,
     })
     const onAbort = (): void => { stream.destroy(); reject(serviceUnavailable('the client went away')) }
     if (asked.signal?.aborted) { onAbort(); return }
