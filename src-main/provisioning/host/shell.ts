@@ -7,11 +7,6 @@ export function quote(value: string): string {
   return `'${value.replaceAll("'", `'\\''`)}'`
 }
 
-/** A command of words: `words('rm', '-f', '--', path)`. Options written by us stay readable, values are quoted. */
-export function words(...values: readonly string[]): string {
-  return values.map(value => (/^-{1,2}[A-Za-z0-9-]+$/.test(value) ? value : quote(value))).join(' ')
-}
-
 /** Tag of scripts: every `${value}` is quoted, lists become several words. The text around them is the script itself. */
 export function sh(text: TemplateStringsArray, ...values: readonly (string | number | readonly string[])[]): string {
   let out = ''
