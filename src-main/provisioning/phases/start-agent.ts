@@ -1,7 +1,7 @@
 import { agentNames, agentPaths } from '../../api/agent.ts'
 import { ProvisioningError } from '../host/errors.ts'
 import { sh } from '../host/shell.ts'
-import { agentUnit } from './agent-unit.ts'
+import { agentUnit } from '../host/agent-unit.ts'
 import { definePhase, type PhaseHost } from './phase.ts'
 import { agentPath } from './upload-agent.ts'
 import { runtimePath } from './upload-runtime.ts'
