@@ -1,76 +1,105 @@
+/** Machine as a resource: its schema, defaults, validation and columns. The types are in machine.ts. */
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn, none } from '../../columns.ts'
-import { invalidValue, notSupported, required, type FieldErrorList, type FieldPath } from '../../field-errors.ts'
-import { isDns1123Subdomain } from '../../names.ts'
+import { forbiddenField, invalidValue, notSupported, required } from '../../field-errors.ts'
+import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
+import { isDns1123Subdomain, isIP } from '../../names.ts'
+import { validateLabels } from '../../selectors.ts'
+import { taintsFaults } from '../../core/v1/node.ts'
+import { portFaults } from '../../validation.ts'
+import type { Taint } from '../../generated/core-v1.ts'
 import type { Machine } from './machine.ts'
 
+const text = { type: 'string' } as const
+const texts = { type: 'array', items: text } as const
+const integer = { type: 'integer', format: 'int64' } as const
+const flag = { type: 'boolean' } as const
+const struct = (properties: Record<string, unknown>, needed: readonly string[] = []): Record<string, unknown> => ({ type: 'object', properties, ...(needed.length > 0 ? { required: needed } : {}) })
+const listOf = (items: unknown): Record<string, unknown> => ({ type: 'array', items })
+const mapListOf = (key: string, items: unknown): Record<string, unknown> => ({ type: 'array', items, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] })
+
+const specSchema = struct({
+  address: text, port: { type: 'integer', format: 'int32' }, user: text, secretName: text, hostKeyFingerprint: text, nodeName: text,
+  nodeLabels: { type: 'object', additionalProperties: text }, nodeTaints: listOf(struct({ key: text, value: text, effect: text }, ['key', 'effect'])), nodeAddress: text,
+  privilege: text, paused: flag, forceRemove: flag, retry: integer,
+})
+
+const statusSchema = struct({
+  phase: text, message: text, reason: text, observedGeneration: integer, seenHostKeyFingerprint: text, nodeName: text, agentVersion: text, leftovers: texts,
+  facts: struct({
+    hostname: text, machineID: text, distribution: text, distributionVersion: text, prettyName: text, architecture: text, kernel: text, initSystem: text, cgroupVersion: integer,
+    cpus: integer, memoryBytes: integer, diskFreeBytes: integer, dockerVersion: text, agentVersion: text, addresses: texts,
+  }),
+  conditions: mapListOf('type', struct({ type: text, status: text, reason: text, message: text, lastTransitionTime: { type: 'string', format: 'date-time' }, observedGeneration: integer }, ['type', 'status'])),
+  preflight: mapListOf('check', struct({ check: text, title: text, state: text, message: text, fix: text }, ['check'])),
+  steps: mapListOf('name', struct({ name: text, title: text, state: text, startedAt: text, finishedAt: text, changes: texts, message: text }, ['name'])),
+})
+
+/** Structural schema of Machine, as a CustomResourceDefinition would give it. */
+export const machineSchema: Record<string, unknown> = struct({ apiVersion: text, kind: text, metadata: { type: 'object' }, spec: specSchema, status: statusSchema })
+
 // These values reach SSH, sudo and scripts on hosts: only what such names may look like, whatever quoting follows.
-const userName = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?$/
-const hostAddress = /^[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?$/
-const fingerprint = /^SHA256:[A-Za-z0-9+/]{43}$/
-const privileges = ['auto', 'root', 'sudo', 'doas']
-const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
+// A leading hyphen would be read as an option.
+const hostPattern = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/
+const userPattern = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?$/
+const fingerprintPattern = /^SHA256:[A-Za-z0-9+/]{43}$/
+const privileges = ['auto', 'doas', 'root', 'sudo']
+const maxHost = 253
+
+function addressFaults(value: string, path: FieldPath): FieldErrorList {
+  if (value === '') return [required(path, '')]
+  return value.length <= maxHost && (isIP(value).length === 0 || hostPattern.test(value)) ? [] : [invalidValue(path, value, 'must be a host name or an IP address')]
+}
+
+function nameFaults(value: string | undefined, path: FieldPath): FieldErrorList {
+  return value === undefined || value === '' ? [] : isDns1123Subdomain(value).map(fault => invalidValue(path, value, fault))
+}
+
+function validate(machine: Machine, at: FieldPath): FieldErrorList {
+  const path = at.child('spec')
+  const spec: Partial<Machine['spec']> | null | undefined = machine.spec
+  if (spec === undefined || spec === null) return [required(path, '')]
+  const faults: FieldErrorList = addressFaults(spec.address ?? '', path.child('address'))
+  if (spec.port !== undefined) faults.push(...portFaults(spec.port, path.child('port')))
+  if (spec.user !== undefined && !userPattern.test(spec.user)) faults.push(invalidValue(path.child('user'), spec.user, 'must be a user name'))
+  if (spec.hostKeyFingerprint !== undefined && !fingerprintPattern.test(spec.hostKeyFingerprint)) faults.push(invalidValue(path.child('hostKeyFingerprint'), spec.hostKeyFingerprint, 'must be SHA256: and 43 base64 characters, as ssh-keygen -l prints it'))
+  if (!spec.secretName) faults.push(required(path.child('secretName'), ''))
+  faults.push(...nameFaults(spec.secretName, path.child('secretName')), ...nameFaults(spec.nodeName, path.child('nodeName')))
+  if (spec.nodeAddress !== undefined) faults.push(...isIP(spec.nodeAddress).map(fault => invalidValue(path.child('nodeAddress'), spec.nodeAddress, fault)))
+  if (spec.privilege !== undefined && !privileges.includes(spec.privilege)) faults.push(notSupported(path.child('privilege'), spec.privilege, privileges))
+  return [...faults, ...validateLabels(spec.nodeLabels, path.child('nodeLabels')), ...taintsFaults(spec.nodeTaints as Taint[] | undefined, path.child('nodeTaints'))]
+}
 
 export const machines = defineResource<Machine>({
   group: 'infra.quarterdeck.app', version: 'v1alpha1', kind: 'Machine', plural: 'machines', scope: 'Cluster',
   shortNames: ['mach'], generation: true,
-  schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+  schema: machineSchema,
   subresources: { status: true },
   columns: [
     nameColumn(),
-    { name: 'Phase', type: 'string', value: machine => machine.status?.phase ?? 'Pending' },
-    { name: 'Address', type: 'string', value: machine => machine.spec.address },
-    { name: 'Node', type: 'string', value: machine => machine.status?.nodeName ?? none },
+    { name: 'Address', type: 'string', value: m => m.spec?.address ?? '' },
+    { name: 'Phase', type: 'string', value: m => m.metadata.deletionTimestamp === undefined ? m.status?.phase ?? 'Pending' : 'Removing' },
+    { name: 'Node', type: 'string', value: m => m.status?.nodeName ?? none },
     ageColumn(),
-    { name: 'User', type: 'string', priority: 1, value: machine => machine.spec.user ?? 'root' },
-    { name: 'System', type: 'string', priority: 1, value: machine => machine.status?.facts?.prettyName ?? none },
-    { name: 'Message', type: 'string', priority: 1, value: machine => machine.status?.message ?? '' },
+    { name: 'User', type: 'string', priority: 1, value: m => m.spec?.user ?? 'root' },
+    { name: 'System', type: 'string', priority: 1, value: m => m.status?.facts?.prettyName ?? none },
+    { name: 'Message', type: 'string', priority: 1, value: m => m.status?.message ?? '' },
   ],
   menu: { area: 'cluster', order: 30 },
+  fields: { 'spec.address': m => m.spec?.address ?? '', 'status.phase': m => m.status?.phase ?? '' },
   setDefaults(machine) {
-    // Decoding keeps unknown fields of this kind; a body without a spec is refused by validation, not by a crash.
-    const spec = machine.spec as Machine['spec'] | undefined
-    if (spec === undefined || spec === null || typeof spec !== 'object') return
+    // A body without a spec is refused by validation, not by a crash.
+    const spec: Machine['spec'] | null | undefined = machine.spec
+    if (spec === undefined || spec === null) return
     spec.port ??= 22
     spec.user ??= 'root'
     spec.privilege ??= 'auto'
   },
-  validate(machine, at) {
-    const spec = machine.spec as unknown
-    const path = at.child('spec')
-    if (spec === null || typeof spec !== 'object' || Array.isArray(spec)) return [required(path, '')]
-    return [...validateAddress(spec as Record<string, unknown>, path), ...validateRest(spec as Record<string, unknown>, path)]
+  prepareForCreate(machine) { delete machine.status },
+  validate,
+  validateUpdate(next, previous, at) {
+    // The node keeps the name under which it joined: another name would leave the old node behind.
+    const [to, from] = [next.spec?.nodeName ?? next.metadata.name, previous.spec?.nodeName ?? previous.metadata.name]
+    return previous.status?.nodeName !== undefined && to !== from ? [forbiddenField(at.child('spec', 'nodeName'), 'may not change once the node has joined')] : []
   },
 })
-
-function validateAddress(spec: Record<string, unknown>, path: FieldPath): FieldErrorList {
-  const faults: FieldErrorList = []
-  const { address, port, user } = spec
-  if (address === undefined || address === '') faults.push(required(path.child('address'), ''))
-  else if (typeof address !== 'string' || !hostAddress.test(address)) faults.push(invalidValue(path.child('address'), address, 'must be a host name or an IP address'))
-  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535) faults.push(invalidValue(path.child('port'), port, 'must be between 1 and 65535, inclusive'))
-  if (typeof user !== 'string' || !userName.test(user)) faults.push(invalidValue(path.child('user'), user, 'must be a user name'))
-  const key = spec['hostKeyFingerprint']
-  if (key !== undefined && (typeof key !== 'string' || !fingerprint.test(key))) faults.push(invalidValue(path.child('hostKeyFingerprint'), key, 'must be SHA256: and 43 base64 characters, as ssh-keygen -l prints it'))
-  return faults
-}
-
-function validateRest(spec: Record<string, unknown>, path: FieldPath): FieldErrorList {
-  const faults: FieldErrorList = []
-  const { secretName, nodeName, nodeAddress, privilege, nodeTaints, nodeLabels } = spec
-  if (secretName === undefined || secretName === '') faults.push(required(path.child('secretName'), ''))
-  for (const [name, value] of [['secretName', secretName], ['nodeName', nodeName]] as const) {
-    if (value === undefined || value === '') continue
-    const wrong = typeof value === 'string' ? isDns1123Subdomain(value) : ['must be a string']
-    for (const detail of wrong) faults.push(invalidValue(path.child(name), value, detail))
-  }
-  if (nodeAddress !== undefined && (typeof nodeAddress !== 'string' || !hostAddress.test(nodeAddress))) faults.push(invalidValue(path.child('nodeAddress'), nodeAddress, 'must be an IP address'))
-  if (typeof privilege !== 'string' || !privileges.includes(privilege)) faults.push(notSupported(path.child('privilege'), privilege, privileges))
-  for (const name of ['paused', 'forceRemove'] as const) if (spec[name] !== undefined && typeof spec[name] !== 'boolean') faults.push(invalidValue(path.child(name), spec[name], 'must be true or false'))
-  if (spec['retry'] !== undefined && !Number.isSafeInteger(spec['retry'])) faults.push(invalidValue(path.child('retry'), spec['retry'], 'must be an integer'))
-  if (nodeLabels !== undefined && (nodeLabels === null || typeof nodeLabels !== 'object' || Object.values(nodeLabels).some(value => typeof value !== 'string'))) faults.push(invalidValue(path.child('nodeLabels'), nodeLabels, 'must be a map of strings'))
-  if (nodeTaints !== undefined && (!Array.isArray(nodeTaints) || nodeTaints.some(taint => taint === null || typeof taint !== 'object' || typeof taint.key !== 'string' || !effects.includes(String(taint.effect))))) {
-    faults.push(invalidValue(path.child('nodeTaints'), nodeTaints, 'must be a list of taints with key and effect'))
-  }
-  return faults
-}
