@@ -14,7 +14,7 @@ export async function buildWindow(root: string, say: (text: string) => void): Pr
   say('Building the window…')
   const { build } = await import('vite')
   const { default: vue } = await import('@vitejs/plugin-vue')
-  await build({ configFile: false, logLevel: 'warn', root: join(root, 'src-renderer'), base: './', plugins: [vue()], build: { outDir: files, emptyOutDir: true, target: 'es2022', chunkSizeWarningLimit: 4096 } })
+  await build({ configFile: false, logLevel: 'warn', root: join(root, 'src-renderer'), base: './', plugins: [vue()], build: { outDir: files, emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 4096 } })
   await writeFile(join(files, stampFile), hash)
   return files
 }

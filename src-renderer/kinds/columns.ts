@@ -20,7 +20,7 @@ export interface WindowColumn {
 }
 
 const widths: Readonly<Record<string, number>> = {
-  ready: 8, status: 18, restarts: 13, age: 8, ip: 14, node: 16, namespace: 14, type: 12, 'cluster-ip': 14, 'external-ip': 14, 'port(s)': 22, data: 7, roles: 14, version: 24, desired: 9, current: 9,
+  ready: 7, status: 20, restarts: 15, age: 8, ip: 14, node: 16, namespace: 14, type: 12, 'cluster-ip': 14, 'external-ip': 14, 'port(s)': 22, data: 7, roles: 12, version: 22, desired: 9, current: 9,
   'up-to-date': 11, available: 10, object: 30, reason: 16, message: 60, 'last-seen': 10, count: 7, selector: 24, images: 30, containers: 18, 'internal-ip': 14, 'os-image': 26, 'kernel-version': 20, 'container-runtime': 20,
   address: 18, phase: 16, host: 16, role: 28, holder: 40, completions: 12, duration: 10, schedule: 16,
 }
@@ -37,10 +37,14 @@ export function columnsOf(resource: AnyResource): WindowColumn[] {
       value: (object, context) => cellValue(safely(() => c.value(object, context.now))),
     }
   })
-  const name: WindowColumn = { id: 'name', title: 'Name', type: 'name', width: resource.kind === 'Event' ? 16 : 32, optional: resource.kind === 'Event', value: o => o.metadata.name ?? '' }
+  const name: WindowColumn = { id: 'name', title: 'Name', type: 'name', width: resource.kind === 'Event' ? 16 : resource.kind === 'Node' ? 20 : 30, optional: resource.kind === 'Event', value: o => o.metadata.name ?? '' }
   const namespace: WindowColumn[] = resource.scope === 'Namespaced' ? [{ id: 'namespace', title: 'Namespace', type: 'text', width: 14, optional: false, value: o => o.metadata.namespace ?? '' }] : []
+  const extra = extraColumns(resource)
+  // Usage stands where people look for it: after the state (nodes) or the restarts (pods).
+  const after = declared.findIndex(c => c.id === (resource.kind === 'Pod' ? 'restarts' : 'status')) + 1
+  const own = extra.length > 0 ? [...declared.slice(0, after), ...extra, ...declared.slice(after)] : declared
   const age: WindowColumn = { id: 'age', title: 'Age', type: 'age', width: 8, optional: resource.kind === 'Event', value: o => (o.metadata.creationTimestamp ? Date.parse(o.metadata.creationTimestamp) : undefined) }
-  return [name, ...namespace, ...declared, ...extraColumns(resource), age]
+  return [name, ...namespace, ...own, age]
 }
 
 const alwaysShown = new Set(['Pod/node', 'Pod/ip', 'Node/internal-ip'])

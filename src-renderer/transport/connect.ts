@@ -24,13 +24,16 @@ const tokenKey = 'quarterdeck-token'
 
 /** Takes the token out of the address, so that it is neither bookmarked nor shown; kept for reloads of this tab. */
 function takeToken(): string {
-  const match = /(?:^#|&)token=([A-Za-z0-9_-]+)/.exec(location.hash)
+  const match = /[#&/]token=([A-Za-z0-9_-]+)/.exec(location.hash)
   if (match?.[1]) {
     sessionStorage.setItem(tokenKey, match[1])
     history.replaceState(null, '', location.pathname + '#/')
   }
   return sessionStorage.getItem(tokenKey) ?? ''
 }
+
+// When the module is loaded: before the router takes the fragment for a page.
+const pageToken = takeToken()
 
 function electronBridge(preload: Preload): BridgeClient {
   const { client, receive } = createFrameClient(frame => { preload.send(frame) })
@@ -40,7 +43,7 @@ function electronBridge(preload: Preload): BridgeClient {
 }
 
 function webBridge(): BridgeClient {
-  const token = takeToken()
+  const token = pageToken
   let socket: WebSocket | undefined
   let waiting: UpFrame[] = []
   let attempt = 0
