@@ -39,7 +39,7 @@ function show(c: string): string {
   return `'${escapes[c] ?? (code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : c)}'`
 }
 
-interface Frame { readonly list: boolean; readonly keys: Set<string> | undefined; index: number; key: string }
+interface Frame { readonly list: boolean; readonly keys: Set<string> | undefined; index: number; key: string; begun: boolean }
 
 /** Walks the text; calls `fail` at the first fault. */
 export function scanJson(text: string, options: ScanOptions): void {
@@ -78,25 +78,26 @@ class Scanner {
     }
   }
 
-  /** After a value inside a list or object: separator or end. */
+  /** Inside a list or object: its next item with the separator before it, or its end. */
   #step(): void {
     const frame = this.#stack.at(-1)
     if (frame === undefined) return
     this.#space()
     const c = this.#text[this.#at]
-    const end = frame.list ? ']' : '}'
-    if (c === end) {
+    if (c === (frame.list ? ']' : '}')) {
       this.#at++
       this.#stack.pop()
       return
     }
-    if (c !== ',') this.#bad(frame.list ? 'after array element' : 'after object key:value pair')
-    this.#at++
-    this.#space()
-    if (frame.list) {
+    if (frame.begun) {
+      if (c !== ',') this.#bad(frame.list ? 'after array element' : 'after object key:value pair')
+      this.#at++
+      this.#space()
       frame.index++
-      this.#value()
-    } else this.#member(frame, 'looking for beginning of object key string')
+    }
+    frame.begun = true
+    if (frame.list) this.#value()
+    else this.#member(frame, 'looking for beginning of object key string')
   }
 
   #member(frame: Frame, where: string): void {
@@ -125,18 +126,11 @@ class Scanner {
     else this.#bad('looking for beginning of value')
   }
 
+  /** Only notes where the walk is now: #step does the rest. */
   #open(list: boolean): void {
     this.#at++
-    const frame: Frame = { list, keys: this.#options.onDuplicate && !list ? new Set() : undefined, index: 0, key: '' }
+    const frame: Frame = { list, keys: this.#options.onDuplicate && !list ? new Set() : undefined, index: 0, key: '', begun: false }
     if (this.#stack.push(frame) > this.#options.maxDepth) this.#options.fail('exceeded max depth')
-    this.#space()
-    if (this.#text[this.#at] === (list ? ']' : '}')) {
-      this.#at++
-      this.#stack.pop()
-    } else if (list) {
-      // The caller's loop goes on with the frame on top; a nested opening simply puts another one there.
-      this.#value()
-    } else this.#member(frame, 'looking for beginning of object key string')
   }
 
   #string(): void {

@@ -28,7 +28,7 @@ export function parseYaml(text: string): unknown[] {
   const lines = new LineCounter()
   const documents = guarded(() => parseAllDocuments(text, { ...options, lineCounter: lines }))
   if (!Array.isArray(documents)) return []
-  return documents.filter(d => d.contents !== null).map(d => new Reader(d, lines).value())
+  return documents.map(d => new Reader(d, lines).value()).filter(value => value !== null)
 }
 
 /** The first document of a text, with texts for keys that stand twice: `line 5: key "data" already set in map`. */
@@ -126,8 +126,7 @@ class Reader {
 
   #line(node: unknown): number {
     const range = (node as Partial<Node> | null)?.range
-    // The parser that Kubernetes uses counts the line after the key's.
-    return range ? this.#lines.linePos(range[0]).line + 1 : 0
+    return range ? this.#lines.linePos(range[0]).line : 0
   }
 }
 

@@ -42,10 +42,13 @@ export function applyServerSide(options: ApplyOptions): { object: KubernetesObje
   const self = { manager: options.manager, operation: 'Apply' as const, apiVersion: options.apiVersion, subresource: options.subresource }
   const identity = identityOf(self)
   const last = managers.get(identity)
-  const set = owned(fieldsOf(applied, place), schema, options.subresource, options.hasStatus ?? true)
-  managers.set(identity, { ...self, time: last?.time, set })
+  const whole = fieldsOf(applied, place)
+  const set = owned(whole, schema, options.subresource, options.hasStatus ?? true)
   const merged = merge(live, applied, place)
+  // Pruning counts identity as applied too: metadata must not go with the last field in it.
+  managers.set(identity, { ...self, time: last?.time, set: whole })
   const object = normal(pruned(merged, managers, last, place), options)
+  managers.set(identity, { ...self, time: last?.time, set })
   const { added, modified, removed } = compare(live, object, place)
   const changed = owned(union(modified, added), schema, options.subresource, options.hasStatus ?? true)
   if (!options.force) refuseConflicts(managers, changed, identity)
