@@ -275,7 +275,7 @@ export function validateLabels(labels: Labels | undefined, at: FieldPath): Field
   for (const key of Object.keys(labels ?? {})) {
     errors.push(...isQualifiedName(key).map(fault => invalidValue(at, key, fault)))
     const v = labels?.[key] ?? ''
-    errors.push(...isValidLabelValue(v).map(fault => invalidValue(at.key(key), v, fault)))
+    errors.push(...isValidLabelValue(v).map(fault => invalidValue(at, v, fault)))
   }
   return errors
 }

@@ -48,6 +48,7 @@ export const statefulSets = defineResource<StatefulSet>({
   subresources: { status: true, scale: { replicas: 'spec.replicas', current: 'status.replicas', selector: 'spec.selector' } },
   columns: [nameColumn(), { name: 'Ready', type: 'string', value: s => `${s.status?.readyReplicas ?? 0}/${s.spec?.replicas ?? 0}` }, ageColumn(), ...containerColumns<StatefulSet>(s => s.spec?.template?.spec)],
   menu: { area: 'workloads', order: 40 },
+  validateName: isDns1123Label,
   setDefaults,
   prepareForCreate(set) { set.status = { replicas: 0, availableReplicas: 0 } },
   validate(set, at) {

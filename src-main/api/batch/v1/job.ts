@@ -68,7 +68,7 @@ function setDefaults(job: Job): void {
   spec.suspend ??= false
   spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed'
   spec.manualSelector ??= false
-  for (const rule of spec.podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions ?? []) pattern.status ??= 'True'
+  for (const rule of spec.podFailurePolicy?.rules ?? []) for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True'
   setPodTemplateDefaults(spec.template)
 }
 

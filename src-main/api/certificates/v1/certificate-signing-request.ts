@@ -5,7 +5,7 @@ import { duplicate, forbiddenField, invalidValue, required } from '../../field-e
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { CertificateSigningRequest } from '../../generated/certificates-v1.ts'
 import { deepEqual } from '../../json.ts'
-import { isDns1123Subdomain } from '../../names.ts'
+import { isDns1123Subdomain, isPathSegmentName } from '../../names.ts'
 import { parseTime } from '../../time.ts'
 
 export type { CertificateSigningRequest }
@@ -106,6 +106,7 @@ export const certificateSigningRequests = defineResource<CertificateSigningReque
   ],
   menu: { area: 'access', order: 60 },
   fields: { 'spec.signerName': c => c.spec?.signerName ?? '' },
+  validateName: isPathSegmentName,
   setDefaults(request) {
     for (const condition of request.status?.conditions ?? []) condition.status ||= 'True'
   },

@@ -1,9 +1,21 @@
 /** Defaults of pod specs and everything inside them; pods, pod templates and all workloads share them. Pure, in place. */
-import type { Container, ContainerPort, EphemeralContainer, HTTPGetAction, LifecycleHandler, PodSpec, PodTemplateSpec, Probe, Volume } from '../../generated/core-v1.ts'
+import type { Container, EphemeralContainer, HTTPGetAction, LifecycleHandler, PodSpec, PodTemplateSpec, Probe, Volume } from '../../generated/core-v1.ts'
 import { addQuantity, formatQuantity, tryParseQuantity } from '../../quantity.ts'
 
 const defaultFileMode = 0o644
 const defaultTokenSeconds = 3600
+
+/** Defaults that only pods get, not their templates: requests from limits, host ports, service links. */
+export function setPodDefaults(spec: PodSpec | undefined): void {
+  if (spec === undefined) return
+  setPodSpecDefaults(spec)
+  spec.enableServiceLinks ??= true
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
+    setRequestsFromLimits(container)
+    if (spec.hostNetwork === true) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
+  }
+  setPodRequestDefaults(spec)
+}
 
 /** Defaults of a pod template's spec. `metadata` of a template becomes `{}` when absent. */
 export function setPodTemplateDefaults(template: PodTemplateSpec | undefined): void {
@@ -21,12 +33,11 @@ export function setPodSpecDefaults(spec: PodSpec | undefined): void {
   spec.schedulerName ||= 'default-scheduler'
   if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName
   else if (spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount
-  for (const container of spec.initContainers ?? []) setContainerDefaults(container, spec)
-  for (const container of spec.containers ?? []) setContainerDefaults(container, spec)
-  for (const container of spec.ephemeralContainers ?? []) setContainerDefaults(container, spec)
+  for (const container of spec.initContainers ?? []) setContainerDefaults(container)
+  for (const container of spec.containers ?? []) setContainerDefaults(container)
+  for (const container of spec.ephemeralContainers ?? []) setContainerDefaults(container)
   for (const volume of spec.volumes ?? []) setVolumeDefaults(volume)
   for (const constraint of spec.topologySpreadConstraints ?? []) dropEmpty(constraint, 'matchLabelKeys')
-  setPodRequestDefaults(spec)
   // Go leaves these out when they are false.
   for (const name of ['hostNetwork', 'hostPID', 'hostIPC'] as const) dropFalse(spec, name)
 }
@@ -52,13 +63,12 @@ function setPodRequestDefaults(spec: PodSpec): void {
   if (Object.keys(requests).length > 0) spec.resources.requests = requests
 }
 
-function setContainerDefaults(container: Container | EphemeralContainer, spec: PodSpec): void {
+function setContainerDefaults(container: Container | EphemeralContainer): void {
   container.imagePullPolicy ||= pullPolicyFor(container.image)
   container.terminationMessagePath ||= '/dev/termination-log'
   container.terminationMessagePolicy ||= 'File'
   container.resources ??= {}
-  setRequestsFromLimits(container)
-  for (const port of container.ports ?? []) setPortDefaults(port, spec)
+  for (const port of container.ports ?? []) port.protocol ||= 'TCP'
   for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) setProbeDefaults(probe)
   setHandlerDefaults(container.lifecycle?.postStart)
   setHandlerDefaults(container.lifecycle?.preStop)
@@ -90,11 +100,6 @@ export function pullPolicyFor(image: string | undefined): 'Always' | 'IfNotPrese
   const last = name.slice(name.lastIndexOf('/') + 1)
   const colon = last.indexOf(':')
   return colon < 0 || last.slice(colon + 1) === 'latest' ? 'Always' : 'IfNotPresent'
-}
-
-function setPortDefaults(port: ContainerPort, spec: PodSpec): void {
-  port.protocol ||= 'TCP'
-  if (spec.hostNetwork === true) port.hostPort ||= port.containerPort
 }
 
 function setProbeDefaults(probe: Probe | undefined): void {

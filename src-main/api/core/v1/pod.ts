@@ -4,7 +4,7 @@ import type { Column } from '../../resource.ts'
 import { nameColumn, ageColumn, none } from '../../columns.ts'
 import { formatTime, humanDuration } from '../../time.ts'
 import type { Pod } from '../../generated/core-v1.ts'
-import { setPodSpecDefaults } from './pod-defaults.ts'
+import { setPodDefaults } from './pod-defaults.ts'
 import { mergeMatchLabelKeys, setAppArmorFromAnnotations } from './pod-strategy.ts'
 import { podCondition, podQosClass, podReasonSchedulingGated, podStatusText } from './pod-questions.ts'
 import { validatePod, validatePodStatusUpdate, validatePodUpdate } from './pod-validation.ts'
@@ -70,8 +70,7 @@ export const pods = defineResource<Pod>({
     'status.nominatedNodeName': pod => pod.status?.nominatedNodeName ?? '',
   },
   setDefaults(pod) {
-    setPodSpecDefaults(pod.spec)
-    if (pod.spec !== undefined) pod.spec.enableServiceLinks ??= true
+    setPodDefaults(pod.spec)
   },
   prepareForCreate(pod, { now }) {
     pod.status = { phase: 'Pending', qosClass: podQosClass(pod) }

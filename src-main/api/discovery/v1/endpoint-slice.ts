@@ -111,6 +111,10 @@ export const endpointSlices = defineResource<EndpointSlice>({
   ],
   menu: { area: 'network', order: 20 },
   setDefaults(slice) {
+    // Always written, as null when empty: an update that leaves them out is then no change.
+    const wide = slice as { endpoints?: unknown; ports?: unknown }
+    wide.endpoints ??= null
+    wide.ports ??= null
     for (const port of slice.ports ?? []) {
       port.name ??= ''
       port.protocol ??= 'TCP'
