@@ -28,6 +28,11 @@ export interface Decoded<T extends KubernetesObject = KubernetesObject> {
 /** Media types that bodies may have. */
 export const bodyMediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'] as const
 
+const protobufType = 'application/vnd.kubernetes.protobuf'
+
+/** `k8s\0`, with which Kubernetes' protobuf begins. We read none: such bodies are 415. */
+const protobufMagic = [107, 56, 115, 0]
+
 /** What decoding needs to know of a kind. */
 export type DecodableResource = Pick<AnyResource, 'group' | 'version' | 'kind' | 'schema'>
 
@@ -44,6 +49,9 @@ export function decodeBody<T extends KubernetesObject = KubernetesObject>(
   bytes: Uint8Array, contentType: string | undefined, resource: DecodableResource, validation: FieldValidation = 'Warn',
 ): Decoded<T> {
   const type = mediaType(contentType)
+  if (type === protobufType && !protobufMagic.every((byte, i) => bytes[i] === byte)) {
+    throw unrecognized(resource, bytes, `provided data does not appear to be a protobuf message, expected prefix [${protobufMagic.join(' ')}]`)
+  }
   if (type !== 'application/json' && type !== 'application/yaml') throw unsupportedMediaType(bodyMediaTypes)
   const { value, faults } = type === 'application/yaml' ? readYaml(bytes, resource, validation) : readJson(bytes, resource, validation)
   return decodeAs(value, resource, validation, faults, bytes)

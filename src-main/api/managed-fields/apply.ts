@@ -64,7 +64,9 @@ function checkFits({ applied, schema, apiVersion }: ApplyOptions): void {
   if (faults.length === 0) return
   const { namespace = '', name = '' } = applied.metadata ?? {}
   const text = faults.length === 1 ? (faults[0] ?? '') : `errors:\n${faults.map(fault => `  ${fault}`).join('\n')}`
-  throw unknownError(`failed to create typed patch object (${namespace}/${name}; ${apiVersion}, Kind=${applied.kind}): ${text}`)
+  // Go prints the core group as an empty one.
+  const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`
+  throw unknownError(`failed to create typed patch object (${namespace}/${name}; ${version}, Kind=${applied.kind}): ${text}`)
 }
 
 /** The object without managedFields, and its managers. An object that nobody tracked belongs to `before-first-apply`. */
