@@ -5,6 +5,7 @@ import { bootstrapTokenCleaner } from './bootstrap-token-cleaner/bootstrap-token
 import { certificateApprover, certificateSigner } from './certificates/certificates.ts'
 import type { CertificateTools } from './certificates/certificates.ts'
 import { clusterRoleAggregationController } from './clusterrole-aggregation/clusterrole-aggregation.ts'
+import { daemonSetController } from './daemonset/daemonset.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { disruptionController } from './disruption/disruption.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
@@ -52,5 +53,6 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     clusterRoleAggregationController,
     bootstrapTokenCleaner,
     disruptionController,
+    daemonSetController,
   ]
 }
