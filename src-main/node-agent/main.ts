@@ -23,7 +23,8 @@ async function main(): Promise<void> {
   setInterval(() => {}, 2 ** 30)
   process.title = 'quarterdeck-agent'
   const agent = await startAgent({ env, config, stateDir: agentPaths.stateDir })
-  const stop = (): void => { void agent.stop().finally(() => { process.exit(0) }) }
+  // Everything that matters is on disk or in the runtime: a stop that hangs is cut short.
+  const stop = (): void => { setTimeout(() => { process.exit(0) }, 3_000); void agent.stop().finally(() => { process.exit(0) }) }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
 }

@@ -1,4 +1,5 @@
 /** The container runtime on Docker Engine, API 1.41 to the newest. */
+import { readFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { Clock } from '../../base/env.ts'
@@ -29,6 +30,7 @@ export interface DockerOptions { readonly socketPath: string; readonly networkNa
 
 export function dockerRuntime(options: DockerOptions): ContainerRuntime {
   const engine = new EngineConnection(options.socketPath)
+  const lowestOomScore = lowestOomScoreHere()
   // An exited container does not change any more, and a running one only with an event that its list status shows.
   const inspected = new Map<string, { status: string; container: RuntimeContainer }>()
 
@@ -96,11 +98,11 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     list,
     inspect,
     async createSandbox(spec) {
-      const made = await engine.call<{ Id: string }>('POST', '/containers/create', { query: { name: spec.name }, body: sandboxBody(spec, options) })
+      const made = await engine.call<{ Id: string }>('POST', '/containers/create', { query: { name: spec.name }, body: sandboxBody(spec, { ...options, lowestOomScore }) })
       return made.Id
     },
     async createContainer(spec) {
-      const made = await engine.call<{ Id: string }>('POST', '/containers/create', { query: { name: spec.name }, body: containerBody(spec) })
+      const made = await engine.call<{ Id: string }>('POST', '/containers/create', { query: { name: spec.name }, body: containerBody(spec, lowestOomScore) })
       return made.Id
     },
     async start(id) { inspected.delete(id); await engine.call('POST', `/containers/${id}/start`) },
@@ -238,6 +240,14 @@ function toImage(image: InspectedImage): ImageInfo {
   const names = [...(image.RepoDigests ?? []), ...(image.RepoTags ?? [])].filter(name => !name.includes('<none>'))
   const created = typeof image.Created === 'number' ? image.Created * 1000 : timeMs(image.Created ?? '')
   return { id: image.Id, reference: digest === undefined ? `docker://${image.Id}` : `docker-pullable://${digest}`, names, sizeBytes: image.Size, user: image.Config?.User ?? '', createdAtMs: created }
+}
+
+/** A host that is itself a container may lack CAP_SYS_RESOURCE (bit 24): then nothing can be made less killable than usual. */
+function lowestOomScoreHere(): number {
+  let status = ''
+  try { status = readFileSync('/proc/self/status', 'utf8') } catch { /* not on Linux: as if nothing were missing */ }
+  const bounding = /^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1]
+  return bounding !== undefined && ((BigInt(`0x${bounding}`) >> 24n) & 1n) === 0n ? 0 : -1000
 }
 
 /** Docker writes year 1 for "never". */

@@ -5,7 +5,7 @@ import type { ContainerSpec, SandboxSpec } from './runtime.ts'
 /** What a container's log may take on disk: as a kubelet's containerLogMaxSize and containerLogMaxFiles. */
 const logConfig = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } }
 
-export function sandboxBody(spec: SandboxSpec, options: { networkName: string; sandboxImage: string }): unknown {
+export function sandboxBody(spec: SandboxSpec, options: { networkName: string; sandboxImage: string; lowestOomScore: number }): unknown {
   const exposed: Record<string, Record<string, never>> = {}
   const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
   for (const port of spec.hostNetwork ? [] : spec.ports) {
@@ -25,7 +25,7 @@ export function sandboxBody(spec: SandboxSpec, options: { networkName: string; s
       PortBindings: bindings,
       Sysctls: spec.sysctls,
       LogConfig: { Type: 'none', Config: {} },
-      OomScoreAdj: -998,
+      OomScoreAdj: Math.max(-998, options.lowestOomScore),
       CpuShares: 2,
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],
@@ -35,7 +35,7 @@ export function sandboxBody(spec: SandboxSpec, options: { networkName: string; s
   }
 }
 
-export function containerBody(spec: ContainerSpec): unknown {
+export function containerBody(spec: ContainerSpec, lowestOomScore: number): unknown {
   const securityOptions = [
     ...(spec.noNewPrivileges ? ['no-new-privileges'] : []),
     ...(spec.seccompProfile === undefined ? [] : [`seccomp=${spec.seccompProfile}`]),
@@ -74,7 +74,7 @@ export function containerBody(spec: ContainerSpec): unknown {
       CpuPeriod: spec.cpuPeriod,
       Memory: spec.memoryBytes,
       MemorySwap: spec.memoryBytes,
-      OomScoreAdj: spec.oomScoreAdjustment,
+      OomScoreAdj: Math.max(spec.oomScoreAdjustment, lowestOomScore),
       LogConfig: logConfig,
       RestartPolicy: { Name: 'no' },
     },

@@ -9,6 +9,7 @@ import { formatMicroTime } from '../../api/time.ts'
 import type { Env } from '../../base/env.ts'
 import type { Client } from '../../client/client.ts'
 import { arch } from 'node:os'
+import { Waker } from '../waker.ts'
 import type { ContainerRuntime, RuntimeInfo } from '../container-runtime/runtime.ts'
 import { hostFacts, nodeStatus } from './node-status.ts'
 import { same } from './status-patch.ts'
@@ -18,6 +19,8 @@ const leaseSeconds = 40
 /** A change is written at once; without one the status is said again every five minutes. */
 const checkMs = 10_000
 const repeatMs = 300_000
+/** After a start the pod network needs a moment to be looked at: a node that was Ready must not be told NotReady for that. */
+const networkGraceMs = 15_000
 const leaseNamespace = 'kube-node-lease'
 
 export interface NodeKeeperOptions {
@@ -32,29 +35,30 @@ export class NodeKeeper {
   readonly #options: NodeKeeperOptions
   #node: Node | undefined
   #writtenAtMs = -Infinity
-  #wake: () => void = () => {}
+  readonly #startMs: number
+  readonly #waker: Waker
 
-  constructor(options: NodeKeeperOptions) { this.#options = options }
+  constructor(options: NodeKeeperOptions) {
+    this.#options = options
+    this.#waker = new Waker(options.env.clock)
+    this.#startMs = options.env.clock.awakeMs()
+  }
 
   /** The Node as the API last gave it. */
   get node(): Node | undefined { return this.#node }
 
   /** Looks at the status now. */
-  wake(): void { this.#wake() }
+  wake(): void { this.#waker.wake() }
 
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#loop(() => this.#status(), checkMs, signal, true), this.#loop(() => this.#renew(), leaseMs, signal, false)])
+    await Promise.all([this.#loop(() => this.#status(), checkMs, signal, this.#waker), this.#loop(() => this.#renew(), leaseMs, signal, new Waker(this.#options.env.clock))])
   }
 
-  async #loop(work: () => Promise<void>, periodMs: number, signal: AbortSignal, wakeable: boolean): Promise<void> {
+  async #loop(work: () => Promise<void>, periodMs: number, signal: AbortSignal, waker: Waker): Promise<void> {
     const { env } = this.#options
     while (!signal.aborted) {
       try { await work() } catch (fault) { env.log.log('debug', 'node heartbeat not written', { fault: String(fault) }) }
-      await new Promise<void>(resolve => {
-        const cancel = env.clock.after(periodMs, resolve)
-        if (wakeable) this.#wake = () => { cancel(); resolve() }
-        signal.addEventListener('abort', () => { cancel(); resolve() }, { once: true })
-      })
+      await waker.pause(periodMs, signal)
     }
   }
 
@@ -66,6 +70,8 @@ export class NodeKeeper {
     const images = info ? await runtime.images() : []
     const facts = await hostFacts(info?.rootDir ?? '/')
     const node = await this.#ensureNode()
+    const wasReady = node.status?.conditions?.some(condition => condition.type === 'Ready' && condition.status === 'True') ?? false
+    if (wasReady && !this.#options.networkReady() && env.clock.awakeMs() - this.#startMs < networkGraceMs) return
     const next = nodeStatus({
       now: env.clock.now(), facts, runtime: info, runtimeFault, networkReady: this.#options.networkReady(), images, nodeName: config.nodeName, nodeAddress: config.nodeAddress,
       agentVersion: config.agentVersion, previous: node,

@@ -1,12 +1,18 @@
 /** The pod's sandbox: the container that holds its network and IPC namespaces. */
 import type { Pod } from '../../api/generated/core-v1.ts'
+import { backoffMs } from '../../base/backoff.ts'
 import type { RuntimeContainer } from '../container-runtime/runtime.ts'
 import { sandboxSpec } from './container-spec.ts'
 import type { KubeletContext } from './kubelet-context.ts'
 import { killContainers } from './pod-killer.ts'
 
+/** A sandbox that cannot be made must not be tried in a tight loop: its own failing start and removal wake the worker. */
+const retry = { initialMs: 1_000, maxMs: 30_000 }
+
 export class SandboxKeeper {
   readonly #context: KubeletContext
+  #failures = 0
+  #notBeforeMs = 0
   constructor(context: KubeletContext) { this.#context = context }
 
   /** The newest sandbox, running or not. */
@@ -23,6 +29,7 @@ export class SandboxKeeper {
       context.event(pod, 'Warning', 'NetworkNotReady', 'network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:pod network is not configured yet')
       return undefined
     }
+    if (context.env.clock.awakeMs() < this.#notBeforeMs) return undefined
     // Containers of a lost sandbox have lost their network: they start anew with the new one.
     if (present) {
       context.event(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.')
@@ -35,8 +42,10 @@ export class SandboxKeeper {
       for (const old of containers) if (old.type === 'sandbox') await context.runtime.remove(old.id)
       const container = await context.runtime.inspect(id)
       if (container?.phase !== 'running') throw new Error(container?.error || 'the sandbox ended at once')
+      this.#failures = 0
       return { container, fresh: true }
     } catch (fault) {
+      this.#notBeforeMs = context.env.clock.awakeMs() + backoffMs(retry, this.#failures++, context.env.random)
       context.event(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${fault instanceof Error ? fault.message : String(fault)}`)
       for (const left of await context.runtime.list(pod.metadata.uid)) if (left.type === 'sandbox' && left.phase !== 'running') await context.runtime.remove(left.id)
       return undefined

@@ -11,6 +11,7 @@ import type { Env } from '../../base/env.ts'
 import { readTextFile } from '../checkpoint.ts'
 import { runOrThrow } from '../commands.ts'
 import type { RunCommand } from '../commands.ts'
+import { Waker } from '../waker.ts'
 import type { ContainerRuntime } from '../container-runtime/runtime.ts'
 import { gatewayIP, overlayChanges, peersOf, tunnelIP, tunnelMac } from './overlay.ts'
 import type { OverlayState } from './overlay.ts'
@@ -36,29 +37,25 @@ export class PodNetwork {
   readonly #options: NetworkOptions
   #ready = false
   #bridgeNetfilter = false
-  #wake: (() => void) | undefined
-  #dirty = false
-  constructor(options: NetworkOptions) { this.#options = options }
+  readonly #waker: Waker
+  constructor(options: NetworkOptions) {
+    this.#options = options
+    this.#waker = new Waker(options.env.clock)
+  }
 
   get ready(): boolean { return this.#ready }
   get bridgeNetfilter(): boolean { return this.#bridgeNetfilter }
-  changed(): void { this.#dirty = true; this.#wake?.() }
+  changed(): void { this.#waker.wake() }
 
   async run(signal: AbortSignal): Promise<void> {
     const { env } = this.#options
     while (!signal.aborted) {
-      this.#dirty = false
       try {
         await this.#apply()
       } catch (fault) {
         env.log.log('warn', 'pod network not set up', { fault: fault instanceof Error ? fault.message : String(fault) })
       }
-      if (!this.#dirty) await new Promise<void>(resolve => {
-        const cancel = env.clock.after(this.#ready ? repeatMs : 2_000, resolve)
-        this.#wake = () => { cancel(); resolve() }
-        signal.addEventListener('abort', () => { cancel(); resolve() }, { once: true })
-      })
-      this.#wake = undefined
+      await this.#waker.pause(this.#ready ? repeatMs : 2_000, signal)
       await env.clock.sleep(settleMs, signal).catch(() => {})
     }
   }

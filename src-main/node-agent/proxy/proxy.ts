@@ -2,6 +2,7 @@
 import type { Env } from '../../base/env.ts'
 import { agentNames } from '../../api/agent.ts'
 import type { RunCommand } from '../commands.ts'
+import { Waker } from '../waker.ts'
 import { compile } from './compile.ts'
 import type { ProxyInput } from './compile.ts'
 import { transaction } from './ruleset.ts'
@@ -21,13 +22,16 @@ export interface ProxyOptions {
 export class Proxy {
   readonly #options: ProxyOptions
   #applied: Ruleset | undefined
-  #wake: (() => void) | undefined
   #dirty = true
-  constructor(options: ProxyOptions) { this.#options = options }
+  readonly #waker: Waker
+  constructor(options: ProxyOptions) {
+    this.#options = options
+    this.#waker = new Waker(options.env.clock)
+  }
 
   changed(): void {
     this.#dirty = true
-    this.#wake?.()
+    this.#waker.wake()
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -40,21 +44,9 @@ export class Proxy {
         this.#applied = undefined
         env.log.log('warn', 'service rules not applied', { fault: fault instanceof Error ? fault.message : String(fault) })
       }
-      await this.#pause(signal)
+      await this.#waker.pause(checkMs, signal)
+      await env.clock.sleep(settleMs, signal).catch(() => {})
     }
-  }
-
-  async #pause(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options.env
-    if (!this.#dirty) {
-      await new Promise<void>(resolve => {
-        const cancel = clock.after(checkMs, resolve)
-        this.#wake = () => { cancel(); resolve() }
-        signal.addEventListener('abort', () => { cancel(); resolve() }, { once: true })
-      })
-      this.#wake = undefined
-    }
-    await clock.sleep(settleMs, signal).catch(() => {})
   }
 
   async #stillThere(): Promise<boolean> {
