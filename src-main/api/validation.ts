@@ -1,7 +1,7 @@
 /** Checks that many kinds share, as faults with Kubernetes' wording. Pure. */
 import { deepEqual } from './json.ts'
-import { FieldPath, forbiddenField, invalidValue, notSupported, required } from './field-errors.ts'
-import type { FieldErrorList } from './field-errors.ts'
+import { invalidValue, notSupported, required } from './field-errors.ts'
+import type { FieldErrorList, FieldPath } from './field-errors.ts'
 import type { LabelSelector } from './meta.ts'
 import { isDns1123Label, isDns1123Subdomain, isQualifiedName, isValidLabelValue } from './names.ts'
 import { labelSelectorMatches, validateLabelSelector } from './selectors.ts'
@@ -112,5 +112,3 @@ export function resolveIntOrPercent(value: number | string | undefined, total: n
   const part = Number.parseInt(value, 10) * total / 100
   return roundUp ? Math.ceil(part) : Math.floor(part)
 }
-
-export { FieldPath, forbiddenField, invalidValue, notSupported, required }

@@ -111,7 +111,8 @@ export function declaredDiffers(r: AnyResource, next: KubernetesObject, previous
 
 function declared(object: KubernetesObject): Loose {
   const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, status: _status, ...rest } = object as KubernetesObject & { status?: unknown }
-  return rest
+  // What is always written is null in the store and absent in a request.
+  return Object.fromEntries(Object.entries(rest as Loose).filter(([, value]) => value !== null))
 }
 
 /** True when a write would change nothing. Times of managed fields alone are no change. */

@@ -193,7 +193,7 @@ export class Registry {
     else if (r.subresources?.status && scope.subresource === '') restoreStatus(next, previous)
     if (scope.subresource === 'status') r.prepareForStatusUpdate?.(next, previous, context)
     else if (scope.subresource === '') r.prepareForUpdate?.(next, previous, context)
-    if (r.generation && scope.subresource !== 'status' && scope.subresource !== 'binding' && declaredDiffers(r, next, previous)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1
+    if (r.generation && scope.subresource !== 'status' && scope.subresource !== 'binding' && declaredDiffers(r, shaped(r, next), previous)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1
     thaw(next)
     const hook = scope.subresource === '' ? await this.hookFor(r)?.prepare(next, previous, scope) : undefined
     let kept = false
@@ -280,4 +280,11 @@ export class Registry {
       throw storeFault(fault, r, name)
     }
   }
+}
+
+/** A copy as it would be stored: what the request leaves out and the store writes as null is then no difference. */
+function shaped(r: AnyResource, object: KubernetesObject): KubernetesObject {
+  const copy = structuredClone(object)
+  finishShape(copy, schemaOf(r))
+  return copy
 }

@@ -8,7 +8,6 @@ import type { LabelSelector } from '../../meta.ts'
 import { podTemplateFaults } from '../../core/v1/pod-validation.ts'
 import { podSpecWarnings } from '../../core/v1/pod-warnings.ts'
 import { FieldPath as Path } from '../../field-errors.ts'
-import { deepEqual } from '../../json.ts'
 import { immutable, templateLabelsFaults } from '../../validation.ts'
 
 interface Workload { spec?: { template?: PodTemplateSpec; selector?: LabelSelector } }
@@ -41,5 +40,3 @@ export function statusCountFaults(status: Readonly<Record<string, unknown>> | un
   for (const [part, whole] of parts) if (numberOf(part) > numberOf(whole)) faults.push(invalidValue(at.child(part), numberOf(part), `cannot be greater than ${whole === 'replicas' ? 'status.replicas' : whole}`))
   return faults
 }
-
-export { deepEqual }

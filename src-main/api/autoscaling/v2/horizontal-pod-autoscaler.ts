@@ -60,9 +60,6 @@ export function setAutoscalerDefaults(autoscaler: HorizontalPodAutoscaler): void
     spec.behavior.scaleUp = withDefaults(spec.behavior.scaleUp, { stabilizationWindowSeconds: 0, policies: [{ type: 'Pods', value: 4, periodSeconds: 15 }, { type: 'Percent', value: 100, periodSeconds: 15 }] })
     spec.behavior.scaleDown = withDefaults(spec.behavior.scaleDown, { policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] })
   }
-  const status = (autoscaler.status ??= { desiredReplicas: 0 }) as unknown as Record<string, unknown>
-  status['desiredReplicas'] ??= 0
-  status['currentMetrics'] ??= null
 }
 
 function withDefaults(rules: HPAScalingRules | undefined, defaults: HPAScalingRules): HPAScalingRules {
@@ -123,6 +120,6 @@ export const horizontalPodAutoscalers = defineResource<HorizontalPodAutoscaler>(
   columns: autoscalerColumns,
   menu: { area: 'workloads', order: 90 },
   setDefaults: setAutoscalerDefaults,
-  prepareForCreate(autoscaler) { autoscaler.status = { desiredReplicas: 0, currentMetrics: null } as unknown as NonNullable<HorizontalPodAutoscaler['status']> },
+  prepareForCreate(autoscaler) { autoscaler.status = { desiredReplicas: 0 } },
   validate: autoscalerFaults,
 })

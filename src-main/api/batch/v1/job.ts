@@ -1,6 +1,6 @@
 import { defineResource } from '../../resource.ts'
 import { ageColumn, containerColumns, nameColumn, selectorText } from '../../columns.ts'
-import { forbiddenField, invalidValue, notSupported, required } from '../../field-errors.ts'
+import { invalidValue, notSupported, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { Job, JobSpec } from '../../generated/batch-v1.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
@@ -199,5 +199,3 @@ function sameTemplate(to: JobSpec | undefined, from: JobSpec | undefined, previo
   const bare = (spec: JobSpec | undefined): unknown => ({ ...spec?.template, metadata: null, spec: { ...spec?.template?.spec, nodeSelector: null, tolerations: null, affinity: null, schedulingGates: null } })
   return deepEqual(bare(to), bare(from))
 }
-
-export { forbiddenField }

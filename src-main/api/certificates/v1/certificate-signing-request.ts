@@ -4,9 +4,7 @@ import { ageColumn, nameColumn, none } from '../../columns.ts'
 import { duplicate, forbiddenField, invalidValue, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { CertificateSigningRequest } from '../../generated/certificates-v1.ts'
-import { deepEqual } from '../../json.ts'
 import { isDns1123Subdomain, isPathSegmentName } from '../../names.ts'
-import { parseTime } from '../../time.ts'
 
 export type { CertificateSigningRequest }
 
@@ -138,5 +136,3 @@ export const certificateSigningRequests = defineResource<CertificateSigningReque
   validateUpdate: statusChangeFaults,
   validateStatusUpdate: statusChangeFaults,
 })
-
-export { deepEqual, parseTime }

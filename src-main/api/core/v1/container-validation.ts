@@ -6,7 +6,7 @@ import { isConfigMapKey, isDns1123Label, isDns1123Subdomain, isEnvVarName, isIP,
 import { nameFaults, oneOf, portFaults } from '../../validation.ts'
 import { lifecycleHandlerFaults, probeFaults, stopSignalFaults } from './handler-validation.ts'
 import { hasBacksteps, localPathFaults, securityContextFaults } from './security-validation.ts'
-import { isExtendedResource, isHugePageResource, resourceRequirementsFaults } from './resource-validation.ts'
+import { resourceRequirementsFaults } from './resource-validation.ts'
 
 const pullPolicies = ['Always', 'IfNotPresent', 'Never']
 const protocols = ['SCTP', 'TCP', 'UDP']
@@ -145,12 +145,12 @@ function mountFaults(container: Container | EphemeralContainer, volumes: Readonl
     points.add(mount.mountPath)
     if (devices.has(mount.name)) faults.push(invalidValue(path.child('name'), mount.name, 'must not already exist in volumeDevices'))
     if (devicePaths.has(mount.mountPath)) faults.push(invalidValue(path.child('mountPath'), mount.mountPath, 'must not already exist as a path in volumeDevices'))
-    faults.push(...mountOptionFaults(mount, container, path, at))
+    faults.push(...mountOptionFaults(mount, container, at))
   }
   return faults
 }
 
-function mountOptionFaults(mount: VolumeMount, container: Container | EphemeralContainer, path: FieldPath, list: FieldPath): FieldErrorList {
+function mountOptionFaults(mount: VolumeMount, container: Container | EphemeralContainer, list: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   if (mount.subPath) faults.push(...localPathFaults(mount.subPath, list.child('subPath')))
   if (mount.subPathExpr) {
@@ -172,7 +172,6 @@ function mountOptionFaults(mount: VolumeMount, container: Container | EphemeralC
       if (propagation !== undefined && propagation !== 'None') faults.push(forbiddenField(at, 'may only be specified when mountPropagation is None or not specified'))
     }
   }
-  void path
   return faults
 }
 
@@ -303,5 +302,3 @@ export function ephemeralContainersFaults(spec: PodSpec, names: Names, at: Field
   }
   return faults
 }
-
-export { isExtendedResource, isHugePageResource }

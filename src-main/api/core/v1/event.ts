@@ -1,12 +1,11 @@
 /** Event, in its core shape. events.k8s.io/v1 reads and writes the same objects (events/v1/event.ts). */
 import { defineResource } from '../../resource.ts'
 import type { Column } from '../../resource.ts'
-import { ageText, unknown } from '../../columns.ts'
-import { invalidValue, required, tooLong } from '../../field-errors.ts'
+import { ageText } from '../../columns.ts'
+import { invalidValue, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { Event, ObjectReference } from '../../generated/core-v1.ts'
 import { isQualifiedName } from '../../names.ts'
-import { oneOf } from '../../validation.ts'
 
 export type { Event }
 
@@ -43,7 +42,7 @@ function lastSeenText(event: Event, now: number): string {
 }
 
 export const eventColumns: readonly Column<Event>[] = [
-  { name: 'Last Seen', type: 'string', value: lastSeenText },
+  { name: 'Last Seen', type: 'string', format: '', value: lastSeenText },
   { name: 'Type', type: 'string', value: e => e.type ?? '' },
   { name: 'Reason', type: 'string', value: e => e.reason ?? '' },
   { name: 'Object', type: 'string', value: e => eventObjectText(e.involvedObject) },
@@ -86,18 +85,6 @@ export function eventFaults(event: Event, at: FieldPath): FieldErrorList {
   return [...namespaceFaults(event, at), ...(event.eventTime ? newStyleFaults(event, at) : [])]
 }
 
-/** Go writes these even when they are empty; clients see them so. */
-function setEventDefaults(event: Event): void {
-  const wide = event as unknown as Record<string, unknown>
-  wide['involvedObject'] ??= {}
-  wide['source'] ??= {}
-  wide['firstTimestamp'] ??= null
-  wide['lastTimestamp'] ??= null
-  wide['eventTime'] ??= null
-  wide['reportingComponent'] ??= ''
-  wide['reportingInstance'] ??= ''
-}
-
 export const events = defineResource<Event>({
   group: '', version: 'v1', kind: 'Event', plural: 'events', scope: 'Namespaced',
   shortNames: ['ev'],
@@ -117,8 +104,5 @@ export const events = defineResource<Event>({
     source: e => e.source?.component || e.reportingComponent || '',
     type: e => e.type ?? '',
   },
-  setDefaults: setEventDefaults,
   validate: eventFaults,
 })
-
-export { oneOf, tooLong, unknown }

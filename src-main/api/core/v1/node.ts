@@ -5,7 +5,7 @@ import { duplicate, forbiddenField, invalidValue, notSupportedInOrder, required 
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { Node, NodeAddress, NodeCondition, Taint } from '../../generated/core-v1.ts'
 import { deepEqual } from '../../json.ts'
-import { isQualifiedName, isValidLabelValue, parseAddress, parseCIDR } from '../../names.ts'
+import { isQualifiedName, isValidLabelValue, parseCIDR } from '../../names.ts'
 import { nodeReady } from './pod-questions.ts'
 import { quantityFaults } from './resource-validation.ts'
 
@@ -143,5 +143,3 @@ function kernelText(node: Node): string {
   const architecture = node.status?.nodeInfo?.architecture
   return architecture ? `${kernel} (${architecture})` : kernel
 }
-
-export { parseAddress }

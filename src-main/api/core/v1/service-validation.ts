@@ -4,7 +4,7 @@ import { duplicate, forbiddenField, invalidValue, notSupported, notSupportedInOr
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import { isCIDR, isDns1123Label, isIP, isPort, isPortName, isQualifiedName, parseAddress } from '../../names.ts'
 import { validateLabels } from '../../selectors.ts'
-import { immutableText, inRange, portFaults, subdomainFaults } from '../../validation.ts'
+import { inRange, portFaults, subdomainFaults } from '../../validation.ts'
 
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']
 const protocols = ['SCTP', 'TCP', 'UDP']
@@ -222,5 +222,3 @@ export function validateServiceUpdate(next: Service, previous: Service, at: Fiel
 }
 
 const immutableClass = 'may not change once set'
-
-export { immutableText }

@@ -6,7 +6,7 @@ import type { Endpoint, EndpointPort, EndpointSlice } from '../../generated/disc
 import { isDns1123Label, isDns1123Subdomain, isIP, isQualifiedName, parseAddress } from '../../names.ts'
 import { immutable, nameFaults, portFaults } from '../../validation.ts'
 import { nonSpecialAddressFaults } from '../../core/v1/service-validation.ts'
-import { isDns1035Label, isValidLabelValue } from '../../names.ts'
+import { isValidLabelValue } from '../../names.ts'
 
 export type { EndpointSlice }
 
@@ -111,10 +111,6 @@ export const endpointSlices = defineResource<EndpointSlice>({
   ],
   menu: { area: 'network', order: 20 },
   setDefaults(slice) {
-    // Always written, as null when empty: an update that leaves them out is then no change.
-    const wide = slice as { endpoints?: unknown; ports?: unknown }
-    wide.endpoints ??= null
-    wide.ports ??= null
     for (const port of slice.ports ?? []) {
       port.name ??= ''
       port.protocol ??= 'TCP'
@@ -130,5 +126,3 @@ export const endpointSlices = defineResource<EndpointSlice>({
   validateUpdate: (next, previous, at) => immutable(next.addressType, previous.addressType, at.child('addressType')),
   warnings: slice => slice.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : [],
 })
-
-export { isDns1035Label }

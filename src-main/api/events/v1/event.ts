@@ -3,7 +3,7 @@ import { defineResource } from '../../resource.ts'
 import { events as coreEvents, eventColumns } from '../../core/v1/event.ts'
 import type { Event as CoreEvent } from '../../generated/core-v1.ts'
 import type { Event } from '../../generated/events-v1.ts'
-import { forbiddenField, invalidValue, notSupported, required } from '../../field-errors.ts'
+import { invalidValue, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { KubernetesObject } from '../../meta.ts'
 import { deepEqual } from '../../json.ts'
@@ -63,18 +63,9 @@ export const eventsV1 = defineResource<Event>({
     reportingController: e => e.reportingController ?? '',
     type: e => e.type ?? '',
   },
-  setDefaults(event) {
-    const wide = event as unknown as Record<string, unknown>
-    wide['deprecatedSource'] ??= {}
-    wide['deprecatedFirstTimestamp'] ??= null
-    wide['deprecatedLastTimestamp'] ??= null
-    wide['regarding'] ??= {}
-  },
   validate,
   validateUpdate(next, previous, at) {
     const [to, from] = [toCoreEvent(next), toCoreEvent(previous)]
     return frozen.filter(field => !deepEqual(to[field] ?? null, from[field] ?? null)).map(field => invalidValue(at.child(field), to[field] ?? '', 'field is immutable'))
   },
 })
-
-export { forbiddenField, notSupported }

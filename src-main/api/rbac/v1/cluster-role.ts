@@ -14,7 +14,6 @@ export const clusterRoles = defineResource<ClusterRole>({
   columns: [nameColumn(), createdAtColumn()],
   menu: { area: 'access', order: 30 },
   validateName: isPathSegmentName,
-  setDefaults(role) { (role as { rules?: unknown }).rules ??= null },
   validate(role, at) {
     const faults = rulesFaults(role, false, at)
     if (role.aggregationRule === undefined) return faults

@@ -12,6 +12,5 @@ export const roles = defineResource<Role>({
   columns: [nameColumn(), createdAtColumn()],
   menu: { area: 'access', order: 20 },
   validateName: isPathSegmentName,
-  setDefaults(role) { (role as { rules?: unknown }).rules ??= null },
   validate: (role, at) => rulesFaults(role, true, at),
 })

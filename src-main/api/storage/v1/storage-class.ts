@@ -1,5 +1,5 @@
 import { defineResource } from '../../resource.ts'
-import { ageColumn, nameColumn } from '../../columns.ts'
+import { ageColumn } from '../../columns.ts'
 import { forbiddenField, notSupported, required } from '../../field-errors.ts'
 import type { FieldErrorList } from '../../field-errors.ts'
 import type { StorageClass } from '../../generated/storage-v1.ts'
@@ -51,5 +51,3 @@ export const storageClasses = defineResource<StorageClass>({
     return faults
   },
 })
-
-export { nameColumn }
