@@ -11,6 +11,7 @@ import { disruptionController } from './disruption/disruption.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
 import { endpointSliceController } from './endpointslice/endpointslice.ts'
 import { garbageCollector } from './garbage-collector/garbage-collector.ts'
+import { jobController } from './job/job.ts'
 import { namespaceController } from './namespace/namespace.ts'
 import { nodeIpamController } from './node-ipam/node-ipam.ts'
 import type { NodeIpamOptions } from './node-ipam/node-ipam.ts'
@@ -54,5 +55,6 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     bootstrapTokenCleaner,
     disruptionController,
     daemonSetController,
+    jobController,
   ]
 }

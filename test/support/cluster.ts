@@ -51,6 +51,8 @@ export interface NodeOptions {
   readonly startMs?: number
   /** Images with this text never become ready. */
   readonly badImage?: string
+  /** Milliseconds that pods run whose image has the text `exit-0` or `exit-1`: they end with that status. Default 2000. */
+  readonly runMs?: number
 }
 
 export interface FakeNode {
@@ -223,6 +225,16 @@ class FakeKubelet implements FakeNode {
     const nowMs = this.#env.clock.awakeMs()
     const since = this.#seen.get(uid) ?? nowMs
     this.#seen.set(uid, since)
+    const exit = /exit-([01])/.exec(pod.spec?.containers[0]?.image ?? '')?.[1]
+    if (exit !== undefined && pod.status?.phase === 'Running' && nowMs - since >= (this.#options.runMs ?? 2000)) {
+      const terminated = { exitCode: Number(exit), reason: exit === '0' ? 'Completed' : 'Error', finishedAt: formatTime(this.#env.clock.now()) }
+      const status = this.#statusOf(pod, false)
+      await this.#client.resource(pods).updateStatus({
+        ...pod, status: { ...status, phase: exit === '0' ? 'Succeeded' : 'Failed', containerStatuses: (status.containerStatuses ?? []).map(c => ({ ...c, state: { terminated } })) },
+      })
+      return
+    }
+    if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return
     const bad = this.#options.badImage !== undefined && (pod.spec?.containers ?? []).some(c => c.image?.includes(this.#options.badImage ?? ''))
     const ready = !bad && nowMs - since >= (this.#options.startMs ?? 1000)
     const present = pod.status?.conditions?.find(c => c.type === 'Ready')?.status === 'True'
