@@ -49,7 +49,8 @@ async function dockerVersion(host: PhaseHost): Promise<string> {
   return (await host.read(`timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null`)).stdout.trim()
 }
 
-// What Docker leaves in the kernel after it ended: its bridge, its chains and the rules that lead to them.
+// What Docker leaves in the kernel after it ended: its bridge, its chains, the rules that lead to them, and tables that are
+// empty but for accepting policies then, which is what no table at all means.
 const removeData = `systemctl disable --now docker.service docker.socket containerd.service >/dev/null 2>&1
 ip link delete docker0 2>/dev/null
 for t in filter nat raw; do
@@ -60,5 +61,9 @@ done
 iptables -P FORWARD ACCEPT 2>/dev/null
 for d in /var/lib/docker /var/lib/containerd; do [ -d $d ] && { rm -rf $d/* $d/.[!.]* ; rmdir $d 2>/dev/null; }; done
 rm -rf /run/docker /run/docker.sock /run/containerd /etc/docker/key.json
-rmdir /etc/docker /opt/cni/bin /opt/cni 2>/dev/null
+rmdir /etc/docker /opt/cni/bin /opt/cni /etc/cni/net.d /etc/cni 2>/dev/null
+for t in filter nat raw mangle; do
+  if nft list table ip $t >/dev/null 2>&1; then iptables -t $t -S 2>/dev/null | grep -qvE '^-P [A-Z]+ ACCEPT$' || nft delete table ip $t; fi
+  if nft list table ip6 $t >/dev/null 2>&1; then ip6tables -t $t -S 2>/dev/null | grep -qvE '^-P [A-Z]+ ACCEPT$' || nft delete table ip6 $t; fi
+done
 :`
