@@ -21,6 +21,7 @@ import { podGarbageCollector } from './pod-gc/pod-gc.ts'
 import { replicaSetController } from './replicaset/replicaset.ts'
 import { rootCaCertPublisher } from './root-ca-cert-publisher/root-ca-cert-publisher.ts'
 import { serviceAccountController } from './serviceaccount/serviceaccount.ts'
+import { statefulSetController } from './statefulset/statefulset.ts'
 import { taintEvictionController } from './taint-eviction/taint-eviction.ts'
 
 export type { CertificateTools, RequestFacts } from './certificates/certificates.ts'
@@ -56,5 +57,6 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     disruptionController,
     daemonSetController,
     jobController,
+    statefulSetController,
   ]
 }

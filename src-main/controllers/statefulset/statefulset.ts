@@ -1,0 +1,96 @@
+/**
+ * Keeps pods with fixed names and claims. A name is used again only after its pod is gone from the API, which on a lost
+ * node waits for somebody to say so: an ordinal never runs twice. Not here: persistentVolumeClaimRetentionPolicy,
+ * maxUnavailable above one.
+ */
+import { controllerRevisions } from '../../api/apps/v1/controller-revision.ts'
+import { statefulSets } from '../../api/apps/v1/stateful-set.ts'
+import { persistentVolumeClaims } from '../../api/core/v1/persistent-volume-claim.ts'
+import { pods } from '../../api/core/v1/pod.ts'
+import type { ControllerRevision, StatefulSet } from '../../api/generated/apps-v1.ts'
+import type { Pod, PodTemplateSpec } from '../../api/generated/core-v1.ts'
+import { deepEqual } from '../../api/json.ts'
+import { isAlreadyExists, isNotFound } from '../../api/status-error.ts'
+import { defineController } from '../../controller-runtime/controller.ts'
+import type { ControllerContext } from '../../controller-runtime/controller.ts'
+import { claimOwned, indexByController } from '../../controller-runtime/ownership.ts'
+import { hashOf, syncRevision, trimRevisions } from '../../controller-runtime/revisions.ts'
+import { claimName, ordinalOf, planStatefulSet, statefulPod, statefulStatus } from './plan.ts'
+import type { Action, Revisions } from './plan.ts'
+
+export const statefulSetController = defineController<StatefulSet>({
+  name: 'statefulset-controller',
+  for: statefulSets,
+  owns: [pods, controllerRevisions],
+  reads: [persistentVolumeClaims],
+  writes: [{ resource: pods }, { resource: controllerRevisions }, { resource: persistentVolumeClaims, verbs: ['create'] }, { resource: statefulSets, subresource: 'status' }, { resource: statefulSets, verbs: ['get'] }],
+  indexes: [indexByController(pods), indexByController(controllerRevisions)],
+  workers: 3,
+  async reconcile(context, key) {
+    const set = context.cache.of(statefulSets).get(key)
+    if (!set || set.metadata.deletionTimestamp) return
+    const { client, cache, env } = context
+    const claim = { client, owner: set, ownerResource: statefulSets, selector: set.spec.selector }
+    const owned = await claimOwned<Pod>({ ...claim, lister: cache.of(pods), resource: pods, adoptable: pod => ordinalOf(set, pod) >= 0 })
+    const history = await claimOwned<ControllerRevision>({ ...claim, lister: cache.of(controllerRevisions), resource: controllerRevisions })
+    const update = await syncRevision({ client, owner: set, template: set.spec.template, selectorLabels: set.spec.selector.matchLabels ?? {}, collisionCount: set.status?.collisionCount, present: history })
+    const current = history.find(r => r.metadata.name === set.status?.currentRevision) ?? update
+    const revisions: Revisions = { current: hashOf(current), update: hashOf(update) }
+    for (const action of planStatefulSet(set, owned, revisions, env.clock.now())) {
+      await carryOut(context, set, action, action.kind === 'create' && action.revision === revisions.current ? templateOf(current, set) : set.spec.template)
+    }
+    const status = statefulStatus(set, owned, revisions, env.clock.now())
+    if (!deepEqual(status, set.status)) {
+      try { await client.resource(statefulSets).updateStatus({ ...set, status }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+    }
+    await trimRevisions(client, history, new Set([revisions.current, revisions.update, ...owned.map(hashOf)]), set.spec.revisionHistoryLimit ?? 10)
+    const waiting = (set.spec.minReadySeconds ?? 0) > 0 && (status.readyReplicas ?? 0) !== (status.availableReplicas ?? 0)
+    return waiting ? { requeueAfterMs: (set.spec.minReadySeconds ?? 0) * 1000 } : undefined
+  },
+})
+
+function templateOf(revision: ControllerRevision, set: StatefulSet): PodTemplateSpec {
+  const spec = revision.data['spec'] as { template?: PodTemplateSpec & { $patch?: string } } | undefined
+  if (!spec?.template) return set.spec.template
+  const { $patch: _patch, ...template } = spec.template
+  return template
+}
+
+async function carryOut(context: ControllerContext, set: StatefulSet, action: Action, template: PodTemplateSpec): Promise<void> {
+  const { client, events } = context
+  const about = (pod: string): string => `${pod} in StatefulSet ${set.metadata.name ?? ''}`
+  if (action.kind === 'delete') {
+    const { name = '', namespace = '', uid } = action.pod.metadata
+    try {
+      await client.resource(pods).delete(name, { namespace, ...(uid ? { preconditions: { uid } } : {}) })
+      events.event(set, 'Normal', 'SuccessfulDelete', `delete Pod ${about(name)} successful`)
+    } catch (fault) { if (!isNotFound(fault)) throw fault }
+    return
+  }
+  const pod = statefulPod(set, template, action.ordinal, action.revision)
+  const name = pod.metadata.name ?? ''
+  try {
+    await makeClaims(context, set, name)
+    await client.resource(pods).create(pod)
+    events.event(set, 'Normal', 'SuccessfulCreate', `create Pod ${about(name)} successful`)
+  } catch (fault) {
+    if (isAlreadyExists(fault)) return // not yet in the cache, or somebody else's: the next look tells
+    events.event(set, 'Warning', 'FailedCreate', `create Pod ${about(name)} failed error: ${fault instanceof Error ? fault.message : String(fault)}`)
+    throw fault
+  }
+}
+
+/** Claims outlive their pods and their set: they hold the data. */
+async function makeClaims(context: ControllerContext, set: StatefulSet, pod: string): Promise<void> {
+  for (const template of set.spec.volumeClaimTemplates ?? []) {
+    const name = claimName(template, pod)
+    if (context.cache.of(persistentVolumeClaims).get(`${set.metadata.namespace ?? ''}/${name}`)) continue
+    const labels = { ...template.metadata.labels, ...set.spec.selector.matchLabels }
+    try {
+      await context.client.resource(persistentVolumeClaims).create({
+        apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...(template.spec ? { spec: template.spec } : {}),
+        metadata: { name, namespace: set.metadata.namespace ?? '', labels, ...(template.metadata.annotations ? { annotations: template.metadata.annotations } : {}) },
+      })
+    } catch (fault) { if (!isAlreadyExists(fault)) throw fault }
+  }
+}
