@@ -106,6 +106,8 @@ function dropUndefined(value: unknown): void {
 export function declaredDiffers(r: AnyResource, next: KubernetesObject, previous: KubernetesObject): boolean {
   // A deployment's annotations are copied to its replica sets, so they count.
   if (r.group === 'apps' && r.plural === 'deployments' && !deepEqual(next.metadata.annotations ?? {}, previous.metadata.annotations ?? {})) return true
+  // An endpoint slice's labels tell whose it is; Kubernetes counts their changes.
+  if (r.plural === 'endpointslices' && !deepEqual(next.metadata.labels ?? {}, previous.metadata.labels ?? {})) return true
   return !deepEqual(declared(next), declared(previous))
 }
 
