@@ -1,14 +1,19 @@
-/** A bounded queue between a producer that cannot wait (the store) and one consumer that reads at its own pace. */
+/**
+ * A queue between a producer that cannot wait (the store) and one consumer that reads at its own pace. What waits is
+ * small (a reference to a stored entry); the consumer's form of it is made when it is read. The producer bounds it.
+ */
 
-export class EventQueue<T> implements AsyncIterable<T>, AsyncIterator<T> {
+export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U> {
   #items: T[] = []
   #head = 0
   #closed = false
   #wake: (() => void) | undefined
+  readonly #convert: (item: T) => U
   readonly #onClose: () => void
 
   /** `onClose` runs once, when either side ends the queue. */
-  constructor(onClose: () => void) {
+  constructor(convert: (item: T) => U, onClose: () => void) {
+    this.#convert = convert
     this.#onClose = onClose
   }
 
@@ -37,9 +42,9 @@ export class EventQueue<T> implements AsyncIterable<T>, AsyncIterator<T> {
     this.close()
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<T> { return this }
+  [Symbol.asyncIterator](): AsyncIterator<U> { return this }
 
-  async next(): Promise<IteratorResult<T>> {
+  async next(): Promise<IteratorResult<U>> {
     for (;;) {
       if (this.#head < this.#items.length) {
         const value = this.#items[this.#head] as T
@@ -47,14 +52,14 @@ export class EventQueue<T> implements AsyncIterable<T>, AsyncIterator<T> {
         // Memory of read items is given back in large steps, so that a long queue costs no copying an item.
         if (this.#head === this.#items.length) { this.#items = []; this.#head = 0 }
         else if (this.#head >= 1_024) { this.#items = this.#items.slice(this.#head); this.#head = 0 }
-        return { value, done: false }
+        return { value: this.#convert(value), done: false }
       }
       if (this.#closed) return { value: undefined, done: true }
       await new Promise<void>(resolve => { this.#wake = resolve })
     }
   }
 
-  async return(): Promise<IteratorResult<T>> {
+  async return(): Promise<IteratorResult<U>> {
     this.#items = []
     this.#head = 0
     this.close()

@@ -1,5 +1,5 @@
 /** LIST: consistent snapshots, pages, resourceVersion and its match, selectors, Table and metadata-only forms. */
-import type { ListMeta } from '../../api/meta.ts'
+import type { KubernetesObject, ListMeta } from '../../api/meta.ts'
 import { groupVersion } from '../../api/meta.ts'
 import type { ApiResponse } from '../../api/request.ts'
 import { badRequest, continueExpired, expired, StatusError } from '../../api/status-error.ts'
@@ -8,8 +8,9 @@ import type { ListResult } from '../../store/store.ts'
 import { keyFor, objectOf, prefixFor, storeFault } from '../registry/storage.ts'
 import type { Call } from './call.ts'
 import { waitForRevision } from './freshness.ts'
-import { listBytes, listItem } from './list-bytes.ts'
+import { arrayBytes, listBytes, listItem, nextTurn } from './list-bytes.ts'
 import { negotiate } from './negotiation.ts'
+import type { Form } from './negotiation.ts'
 import { listQuery } from './query-options.ts'
 import type { ListQuery } from './query-options.ts'
 import { bytesResponse, headersFor, partialOf, tableOf, valueResponse } from './respond.ts'
@@ -49,15 +50,31 @@ export async function listEndpoint(call: Call): Promise<ApiResponse> {
   const selection = selectionOf(r, query.labelSelector, query.fieldSelector)
   const { result, metadata } = await readList(call, query, selection)
   if (call.request.answer !== 'objects' && form.as === 'object' && form.mediaType === 'application/json' && !call.info.query.has('pretty')) {
-    return bytesResponse(call.request, 200, headersFor('application/json', call.warnings), listBytes(r, metadata, result.entries))
+    return bytesResponse(call.request, 200, headersFor('application/json', call.warnings), await listBytes(r, metadata, result.entries))
   }
   const objects = result.entries.map(entry => objectOf(r, entry))
-  if (form.as === 'Table') return valueResponse(call, 200, tableOf(call, objects, form, { metadata }), form.mediaType)
+  if (form.as === 'Table') return tableResponse(call, objects, form, metadata)
   if (form.as === 'PartialObjectMetadataList') {
     return valueResponse(call, 200, { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.metaVersion}`, metadata, items: objects.length === 0 ? null : objects.map(object => partialOf(object, form.metaVersion)) }, form.mediaType)
   }
   const items = call.request.answer === 'objects' ? objects : objects.map(object => listItem(r, object))
   return valueResponse(call, 200, { kind: r.listKind ?? `${r.kind}List`, apiVersion: groupVersion(r.group, r.version), metadata, items }, form.mediaType)
+}
+
+/** Rows that are rendered before other requests get their turn. */
+const TABLE_TURN_ROWS = 250
+
+/** A Table of many objects, rendered and encoded in turns. */
+export async function tableResponse(call: Call, objects: readonly KubernetesObject[], form: Form, metadata: ListMeta): Promise<ApiResponse> {
+  const { rows: first, ...head } = tableOf(call, objects.slice(0, TABLE_TURN_ROWS), form, { metadata })
+  const rows = [...first]
+  for (let from = TABLE_TURN_ROWS; from < objects.length; from += TABLE_TURN_ROWS) {
+    await nextTurn()
+    rows.push(...tableOf(call, objects.slice(from, from + TABLE_TURN_ROWS), form, { metadata }).rows)
+  }
+  const isPlain = call.request.answer !== 'objects' && form.mediaType === 'application/json' && !call.info.query.has('pretty') && rows.length > TABLE_TURN_ROWS
+  if (!isPlain) return valueResponse(call, 200, { ...head, rows }, form.mediaType)
+  return bytesResponse(call.request, 200, headersFor('application/json', call.warnings), await arrayBytes(head, 'rows', rows))
 }
 
 /** The entries that a list or a deletecollection asks for. */

@@ -80,7 +80,7 @@ export function partialOf(object: KubernetesObject, version: 'v1' | 'v1beta1'): 
 }
 
 /** A Table of objects; `list` gives the metadata of a list. */
-export function tableOf(call: Call, objects: readonly KubernetesObject[], form: Form, list?: { metadata: object }, withColumns = true): object {
+export function tableOf(call: Call, objects: readonly KubernetesObject[], form: Form, list?: { metadata: object }, withColumns = true): { readonly kind: string; readonly apiVersion: string; readonly metadata: object; readonly columnDefinitions: readonly unknown[]; readonly rows: readonly unknown[] } {
   const includeObject = includeObjectOf(call)
   const rendered = renderTable(call.resource as AnyResource, objects, { now: call.env.clock.now(), includeObject })
   const rows = rendered.rows.map(row => ({ ...row, object: includeObject === 'None' ? null : includeObject === 'Metadata' && row.object ? { ...row.object, apiVersion: `meta.k8s.io/${form.metaVersion}` } : row.object }))

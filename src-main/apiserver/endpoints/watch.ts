@@ -31,6 +31,9 @@ const LEAST_TIMEOUT_S = 1_800
 
 type Item = WatchEvent<unknown> | Uint8Array
 
+/** What waits for the watcher to read it. */
+type Waiting = { readonly type: WatchEventType; readonly entry: StoredEntry } | { readonly type: WatchEventType; readonly object: KubernetesObject } | { readonly fault: StatusError }
+
 /** What is sent for one object: shared bytes where possible. */
 interface Encoder {
   entry(type: WatchEventType, entry: StoredEntry): Item
@@ -82,7 +85,7 @@ function encoderFor(call: Call, form: Form): Encoder {
 }
 
 class Watcher {
-  readonly queue: EventQueue<Item>
+  readonly queue: EventQueue<Waiting, Item>
   readonly #call: Call
   readonly #query: ListQuery
   readonly #selection: Selection
@@ -97,7 +100,12 @@ class Watcher {
     this.#query = query
     this.#selection = selection
     this.#encoder = encoder
-    this.queue = new EventQueue<Item>(() => { for (const stop of this.#stops.splice(0)) stop() })
+    this.queue = new EventQueue<Waiting, Item>(waiting => this.#encode(waiting), () => { for (const stop of this.#stops.splice(0)) stop() })
+  }
+
+  #encode(waiting: Waiting): Item {
+    if ('fault' in waiting) return this.#encoder.error(waiting.fault)
+    return 'entry' in waiting ? this.#encoder.entry(waiting.type, waiting.entry) : this.#encoder.object(waiting.type, waiting.object)
   }
 
   /** Rejects with a StatusError where the answer is no watch at all. */
@@ -126,7 +134,7 @@ class Watcher {
     const { registry, resource: r, info } = this.#call
     const filter = this.#selection.isEverything ? undefined : (entry: StoredEntry) => this.#selection.matches(objectOf(r, entry))
     const { entries, revision } = await registry.store.list(prefixFor(r, info.namespace), filter ? { filter } : {}).catch((fault: unknown) => { throw storeFault(fault, r, '') })
-    for (const entry of entries) this.queue.push(this.#encoder.entry('ADDED', entry))
+    for (const entry of entries) this.queue.push({ type: 'ADDED', entry })
     this.#limit += entries.length
     this.#seen = revision
     if (withBookmark && this.#query.allowWatchBookmarks) this.#bookmark({ 'k8s.io/initial-events-end': 'true' })
@@ -141,13 +149,13 @@ class Watcher {
         after: this.#seen,
         onEvent: event => { if (event.entry.revision > from) this.#onEvent(event, replaying) },
         onProgress: revision => { this.#seen = Math.max(this.#seen, revision) },
-        onEnd: reason => { this.queue.abandon(this.#encoder.error(reason.code === 'compacted' ? expired(reason.message) : internalError(reason.message))) },
+        onEnd: reason => { this.queue.abandon({ fault: reason.code === 'compacted' ? expired(reason.message) : internalError(reason.message) }) },
       })
       replaying = false
       this.#add(stop)
     } catch (fault) {
       if (!(fault instanceof StoreError) || fault.code !== 'compacted') throw storeFault(fault, r, '')
-      this.queue.abandon(this.#encoder.error(expired(`too old resource version: ${this.#seen} (${store.compactedRevision})`)))
+      this.queue.abandon({ fault: expired(`too old resource version: ${this.#seen} (${store.compactedRevision})`) })
     }
   }
 
@@ -156,24 +164,24 @@ class Watcher {
     // What is replayed is held by the store's history anyway; only what waits later costs memory of its own.
     if (replaying) this.#limit++
     if (this.queue.size >= this.#limit) {
-      this.queue.abandon(this.#encoder.error(expired(`too old resource version: ${this.#seen} (${event.entry.revision}): the watcher was too slow`)))
+      this.queue.abandon({ fault: expired(`too old resource version: ${this.#seen} (${event.entry.revision}): the watcher was too slow`) })
       return
     }
     const item = this.#itemOf(event)
     if (item) this.queue.push(item)
   }
 
-  #itemOf(event: StoreEvent): Item | undefined {
+  #itemOf(event: StoreEvent): Waiting | undefined {
     const r = this.#call.resource
     const { entry, previous } = event
     const was = previous !== undefined && this.#selection.matches(objectOf(r, previous))
-    if (event.type === 'delete') return was ? this.#encoder.entry('DELETED', entry) : undefined
+    if (event.type === 'delete') return was ? { type: 'DELETED', entry } : undefined
     const is = this.#selection.matches(objectOf(r, entry))
-    if (is) return this.#encoder.entry(was ? 'MODIFIED' : 'ADDED', entry)
+    if (is) return { type: was ? 'MODIFIED' : 'ADDED', entry }
     if (!was || !previous) return undefined
     // It left the selector: its last matching state, at the revision at which it left.
     const last = objectOf(r, previous)
-    return this.#encoder.object('DELETED', { ...last, metadata: { ...last.metadata, resourceVersion: String(entry.revision) } })
+    return { type: 'DELETED', object: { ...last, metadata: { ...last.metadata, resourceVersion: String(entry.revision) } } }
   }
 
   #bookmark(annotations?: Record<string, string>): void {
@@ -182,7 +190,7 @@ class Watcher {
       kind: r.kind, apiVersion: groupVersion(r.group, r.version),
       metadata: { resourceVersion: String(this.#seen), ...(annotations ? { annotations } : {}) },
     }
-    this.queue.push(this.#encoder.object('BOOKMARK', object))
+    this.queue.push({ type: 'BOOKMARK', object })
   }
 
   #limitTime(): void {
