@@ -6,12 +6,11 @@
  * Prints one line of JSON on standard output when the API answers: {"ready":true,"ui":"http://…","api":"https://…"}.
  * SIGTERM and SIGINT stop it cleanly.
  */
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { nodeEnv } from '../base/node/node-env.ts'
 import { createControlPlane } from '../control-plane/control-plane.ts'
-import { startProduct } from './product.ts'
+import { defaultDataDir } from './data-dir.ts'
 
 const usage = 'usage: headless [--data-dir DIRECTORY] [--api-port PORT] [--ui-port PORT] [--kubeconfig FILE] [--host ADDRESS] [--no-ui] [--verbose]'
 
@@ -26,7 +25,7 @@ function readArguments(): Arguments {
   })
   if (values.help) { process.stdout.write(`${usage}\n`); process.exit(0) }
   return {
-    dataDir: resolve(values['data-dir'] ?? join(homedir(), '.quarterdeck')), apiPort: port(values['api-port'], 'api-port'), uiPort: values['no-ui'] ? undefined : port(values['ui-port'], 'ui-port'),
+    dataDir: resolve(values['data-dir'] ?? defaultDataDir(process.platform, process.env)), apiPort: port(values['api-port'], 'api-port'), uiPort: values['no-ui'] ? undefined : port(values['ui-port'], 'ui-port'),
     kubeconfig: values.kubeconfig === undefined ? undefined : resolve(values.kubeconfig), host: values.host, verbose: values.verbose,
   }
 }
@@ -44,6 +43,8 @@ async function main(): Promise<void> {
     env, dataDir: asked.dataDir, apiPort: asked.apiPort, ...(asked.host === undefined ? {} : { host: asked.host }), ...(asked.kubeconfig === undefined ? {} : { kubeconfigPath: asked.kubeconfig }),
   })
   await controlPlane.start()
+  // Loaded once the API answers: its code (SSH, Docker, window) must not delay that.
+  const { startProduct } = await import('./product.ts')
   const product = await startProduct({ env, controlPlane, dataDir: asked.dataDir, ...(asked.uiPort === undefined ? {} : { uiPort: asked.uiPort }) })
   process.stdout.write(`${JSON.stringify({ ready: true, ...(product.uiAddress === undefined ? {} : { ui: product.uiAddress }), api: controlPlane.address, kubeconfig: controlPlane.kubeconfigPath })}\n`)
 

@@ -5,7 +5,7 @@ import { virtualEnv, type VirtualEnv } from '../../../src-main/base/virtual-env.
 import { liveCopies, places, type LiveCopies, type Place } from '../../../src-main/apiserver/live-copy.ts'
 import type { Attributes } from '../../../src-main/apiserver/contracts.ts'
 import type { UserInfo } from '../../../src-main/api/request.ts'
-import type { Store } from '../../../src-main/store/store.ts'
+import type { StorableObject, Store } from '../../../src-main/store/store.ts'
 
 export interface World {
   readonly env: VirtualEnv
@@ -23,7 +23,7 @@ export async function world(): Promise<World> {
   await copies.ready
   return {
     env, store, copies,
-    async put(place, object) { await store.put(storageKey(place, object.metadata.namespace ?? '', object.metadata.name), object, { any: true }) },
+    async put(place, object) { await store.put(storageKey(place, object.metadata.namespace ?? '', object.metadata.name), object as StorableObject, { any: true }) },
     async remove(place, namespace, name) { await store.delete(storageKey(place, namespace, name), { any: true }) },
   }
 }
