@@ -5,12 +5,12 @@ import type { BridgeHandlers } from '../api/bridge.ts'
 import type { Env } from '../base/env.ts'
 import { Lifetime } from '../base/lifetime.ts'
 import { createBridgeHandlers } from '../bridge/bridge.ts'
-import { practiceDown, practiceUp } from '../bridge/practice.ts'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
 import { createInformerFactory } from '../client/informers.ts'
 import { createMonitoring } from '../monitoring/monitoring.ts'
 import { createProvisioning } from '../provisioning/provisioning.ts'
 import { dockerIsHere } from '../provisioning/practice/docker.ts'
+import { createPractice } from '../provisioning/practice/practice.ts'
 import { serveWeb } from './web.ts'
 
 /** The project's directory, or that of the packaged app. */
@@ -45,6 +45,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     ...(options.resourcesDir === undefined ? {} : { resourcesDir: options.resourcesDir }),
   })
   life.add(() => { provisioning.stop() })
+  const practice = createPractice({ env, client, apply: input => provisioning.apply(input) })
   controlPlane.setDialer(provisioning.dialer)
   controlPlane.addControllers([provisioning.controller])
   const informers = createInformerFactory({ client, env })
@@ -63,7 +64,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
       'machines.plan': (input, signal) => provisioning.plan(input, signal), 'machines.apply': (input, signal) => provisioning.apply(input, signal), 'machines.output': (input, _up, signal) => provisioning.output(input, signal),
     },
     images: { 'images.push': (input, up, signal) => provisioning.pushImage(input, up, signal), 'images.local': () => provisioning.localImages() },
-    practice: { 'practice.up': (input, _up, signal) => practiceUp({ env, client, provisioning }, input.hosts, signal), 'practice.down': (_input, _up, signal) => practiceDown({ env, client, provisioning }, signal) },
+    practice: { 'practice.up': (input, _up, signal) => practice.up(input, signal), 'practice.down': (_input, _up, signal) => practice.down(signal) },
     monitoring: monitoring.handlers,
   })
 

@@ -30,6 +30,7 @@ export type Proven = Map<string, { readonly generation: number; readonly serial:
 /** A link is looked at this often; Node changes come by watch. */
 const watchMs = 3_000
 const retryMs = 5_000
+const secretMs = 500
 const retryUserFaultMs = 60_000
 /** Hosts worked on at once: the work is waiting for the network and the hosts' disks. */
 const workers = 20
@@ -172,11 +173,12 @@ function noteFault(options: MachineControllerOptions, context: ControllerContext
   const lost = known.code === 'ConnectionLost' || known.code === 'Unreachable'
   if (lost || known.fingerprint !== undefined || ['AuthenticationFailed', 'NoCommonAlgorithm', 'KeyUnreadable', 'PassphraseWrong'].includes(known.code)) writer.condition('Connected', 'False', known.code, known.message)
   const wasUp = machine.metadata.deletionTimestamp === undefined && (writer.status.phase === 'Ready' || writer.status.phase === 'Degraded')
-  const phase: MachinePhase = machine.metadata.deletionTimestamp !== undefined ? 'Removing' : wasUp && (lost || isPassing(known.code)) ? 'Degraded' : 'Failed'
-  if (writer.status.reason !== known.code) {
+  const phase: MachinePhase = machine.metadata.deletionTimestamp !== undefined ? 'Removing' : known.code === 'SecretMissing' && !wasUp ? 'Pending' : wasUp && (lost || isPassing(known.code)) ? 'Degraded' : 'Failed'
+  if (writer.status.reason !== known.code && known.code !== 'SecretMissing') {
     context.events.event(machine, 'Warning', known.code, known.message)
     options.output.add(name, known.place.step ?? 'connect', `✗ ${known.message} ${known.hint}\n`)
   }
   writer.set({ phase, reason: known.code, message: `${known.message} ${known.hint}`, observedGeneration: machine.metadata.generation ?? 0, ...(known.fingerprint === undefined ? {} : { seenHostKeyFingerprint: known.fingerprint }) })
+  if (known.code === 'SecretMissing') return { requeueAfterMs: secretMs } // usually written a moment after its Machine
   return { requeueAfterMs: isPassing(known.code) ? retryMs : retryUserFaultMs }
 }

@@ -8,6 +8,7 @@ import { machines } from '../../api/infra/v1alpha1/machine-resource.ts'
 import { isNotFound } from '../../api/status-error.ts'
 import type { Env } from '../../base/env.ts'
 import type { Client } from '../../client/client.ts'
+import { isPassing, type ProvisioningErrorCode } from '../host/errors.ts'
 import { dockerIsHere } from './docker.ts'
 import { removeHosts, startHosts } from './hosts.ts'
 
@@ -61,7 +62,7 @@ async function* waitReady({ env, client }: PracticeOptions, names: readonly stri
       const text = `${name}: ${step?.title ?? machine.status?.message ?? 'waiting'}`
       if (told.get(name) !== text) yield { state: 'running', message: text, hosts: names.length }
       told.set(name, text)
-      const failed = machine.status?.phase === 'Failed' && machine.status.observedGeneration === machine.metadata.generation
+      const failed = machine.status?.phase === 'Failed' && machine.status.observedGeneration === machine.metadata.generation && !isPassing(machine.status.reason as ProvisioningErrorCode)
       if (failed) {
         yield { state: 'failed', message: `${name}: ${machine.status?.message ?? 'failed'}`, hosts: names.length }
         return
