@@ -138,6 +138,14 @@ describe('the way to a node', () => {
   test('a node that is away, or answers for another one, is 503', async () => {
     expect([(await ask('/api/v1/namespaces/default/pods/lost/log?container=c')).status, (await ask('/api/v1/namespaces/default/pods/stolen/log?container=c')).status]).toEqual([503, 503])
   })
+  test('a proxied path cannot climb out to other paths of the agent', async () => {
+    const admin = running.controlPlane.client(running.controlPlane.admin)
+    await admin.resource(pods).updateStatus({ ...await admin.resource(pods).get('p', { namespace: 'default' }), status: { podIP: '10.244.0.9', podIPs: [{ ip: '10.244.0.9' }] } })
+    seen.length = 0
+    for (const rest of ['a/b?c=d', '../../../../exec/default/p/c?command=id', '%2e%2e/%2E%2e/..%2f/exec/default/p/c', './/..//x']) await ask(`/api/v1/namespaces/default/pods/p:8080/proxy/${rest}`)
+    expect(seen.map(one => one.url).every(url => url.startsWith('/podProxy/default/p/8080/') && !/\/(\.|%2e){2}(\/|$)/i.test(url))).toBe(true)
+    expect(seen[0]?.url).toBe('/podProxy/default/p/8080/a/b?c=d')
+  })
   test('an upgraded connection is joined byte by byte', async () => {
     const { keys, port } = running.controlPlane
     const echoed = await new Promise<string>((resolve, reject) => {

@@ -183,12 +183,16 @@ function podPort(pod: Pod, port: string): number {
   return number
 }
 
-/** Everything after `/proxy` of the request, query included; still percent-encoded. */
+/**
+ * Everything after `/proxy` of the request, query included, still percent-encoded. Dot segments (also written %2e) are
+ * resolved within it: they must not climb out to other paths of the agent, which trusts us with everything.
+ */
 function restOfPath(context: SubresourceContext): string {
   const [path = '', query] = context.request.url.split('?', 2)
-  const at = path.indexOf('/proxy', path.indexOf(`/${encodeURIComponent(context.info.name)}`) >= 0 ? path.indexOf(`/${encodeURIComponent(context.info.name)}`) : 0)
-  const rest = at < 0 ? '' : path.slice(at + '/proxy'.length)
-  return `${rest.startsWith('/') ? rest : `/${rest}`}${query === undefined ? '' : `?${query}`}`
+  const segments = path.split('/')
+  const at = segments.findIndex((segment, i) => segment === 'proxy' && decodeURIComponent(segments[i - 1] ?? '') === context.info.name)
+  const resolved = new URL(`http://node/${at < 0 ? '' : segments.slice(at + 1).join('/')}`).pathname
+  return `${resolved}${query === undefined ? '' : `?${query}`}`
 }
 
 /** The agent's way into its pods' network: /podProxy/<namespace>/<pod>/<port>/<path>. */
