@@ -24,6 +24,8 @@ export interface KubeletContext {
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: { readonly name: string }): void
   /** True once pods may run here: runtime and pod network are up. */
   networkReady(): boolean
+  /** A sandbox has joined the pod network. */
+  networkJoined(): Promise<void>
   ensureVolumes(pod: Pod, podIP: string): Promise<Map<string, string>>
   environmentSources(podIP: string): EnvironmentSources
   terminationMessages(pod: Pod, containers: readonly RuntimeContainer[]): Promise<ReadonlyMap<string, string>>

@@ -46,6 +46,7 @@ export interface KubeletOptions {
   readonly dns: DnsSettings
   readonly services: () => Iterable<Service>
   readonly networkReady: () => boolean
+  readonly networkJoined: () => Promise<void>
   /** The pod as the API last gave it. */
   readonly live: (key: string) => Pod | undefined
   /** True once the API's own list of pods is known in this run: only then is a strange container an orphan. */
@@ -152,7 +153,7 @@ export class Kubelet {
     const addresses = (podIP: string): EnvironmentSources['addresses'] => ({ podIP, hostIP: options.nodeAddress, nodeName: options.nodeName })
     return {
       env, runtime, images, prober, volumes, crashBackoff, dns: options.dns, nodeAddress: options.nodeAddress, nodeMemoryBytes: options.nodeMemoryBytes,
-      statuses: this.#statuses, event, networkReady: options.networkReady,
+      statuses: this.#statuses, event, networkReady: options.networkReady, networkJoined: options.networkJoined,
       ensureVolumes: (pod, podIP) => volumes.ensure(pod, { objects, token: (p, audience, seconds) => tokens.token(p, audience, seconds), addresses: addresses(podIP), allocatable }),
       environmentSources: podIP => ({
         configMap: (namespace, name) => objects.configMap(namespace, name, true), secret: (namespace, name) => objects.secret(namespace, name, true),

@@ -287,7 +287,7 @@ export class PodWorker {
     const sandbox = this.#sandboxes.current(containers)
     const messages = await context.terminationMessages(pod, containers)
     const references = await context.imageReferences(containers)
-    const address = pod.spec?.hostNetwork ? context.nodeAddress : (sandbox?.address || (terminating ? (pod.status?.podIP ?? '') : ''))
+    const address = pod.spec?.hostNetwork ? context.nodeAddress : (sandbox?.address || (terminating || (sandbox && sandbox.phase !== 'running') ? (this.#status?.podIP ?? pod.status?.podIP ?? '') : ''))
     this.#status = podStatus(pod, {
       now: context.env.clock.now(), containers, waiting: this.#waiting, terminating, sandboxReady: sandbox?.phase === 'running',
       podIP: address, hostIP: context.nodeAddress, startTime: this.#startTime, ...(this.#status ? { previous: this.#status } : {}), ...(this.#failure ? { failure: this.#failure } : {}),

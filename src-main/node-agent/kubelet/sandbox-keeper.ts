@@ -42,6 +42,7 @@ export class SandboxKeeper {
       for (const old of containers) if (old.type === 'sandbox') await context.runtime.remove(old.id)
       const container = await context.runtime.inspect(id)
       if (container?.phase !== 'running') throw new Error(container?.error || 'the sandbox ended at once')
+      if (!pod.spec?.hostNetwork) await context.networkJoined()
       this.#failures = 0
       return { container, fresh: true }
     } catch (fault) {

@@ -2,7 +2,7 @@
  * The node's part of the pod network: kernel switches, the bridge (a Docker network), the VXLAN device with its peers and
  * the passage through Docker's firewall. Level-triggered and repeated, so that whatever is flushed or lost comes back.
  */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import type { Node } from '../../api/generated/core-v1.ts'
 import { agentNames, agentPorts } from '../../api/agent.ts'
@@ -71,6 +71,7 @@ export class PodNetwork {
     await this.#device(podCIDR, uplink, mtu)
     await this.#peers()
     await this.#passage()
+    await this.hairpin()
     await setSwitch(`net/ipv4/conf/${agentNames.overlay}/rp_filter`, '2')
     await setSwitch(`net/ipv4/conf/${agentNames.bridge}/rp_filter`, '2')
     if (!this.#ready) { this.#ready = true; this.#options.onReady() }
@@ -119,6 +120,19 @@ export class PodNetwork {
       neighbours: new Set(neighbours.filter(n => n.lladdr !== undefined).map(n => `${n.dst} ${n.lladdr ?? ''}`)),
       forwarding: new Set(forwarding.filter(f => f.dst !== undefined && f.mac !== '00:00:00:00:00:00').map(f => `${f.mac} ${f.dst ?? ''}`)),
     }
+  }
+
+  /**
+   * Lets a pod reach itself through a service: where the kernel translates bridged packets, such a packet leaves by the
+   * port it came from, which a bridge refuses unless told otherwise.
+   */
+  async hairpin(): Promise<void> {
+    const ports = await readdir(`/sys/class/net/${agentNames.bridge}/brif`).catch(() => [])
+    const lines: string[] = []
+    for (const port of ports) {
+      if ((await readTextFile(`/sys/class/net/${port}/brport/hairpin_mode`))?.trim() === '0') lines.push(`link set dev ${port} hairpin on`)
+    }
+    if (lines.length > 0) await runOrThrow(this.#options.run, 'bridge', ['-force', '-batch', '-'], `${lines.join('\n')}\n`)
   }
 
   /** Docker drops what it does not know in FORWARD; DOCKER-USER is the place it leaves to others. */

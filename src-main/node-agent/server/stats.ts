@@ -1,4 +1,5 @@
 /** The kubelet's Summary (v1alpha1) and its resource metrics, from the last samples. */
+import { uptime } from 'node:os'
 import type { Pod } from '../../api/generated/core-v1.ts'
 import { formatTime } from '../../api/time.ts'
 import type { RuntimeContainer } from '../container-runtime/runtime.ts'
@@ -16,7 +17,7 @@ export function summary(scope: RequestScope): unknown {
   const fs = node ? diskStats(node) : undefined
   return {
     node: {
-      nodeName: scope.config.nodeName, startTime: formatTime(scope.env.clock.now() - scope.env.clock.awakeMs()),
+      nodeName: scope.config.nodeName, startTime: formatTime(scope.env.clock.now() - uptime() * 1000),
       ...(node ? { cpu: cpuStats(node), memory: memoryStats(node, totalMemory(scope)), network: networkStats(node.atMs, node.network), fs, runtime: { imageFs: fs, containerFs: fs }, rlimit: { time: formatTime(node.atMs), curproc: node.usage.pids } } : {}),
     },
     pods: scope.kubelet.pods().map(pod => podStats(scope, pod, node)).filter(stats => stats !== undefined),
