@@ -27,7 +27,7 @@ export function seedObjects(options: SeedOptions): Seeded[] {
   for (const name of ['default', 'kube-system', 'shop', 'data', 'monitoring', 'staging', 'team-with-a-rather-long-name-for-its-namespace']) out.push({ object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, status: { phase: 'Active' } })
   for (let n = 1; n <= options.nodes; n++) out.push(seedNode(n, options, random.next))
   for (const workload of workloads) out.push(...seedWorkload(workload, options, random.next))
-  const extra = Math.max(0, options.nodes * options.podsPerNode - 22)
+  const extra = Math.max(0, options.nodes * options.podsPerNode - 21)
   for (let i = 0; i < extra; i++) out.push(seedPod({ namespace: i % 3 === 0 ? 'data' : 'shop', name: `batch-${String(i).padStart(5, '0')}`, replicas: 1, image: 'batch:1', cpu: '20m', memory: '32Mi' }, `batch-${String(i).padStart(5, '0')}-${word(random.next)}`, 'batch', i, options, random.next))
   out.push(...seedRest())
   return out
