@@ -1,8 +1,8 @@
 /** GET /containerLogs: a container's output from the runtime's log, cut and stamped as kubectl asks. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { OutputChunk } from '../container-runtime/runtime.ts'
-import { findContainer, HttpFault } from './server.ts'
-import type { RequestScope } from './server.ts'
+import { findContainer, HttpFault } from './request-scope.ts'
+import type { RequestScope } from './request-scope.ts'
 
 export interface LogQuery { readonly follow: boolean; readonly previous: boolean; readonly timestamps: boolean; readonly sinceMs?: number; readonly tail?: number; readonly limitBytes?: number; readonly stream: 'All' | 'Stdout' | 'Stderr' }
 

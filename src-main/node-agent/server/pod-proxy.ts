@@ -3,8 +3,8 @@ import { request as httpRequest } from 'node:http'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { HttpFault } from './server.ts'
-import type { RequestScope } from './server.ts'
+import { HttpFault } from './request-scope.ts'
+import type { RequestScope } from './request-scope.ts'
 
 /** Between two bytes of an answer. */
 const idleMs = 300_000

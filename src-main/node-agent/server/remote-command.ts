@@ -5,8 +5,8 @@ import type { Status } from '../../api/generated/meta-v1.ts'
 import type { ProcessStream } from '../container-runtime/runtime.ts'
 import { openChannels } from './channels.ts'
 import type { Channels, ChannelWishes } from './channels.ts'
-import { findContainer, HttpFault } from './server.ts'
-import type { RequestScope } from './server.ts'
+import { findContainer, HttpFault } from './request-scope.ts'
+import type { RequestScope } from './request-scope.ts'
 
 const statusHead = { apiVersion: 'v1', kind: 'Status', metadata: {} } as const
 

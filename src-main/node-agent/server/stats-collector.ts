@@ -4,7 +4,7 @@ import type { Env } from '../../base/env.ts'
 import type { ContainerRuntime, RuntimeContainer } from '../container-runtime/runtime.ts'
 import { nodeUsage, processUsage } from './cgroup-files.ts'
 import type { Usage } from './cgroup-files.ts'
-import type { ContainerSample, DiskSample, NetworkSample, NodeSample, StatsSource } from './stats.ts'
+import type { ContainerSample, DiskSample, NetworkSample, NodeSample, StatsSource } from './samples.ts'
 
 const periodMs = 10_000
 
