@@ -67,7 +67,7 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
   })
   const context = { env, client, cluster: () => cluster, artifacts }
   return {
-    controller: createMachineController({ env, links, output, artifacts, cluster: () => cluster, owner: `${clusterDigest(cluster.certificateAuthority).slice(0, 8)}-${env.random.uuid()}` }),
+    controller: createMachineController({ env, links, output, artifacts, cluster: () => cluster, owner: clusterDigest(cluster.certificateAuthority) }),
     async dialer(nodeName, port) {
       const link = links.byNode(nodeName)
       if (!link) throw new ProvisioningError('Unreachable', `There is no connection to node ${nodeName} now.`, { host: nodeName })

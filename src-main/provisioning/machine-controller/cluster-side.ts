@@ -25,8 +25,18 @@ export function clusterSide(env: Env, client: Client, nodeName: string): Cluster
   return {
     bootstrapToken: () => createBootstrapToken(env, client, nodeName),
     nodeExists: async () => (await find()) !== undefined,
-    nodeProblem: async () => nodeProblem(await find()),
+    nodeProblem: async () => nodeProblem(await find()) ?? pathProblem(client, nodeName),
   }
+}
+
+/**
+ * A node counts only when the API also reaches its agent (logs, exec, metrics), through the tunnel and with a certificate
+ * that the cluster signed, which comes a moment after Ready.
+ */
+async function pathProblem(client: Client, nodeName: string): Promise<string | undefined> {
+  const answer = await client.raw({ method: 'GET', url: `/api/v1/nodes/${encodeURIComponent(nodeName)}/proxy/healthz` })
+  const text = await client.text(answer.body, 64 * 1024)
+  return answer.status === 200 ? undefined : `The API does not reach the agent of the node yet (${answer.status}: ${text.slice(0, 200)}).`
 }
 
 /** Undefined when the node is Ready. */

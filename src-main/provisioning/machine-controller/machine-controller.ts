@@ -42,7 +42,7 @@ export function createMachineController(options: MachineControllerOptions): Cont
     watches: [{ resource: nodes, keys: (node, { cache }) => cache.of(machines).list().filter(machine => nodeNameOf(machine) === node.metadata.name).map(machine => machine.metadata.name ?? '') }],
     writes: [
       { resource: machines, verbs: ['patch', 'update'] }, { resource: machines, subresource: 'status', verbs: ['patch', 'update'] }, { resource: secrets, verbs: ['get', 'create'] },
-      { resource: nodes, verbs: ['get', 'patch', 'delete'] }, { resource: pods, verbs: ['get', 'list', 'delete'] }, { resource: pods, subresource: 'eviction', verbs: ['create'] },
+      { resource: nodes, verbs: ['get', 'patch', 'delete'] }, { resource: nodes, subresource: 'proxy', verbs: ['get'] }, { resource: pods, verbs: ['get', 'list', 'delete'] }, { resource: pods, subresource: 'eviction', verbs: ['create'] },
     ],
     workers,
     reconcile: (context, key) => reconcile(options, proven, context, key),
@@ -80,6 +80,10 @@ async function addFinalizer(client: Client, machine: Machine): Promise<void> {
 async function bringUp(options: MachineControllerOptions, proven: Proven, context: ControllerContext, machine: Machine, writer: StatusWriter): Promise<Requeue | undefined> {
   const key = machine.metadata.name ?? ''
   const generation = machine.metadata.generation ?? 0
+  const standing = options.links.current(key)
+  const agent = (await options.artifacts.agent()).digest
+  const isProven = (link: Link): boolean => { const known = proven.get(key); return known?.generation === generation && known.serial === link.serial && known.agent === agent }
+  if (standing && isProven(standing)) return lookAfter(context, machine, writer)
   const settings = await linkSettings(context.client, machine)
   const fingerprint = machine.spec.hostKeyFingerprint
   if (fingerprint === undefined) {
@@ -87,14 +91,11 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
     writer.set({ phase: 'AwaitingHostKey', reason: 'HostKeyUnknown', seenHostKeyFingerprint: seen.fingerprint, observedGeneration: generation, message: `Compare the host key ${seen.fingerprint} (${seen.type}) with the host's own and accept it.` })
     return undefined
   }
-  const stands = options.links.current(key) !== undefined
-  if (!stands && writer.status.phase !== 'Ready' && writer.status.phase !== 'Degraded') writer.set({ phase: 'Connecting', reason: undefined, message: `Connecting to ${settings.target.address}.` })
+  if (!standing && writer.status.phase !== 'Ready' && writer.status.phase !== 'Degraded') writer.set({ phase: 'Connecting', reason: undefined, message: `Connecting to ${settings.target.address}.` })
   const link = await options.links.ensure(key, { ...settings, fingerprint }, context.signal)
   writer.set({ seenHostKeyFingerprint: link.connection.hostKey.fingerprint })
   writer.condition('Connected', 'True', 'Connected', `Connected to ${settings.target.address}.`)
-  const agent = (await options.artifacts.agent()).digest
-  const known = proven.get(key)
-  if (known?.generation !== generation || known.serial !== link.serial || known.agent !== agent) {
+  if (!isProven(link)) {
     await provision(options, context, machine, writer, link)
     proven.set(key, { generation, serial: link.serial, agent })
   }

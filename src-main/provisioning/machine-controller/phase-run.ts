@@ -18,7 +18,7 @@ export interface MachineControllerOptions {
   readonly output: OutputRing
   readonly artifacts: Artifacts
   readonly cluster: () => ClusterSettings
-  /** Names this program for the lock on hosts. */
+  /** Names the cluster for the lock on hosts: a control plane that was restarted goes on at once, another cluster's waits. */
   readonly owner: string
 }
 

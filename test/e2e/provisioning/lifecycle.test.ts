@@ -3,11 +3,15 @@
  * cut, hosts reboot; and removal leaves them as they were.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ImagePushProgress } from '../../../src-main/api/bridge.ts'
 import { nodes } from '../../../src-main/api/core/v1/node.ts'
-import type { Node } from '../../../src-main/api/generated/core-v1.ts'
+import { pods } from '../../../src-main/api/core/v1/pod.ts'
+import type { Node, Pod } from '../../../src-main/api/generated/core-v1.ts'
 import { machines } from '../../../src-main/api/infra/v1alpha1/machine-resource.ts'
 import { phases } from '../../../src-main/provisioning/phases/phases.ts'
 import { startHosts, inHost, removeHosts, resetHost, type HostSet, type PracticeHost } from '../../support/hosts/hosts.ts'
+import { docker } from '../../../src-main/provisioning/practice/docker.ts'
+import { ensureTestImage } from '../../support/hosts/test-image.ts'
 import { machineGone, machineWhere, startCluster, type TestCluster } from './cluster.ts'
 
 let cluster: TestCluster
@@ -42,6 +46,15 @@ const cut = (which: PracticeHost): Promise<string> => inHost(which, `for p in /p
 
 function address(which: PracticeHost): { address: string; port: number; fingerprint: string } {
   return { address: which.address, port: which.port, fingerprint: which.fingerprint }
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> { /* the image is this computer's own */ }
+
+function podOn(node: string, image: string): Pod {
+  return {
+    apiVersion: 'v1', kind: 'Pod', metadata: { name: `pod-${node}`, namespace: 'default' },
+    spec: { nodeName: node, terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image, imagePullPolicy: 'Never', command: ['/bin/sh', '-c', `echo hello from ${node}; sleep 100000`] }] },
+  }
 }
 
 describe('hosts', () => {
@@ -86,6 +99,37 @@ describe('hosts', () => {
   it('answer the API through their SSH connection', async () => {
     const answer = await cluster.client.raw({ method: 'GET', url: '/api/v1/nodes/a/proxy/pods' })
     expect([answer.status, JSON.parse(await cluster.client.text(answer.body)).kind]).toEqual([200, 'PodList'])
+  })
+
+  it('take an image through SSH once, and run pods of it whose logs come back', async () => {
+    const image = await ensureTestImage()
+    const push = async (): Promise<Map<string, ImagePushProgress>> => {
+      const last = new Map<string, ImagePushProgress>()
+      for await (const item of cluster.provisioning.pushImage({ nodes: ['a', 'b'], source: { type: 'docker', image } }, nothing(), new AbortController().signal)) last.set(item.node, item)
+      return last
+    }
+    const first = await push()
+    expect([...first.values()].map(item => [item.node, item.state, item.message])).toEqual([['a', 'done', undefined], ['b', 'done', undefined]])
+    const again = await push()
+    expect([...again.values()].map(item => item.message)).toEqual(['The node has this image already.', 'The node has this image already.'])
+    for (const node of ['a', 'b']) await cluster.client.resource(pods).create(podOn(node, image))
+    for (const node of ['a', 'b']) {
+      await expect.poll(async () => ((await cluster.client.resource(pods).get(`pod-${node}`, { namespace: 'default' })) as Pod).status?.phase, { timeout: 60_000, interval: 200 }).toBe('Running')
+      const log = await cluster.client.raw({ method: 'GET', url: `/api/v1/namespaces/default/pods/pod-${node}/log` })
+      expect(await cluster.client.text(log.body)).toBe(`hello from ${node}\n`)
+    }
+  })
+
+  it('say that they are away when the network is gone, and are back when it is', async () => {
+    const name = host(2).name
+    await docker(['network', 'disconnect', 'quarterdeck-lifecycle', name])
+    const away = await machineWhere(cluster.client, 'b', machine => machine.status?.phase === 'Degraded', 60)
+    expect(['ConnectionLost', 'Unreachable']).toContain(away.status?.reason)
+    await docker(['network', 'connect', '--ip', host(2).networkAddress, 'quarterdeck-lifecycle', name])
+    await machineWhere(cluster.client, 'b', machine => machine.status?.phase === 'Ready', 90)
+    await expect.poll(async () => (await cluster.client.raw({ method: 'GET', url: '/api/v1/nodes/b/proxy/healthz' })).status, { timeout: 60_000, interval: 500 }).toBe(200)
+    // The same containers run on: nobody restarted the pod while the control plane was out of sight.
+    expect(((await cluster.client.resource(pods).get('pod-b', { namespace: 'default' })) as Pod).status?.containerStatuses?.[0]?.restartCount).toBe(0)
   })
 
   it('are connected again by themselves after a cut, with their node Ready all the while', async () => {

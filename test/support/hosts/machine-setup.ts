@@ -11,6 +11,7 @@ import { dockerIsHere } from '../../../src-main/provisioning/practice/docker.ts'
 const programs: readonly { program: string; package: string; why: string }[] = [
   { program: 'docker', package: 'docker.io', why: 'test hosts are containers' },
   { program: 'debootstrap', package: 'debootstrap', why: 'their image is a Debian tree' },
+  { program: 'busybox', package: 'busybox-static', why: 'pods of tests run it' },
   { program: 'chromium', package: 'chromium', why: 'window tests run in it' },
 ]
 
