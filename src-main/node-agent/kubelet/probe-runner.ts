@@ -2,7 +2,6 @@
 import { request as httpRequest } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { connect as http2Connect } from 'node:http2'
 import { connect } from 'node:net'
 import type { Container, ExecAction, GRPCAction, HTTPGetAction, Probe, TCPSocketAction } from '../../api/generated/core-v1.ts'
 import { assert } from '../../base/assert.ts'
@@ -105,7 +104,9 @@ function tcpProbe(action: TCPSocketAction, target: ProbeTarget, timeoutMs: numbe
 }
 
 /** grpc.health.v1.Health/Check over cleartext HTTP/2; the two messages are small enough to be written by hand. */
-function grpcProbe(action: GRPCAction, target: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
+async function grpcProbe(action: GRPCAction, target: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
+  // Few pods have gRPC probes, and the module costs megabytes.
+  const { connect: http2Connect } = await import('node:http2')
   const name = Buffer.from(action.service ?? '')
   assert(name.length < 128, 'gRPC service names fit one length byte')
   const message = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name])
