@@ -106,6 +106,19 @@ describe('the node agent', () => {
     await cluster.client.resource(pods).delete('crash', { namespace: 'default' })
   })
 
+  it('gives logs and figures to the API', async () => {
+    await make('talk', { nodeName: 'n2', containers: [{ name: 'c', image, command: ['sh', '-c', 'echo one; echo two; sleep 1000'] }] })
+    await podWhere('talk', ready)
+    const get = async (url: string): Promise<string> => {
+      const answer = await cluster.client.raw({ method: 'GET', url })
+      return cluster.client.text(answer.body)
+    }
+    const logs = await get('/api/v1/namespaces/default/pods/talk/log?tailLines=1')
+    const page = await get('/api/v1/namespaces/default/pods/web-1:8080/proxy/')
+    const summary = JSON.parse(await get('/api/v1/nodes/n2/proxy/stats/summary')) as { node: { nodeName: string; memory: { workingSetBytes: number } } }
+    expect({ logs, page, node: summary.node.nodeName, memory: summary.node.memory.workingSetBytes > 0 }).toEqual({ logs: 'two\n', page: 'web-1\n', node: 'n2', memory: true })
+  })
+
   it('goes on without the API: keeps and restarts containers, answers names, survives its own restart, heals flushed rules', async () => {
     const id = (await inHost(host(0), 'docker ps -q --no-trunc --filter label=io.kubernetes.pod.name=web-1 --filter label=app.quarterdeck.type=container')).trim()
     for (const at of [0, 1] as const) await inHost(host(at), `systemctl stop ssh; for p in /proc/[0-9]*; do case "$(tr '\\0' ' ' < $p/cmdline 2>/dev/null)" in sshd*) kill -9 "$(basename $p)";; esac; done; :`)
