@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto'
 import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { projectDir } from '../../base/node/project-dir.ts'
 
-const sourceRoot = fileURLToPath(new URL('../..', import.meta.url))
+const sourceRoot = join(projectDir, 'src-main/')
 /** Folders that the agent may import (layer rules). */
 const folders = ['node-agent', 'api', 'base', 'client']
 

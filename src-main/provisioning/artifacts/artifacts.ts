@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { createGzip } from 'node:zlib'
+import { projectDir } from '../../base/node/project-dir.ts'
 import type { Artifact } from '../host/upload.ts'
 import { buildAgentBundle } from './agent-bundle.ts'
 
@@ -50,10 +51,8 @@ async function runtimeFile(options: ArtifactOptions): Promise<string> {
 async function agentFile(options: ArtifactOptions): Promise<string> {
   const packaged = options.resourcesDir === undefined ? undefined : join(options.resourcesDir, 'agent', 'agent.js')
   if (packaged !== undefined && await exists(packaged)) return packaged
-  // Bundled programs have the agent beside them: out/server/…, out/agent/agent.js.
-  const beside = fileURLToPath(new URL('../agent/agent.js', import.meta.url))
-  if (!import.meta.url.endsWith('.ts') && await exists(beside)) return beside
-  return buildAgentBundle(options.cacheDir)
+  // Where the sources are, a bundle of them as they are now; else the one that was built with this program.
+  return await exists(join(projectDir, 'src-main', 'node-agent', 'main.ts')) ? buildAgentBundle(options.cacheDir) : join(projectDir, 'out', 'agent', 'agent.js')
 }
 
 /** Level 6 packs the runtime to a third in five seconds, once a machine; a higher level gains two per cent. */
