@@ -1,4 +1,5 @@
 /** CodeMirror with the window's tokens; the one file that knows its packages. */
+import { closeBrackets, closeBracketsKeymap } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { yaml } from '@codemirror/lang-yaml'
 import { HighlightStyle, bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language'
@@ -30,8 +31,8 @@ const colours = HighlightStyle.define([
 ])
 
 function basics(readOnly: boolean): Extension[] {
-  return [lineNumbers(), foldGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), highlightActiveLine(), highlightSelectionMatches(), search({ top: true }), indentUnit.of('  '), yaml(), look, syntaxHighlighting(colours), EditorState.readOnly.of(readOnly), EditorState.tabSize.of(2),
-    EditorView.contentAttributes.of({ 'aria-label': 'YAML' }), keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap, indentWithTab])]
+  return [lineNumbers(), foldGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), search({ top: true }), indentUnit.of('  '), yaml(), look, syntaxHighlighting(colours), EditorState.readOnly.of(readOnly), EditorState.tabSize.of(2),
+    EditorView.contentAttributes.of({ 'aria-label': 'YAML' }), keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap, indentWithTab])]
 }
 
 export interface YamlEditor { text(): string; set(text: string): void; destroy(): void; focus(): void }

@@ -27,5 +27,6 @@ const [darkBlock = '', lightBlock = ''] = tokens.split(":root[data-theme='light'
 test.each([['dark', theme(darkBlock)], ['light', theme(lightBlock)]])('texts of the %s theme are readable (WCAG AA) on every ground', (_name, colours) => {
   const weak = ['ground', 'surface', 'raised', 'hover', 'selected'].flatMap(ground => ['ink', 'ink-soft', 'ink-faint', 'accent', 'ok', 'busy', 'warn', 'bad'].filter(ink => contrast(colours[ink] ?? '#000000', colours[ground] ?? '#000000') < 4.5).map(ink => `${ink} on ${ground}`))
   const own = ['ok', 'busy', 'warn', 'bad'].filter(ink => contrast(colours[ink] ?? '#000000', colours[`${ink}-soft`] ?? '#000000') < 4.5)
-  expect([weak, own]).toEqual([[], []])
+  const heat = [0, 1, 2, 3, 4, 5].filter(i => contrast(colours['ink'] ?? '#000000', colours[`heat-${i}`] ?? '#000000') < 4.5)
+  expect([weak, own, heat]).toEqual([[], [], []])
 })
