@@ -46,8 +46,6 @@ async function main(): Promise<void> {
   // Loaded once the API answers: its code (SSH, Docker, window) must not delay that.
   const { startProduct } = await import('./product.ts')
   const product = await startProduct({ env, controlPlane, dataDir: asked.dataDir, ...(asked.uiPort === undefined ? {} : { uiPort: asked.uiPort }) })
-  process.stdout.write(`${JSON.stringify({ ready: true, ...(product.uiAddress === undefined ? {} : { ui: product.uiAddress }), api: controlPlane.address, kubeconfig: controlPlane.kubeconfigPath })}\n`)
-
   let stopping = false
   const stop = (): void => {
     if (stopping) process.exit(1) // asked twice: at once
@@ -56,6 +54,7 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  process.stdout.write(`${JSON.stringify({ ready: true, ...(product.uiAddress === undefined ? {} : { ui: product.uiAddress }), api: controlPlane.address, kubeconfig: controlPlane.kubeconfigPath })}\n`)
 }
 
 main().catch((fault: unknown) => {

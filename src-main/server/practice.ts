@@ -14,8 +14,8 @@ import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { fileURLToPath } from 'node:url'
 import { nodeEnv } from '../base/node/node-env.ts'
+import { projectDir } from '../base/node/project-dir.ts'
 import { removePracticeHosts } from '../provisioning/practice/practice.ts'
 import { remotePractice } from '../provisioning/practice/remote-practice.ts'
 
@@ -90,8 +90,7 @@ async function startControlPlane(dataDir: string, apiPort: string, uiPort: strin
   const output = join(dataDir, 'control-plane.out')
   await writeFile(output, '')
   const out = await open(output, 'a')
-  const entry = fileURLToPath(import.meta.url).replace(/practice\.(ts|js)$/, 'headless.$1')
-  const child = spawn(process.execPath, [entry, '--data-dir', dataDir, '--api-port', apiPort, '--ui-port', uiPort], { detached: true, stdio: ['ignore', out.fd, log.fd] })
+  const child = spawn(process.execPath, [join(projectDir, 'src-main', 'server', 'run.js'), 'headless', '--data-dir', dataDir, '--api-port', apiPort, '--ui-port', uiPort], { detached: true, stdio: ['ignore', out.fd, log.fd] })
   child.unref()
   await Promise.all([log.close(), out.close()])
   const pid = child.pid ?? 0

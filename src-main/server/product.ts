@@ -3,6 +3,7 @@ import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BridgeHandlers } from '../api/bridge.ts'
 import type { Env } from '../base/env.ts'
+import { projectDir } from '../base/node/project-dir.ts'
 import { Lifetime } from '../base/lifetime.ts'
 import { createBridgeHandlers } from '../bridge/bridge.ts'
 import type { ControlPlane } from '../control-plane/control-plane.ts'
@@ -12,9 +13,6 @@ import { createProvisioning } from '../provisioning/provisioning.ts'
 import { dockerIsHere } from '../provisioning/practice/docker.ts'
 import { createPractice } from '../provisioning/practice/practice.ts'
 import { serveWeb } from './web.ts'
-
-/** The project's directory, or that of the packaged app. */
-export const projectDir = join(import.meta.dirname, '..', '..')
 
 export interface ProductOptions {
   readonly env: Env

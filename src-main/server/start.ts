@@ -13,7 +13,8 @@ import { nodeEnv } from '../base/node/node-env.ts'
 import { createControlPlane } from '../control-plane/control-plane.ts'
 import { buildWindow } from './build-window.ts'
 import { defaultDataDir } from './data-dir.ts'
-import { projectDir, startProduct } from './product.ts'
+import { projectDir } from '../base/node/project-dir.ts'
+import { startProduct } from './product.ts'
 
 const say = (text: string): void => { process.stdout.write(`${text}\n`) }
 

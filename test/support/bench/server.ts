@@ -1,6 +1,6 @@
-/** Starts a headless control plane of its own for a benchmark, from the built bundle where there is one, and ends it. */
+/** Starts a headless control plane of its own for a benchmark, as `npm run headless` does, and ends it. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,11 +18,9 @@ export interface BenchServer {
 
 /** `dataDir` of an earlier run to start on its data. */
 export async function startServer(dataDir = mkdtempSync(join(tmpdir(), 'quarterdeck-bench-'))): Promise<BenchServer> {
-  const bundle = join(root, 'out/server/headless.js')
-  const program = existsSync(bundle) ? bundle : join(root, 'src-main/server/headless.ts')
   const kubeconfig = join(dataDir, 'bench.kubeconfig')
   const began = performance.now()
-  const child = spawn(process.execPath, [program, '--data-dir', join(dataDir, 'data'), '--api-port', '0', '--ui-port', '0', '--kubeconfig', kubeconfig], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [join(root, 'src-main/server/run.js'), 'headless', '--data-dir', join(dataDir, 'data'), '--api-port', '0', '--ui-port', '0', '--kubeconfig', kubeconfig], { stdio: ['ignore', 'pipe', 'pipe'] })
   await readyLine(child)
   const readyMs = performance.now() - began
   return {
