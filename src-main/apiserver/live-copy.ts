@@ -56,7 +56,7 @@ function createIndex<T>(values: (object: T) => readonly string[]): Index<T> {
 const emptyNamespace = new Map<string, never>()
 
 /** Objects of one kind by namespace and name, kept by the store's watch; when the store ends the watch (compaction, failure) it lists again. */
-export function liveCopy<T extends KubernetesObject>(store: Store, place: Place, onChange?: (object: T, type: 'put' | 'delete', previous: T | undefined) => void): LiveCopy<T> {
+export function liveCopy<T extends KubernetesObject>(store: Store, place: Place): LiveCopy<T> {
   const prefix = storagePrefix(place)
   let byNamespace = new Map<string, Map<string, T>>()
   let changes = 0

@@ -9,7 +9,7 @@ const cidr = /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/
 /** Throws with a sentence that says which field is wrong. */
 export async function readConfig(path: string): Promise<AgentConfig> {
   let raw: unknown
-  try { raw = JSON.parse(await readFile(path, 'utf8')) } catch (fault) { throw new Error(`cannot read ${path}: ${fault instanceof Error ? fault.message : String(fault)}`) }
+  try { raw = JSON.parse(await readFile(path, 'utf8')) } catch (fault) { throw new Error(`cannot read ${path}: ${fault instanceof Error ? fault.message : String(fault)}`, { cause: fault }) }
   return checkConfig(raw, path)
 }
 

@@ -33,7 +33,7 @@ export class Mirror<T extends KubernetesObject> {
   readonly #objects = new Map<string, T>()
   #resourceVersion = ''
   #listed = false
-  #cancelCheckpoint: (() => void) | undefined
+  #checkpointPlanned = false
 
   constructor(options: MirrorOptions<T>) { this.#options = options }
 
@@ -105,8 +105,10 @@ export class Mirror<T extends KubernetesObject> {
   }
 
   #checkpointSoon(): void {
-    this.#cancelCheckpoint ??= this.#options.env.clock.after(checkpointDelayMs, () => {
-      this.#cancelCheckpoint = undefined
+    if (this.#checkpointPlanned) return
+    this.#checkpointPlanned = true
+    this.#options.env.clock.after(checkpointDelayMs, () => {
+      this.#checkpointPlanned = false
       writeFileAtomic(this.#path(), JSON.stringify([...this.#objects.values()])).catch(fault => {
         this.#options.env.log.log('warn', 'cannot write checkpoint', { resource: this.#options.resource.plural, fault: String(fault) })
       })

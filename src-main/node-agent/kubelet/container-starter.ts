@@ -92,7 +92,7 @@ export class ContainerStarter {
       if (!(fault instanceof RuntimeError && fault.code === 409)) throw fault
       // Left behind by an agent that died between creating and starting it.
       const left = (await context.runtime.list(pod.metadata.uid)).find(c => c.name === container.name && c.restartCount === attempt)
-      if (!left || left.phase === 'running') throw new Error(`container name ${runtimeName(pod, container.name, attempt)} is taken`)
+      if (!left || left.phase === 'running') throw new Error(`container name ${runtimeName(pod, container.name, attempt)} is taken`, { cause: fault })
       await context.runtime.remove(left.id)
       return context.runtime.createContainer(spec)
     }

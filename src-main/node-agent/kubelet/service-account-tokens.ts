@@ -41,7 +41,7 @@ export class ServiceAccountTokens {
       return token
     } catch (fault) {
       if (known && now < known.expiresAtMs) return known.token
-      throw new Error(`failed to fetch token: ${fault instanceof Error ? fault.message : String(fault)}`)
+      throw new Error(`failed to fetch token: ${fault instanceof Error ? fault.message : String(fault)}`, { cause: fault })
     }
   }
 

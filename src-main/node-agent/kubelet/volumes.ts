@@ -36,7 +36,7 @@ export class Volumes {
       try {
         paths.set(volume.name, await this.#ensureOne(pod, volume, sources))
       } catch (fault) {
-        throw new Error(`MountVolume.SetUp failed for volume "${volume.name}" : ${fault instanceof Error ? fault.message : String(fault)}`)
+        throw new Error(`MountVolume.SetUp failed for volume "${volume.name}" : ${fault instanceof Error ? fault.message : String(fault)}`, { cause: fault })
       }
     }
     return paths

@@ -61,7 +61,7 @@ function diskStats(node: NodeSample): Record<string, unknown> {
 
 function networkStats(atMs: number, interfaces: readonly NetworkSample[]): unknown {
   const main = interfaces.find(i => i.name === 'eth0') ?? interfaces[0]
-  return { time: formatTime(atMs), ...(main ?? {}), interfaces }
+  return { time: formatTime(atMs), ...main, interfaces }
 }
 
 /** Prometheus text with the names of the kubelet's /metrics/resource. */

@@ -1,6 +1,6 @@
 /**
- * Makes this machine able to run the end-to-end tests: as root on Debian or Ubuntu it installs Docker, Chromium and
- * debootstrap with apt and starts dockerd when nobody does; elsewhere it says what is missing.
+ * Makes this machine able to run the end-to-end tests: as root on Debian or Ubuntu it installs Docker, Chromium,
+ * busybox and debootstrap with apt and starts dockerd when nobody does; elsewhere it says what is missing.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { access, mkdir, open } from 'node:fs/promises'
@@ -12,6 +12,7 @@ const programs: readonly { program: string; package: string; why: string }[] = [
   { program: 'docker', package: 'docker.io', why: 'test hosts are containers' },
   { program: 'debootstrap', package: 'debootstrap', why: 'their image is a Debian tree' },
   { program: 'busybox', package: 'busybox-static', why: 'pods of tests run it' },
+  { program: 'busybox', package: 'busybox-static', why: 'the images of test pods are made of it' },
   { program: 'chromium', package: 'chromium', why: 'window tests run in it' },
 ]
 
@@ -49,7 +50,7 @@ async function startDockerDaemon(): Promise<() => Promise<void>> {
   daemon.unref()
   await log.close()
   for (let tries = 0; tries < 120; tries++) {
-    if (await dockerIsHere()) return () => Promise.resolve()
+    if (await dockerIsHere()) return () => endDockerDaemon(daemon)
     await sleep(250)
   }
   throw new Error('dockerd was started and does not answer; see /var/log/dockerd-by-tests.log')

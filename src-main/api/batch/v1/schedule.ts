@@ -131,7 +131,8 @@ function dayMatches(schedule: Schedule, at: WallClock): boolean {
 /** Whether a name is a time zone that this program knows. */
 export function isTimeZone(name: string): boolean {
   try {
-    return new Intl.DateTimeFormat('en-US', { timeZone: name }) !== undefined
+    new Intl.DateTimeFormat('en-US', { timeZone: name }).resolvedOptions()
+    return true
   } catch {
     return false
   }
