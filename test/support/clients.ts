@@ -48,10 +48,10 @@ export interface ClientCommands {
   start(program: 'kubectl' | 'helm', args: readonly string[]): ChildProcess
 }
 
-/** Commands with a kubeconfig, a home and caches of their own. */
-export function clientCommands(kubeconfig: string): ClientCommands {
+/** Commands with a kubeconfig, a home and caches of their own, and `variables` in their environment. */
+export function clientCommands(kubeconfig: string, variables: Readonly<Record<string, string>> = {}): ClientCommands {
   const home = mkdtempSync(join(tmpdir(), 'quarterdeck-client-'))
-  const env = { PATH: process.env['PATH'] ?? '', HOME: home, KUBECONFIG: kubeconfig, KUBECACHEDIR: join(home, 'cache'), HELM_CACHE_HOME: join(home, 'helm'), HELM_CONFIG_HOME: join(home, 'helm'), HELM_DATA_HOME: join(home, 'helm') }
+  const env = { PATH: process.env['PATH'] ?? '', HOME: home, KUBECONFIG: kubeconfig, KUBECACHEDIR: join(home, 'cache'), HELM_CACHE_HOME: join(home, 'helm'), HELM_CONFIG_HOME: join(home, 'helm'), HELM_DATA_HOME: join(home, 'helm'), ...variables }
   const run = (program: 'kubectl' | 'helm', args: readonly string[], input = ''): Promise<CommandAnswer> => new Promise(resolve => {
     const child = execFile(clientProgram(program), [...args], { env, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 }, (fault, stdout, stderr) => {
       const code = fault === null ? 0 : typeof fault.code === 'number' ? fault.code : 255
