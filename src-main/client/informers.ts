@@ -32,6 +32,8 @@ const retry = { initialMs: 800, maxMs: 30_000 } as const
 const pageSize = 500
 /** A watch is asked to end after 5 to 10 minutes, so that watchers spread over several servers again. */
 const watchSeconds = 300
+/** A watch that lived this long was a good one, also when nothing happened meanwhile: the next failure is a first failure. */
+const goodWatchMs = 10_000
 
 export function createInformerFactory(options: { client: Client; env: Env }): SharedInformerFactory {
   const informers = new Map<string, Informer<KubernetesObject>>()
@@ -81,14 +83,17 @@ export function createInformer<T extends KubernetesObject>(client: ResourceClien
 async function run<T extends KubernetesObject>(client: ResourceClient<T>, env: Env, selection: InformerOptions, cache: ObjectCache<T>, signal: AbortSignal, onSynced: () => void): Promise<void> {
   let version: string | undefined
   let failures = 0
+  /** Listed anew since the last event: another 410 then is no reason to list again at once. */
+  let relisted = false
+  let startedMs = 0
   while (!signal.aborted) {
     try {
       if (version === undefined) {
         version = await listAll(client, selection, cache, signal)
         onSynced()
       }
-      const startedMs = env.clock.awakeMs()
-      version = await watchOnce(client, env, selection, cache, version, signal, () => { failures = 0 })
+      startedMs = env.clock.awakeMs()
+      version = await watchOnce(client, env, selection, cache, version, signal, () => { failures = 0; relisted = false })
       // A server that ends watches at once must not be asked in a tight loop.
       if (env.clock.awakeMs() - startedMs < 1000) await pause(env, failures++, signal)
     } catch (fault) {
@@ -97,7 +102,10 @@ async function run<T extends KubernetesObject>(client: ResourceClient<T>, env: E
       if (fault instanceof WatchEnded) version = fault.version
       const cause = fault instanceof WatchEnded ? fault.cause : fault
       if (cause instanceof StatusError) version = undefined
-      if (!isExpired(cause) || failures > 0) {
+      if (fault instanceof WatchEnded && env.clock.awakeMs() - startedMs >= goodWatchMs) failures = 0
+      const atOnce = isExpired(cause) && !relisted
+      relisted = isExpired(cause)
+      if (!atOnce) {
         env.log.log(failures < 2 ? 'debug' : 'warn', 'informer will try again', { resource: resourceKey(client.resource), fault: String(cause) })
         await pause(env, failures, signal)
       }

@@ -7,6 +7,7 @@ import { pods } from '../../api/core/v1/pod.ts'
 import type { Job, JobStatus } from '../../api/generated/batch-v1.ts'
 import type { Pod } from '../../api/generated/core-v1.ts'
 import { deepEqual } from '../../api/json.ts'
+import { splitKey } from '../../api/meta.ts'
 import { isNotFound } from '../../api/status-error.ts'
 import { formatTime, parseTime } from '../../api/time.ts'
 import { defineController } from '../../controller-runtime/controller.ts'
@@ -25,14 +26,24 @@ export const jobController = defineController<Job>({
   indexes: [indexByController(pods)],
   workers: 5,
   async reconcile(context, key) {
-    const job = context.cache.of(jobs).get(key)
-    if (!job) return
     const { client, cache } = context
+    const job = cache.of(jobs).get(key)
+    await freeOrphans(context, key, job?.metadata.uid)
+    if (!job) return
     const owned = await claimOwned<Pod>({ client, lister: cache.of(pods), resource: pods, owner: job, ownerResource: jobs, selector: job.spec?.selector })
     if (job.metadata.deletionTimestamp || finishedCondition(job)) return finish(context, job, owned)
     return step(context, job, owned)
   },
 })
+
+/** Pods of a job that is gone (another one may have its name): nobody counts them any more, and their finalizer would keep them for ever. */
+async function freeOrphans(context: ControllerContext, key: string, uid: string | undefined): Promise<void> {
+  const { namespace, name } = splitKey(key)
+  for (const pod of context.cache.of(pods).list(namespace)) {
+    const owner = pod.metadata.ownerReferences?.find(o => o.controller)
+    if (owner?.kind === 'Job' && owner.name === name && owner.uid !== uid && isTracked(pod)) await untrack(context, pod)
+  }
+}
 
 /** A finished (or deleted) job: its pods are freed, the active ones removed, and it goes after its time to live. */
 async function finish(context: ControllerContext, job: Job, owned: readonly Pod[]): Promise<Requeue | undefined> {

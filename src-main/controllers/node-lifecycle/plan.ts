@@ -52,7 +52,8 @@ function noScheduleKeys(node: Node): string[] {
 
 function noExecute(node: Node, evict: 'yes' | 'keep' | 'no', keep: (key: string, effect: Taint['effect']) => Taint | undefined, nowMs: number): Taint[] {
   const readiness = readinessOf(node)
-  if (readiness === 'True' || evict === 'no') return []
+  // A node that never said anything is starting: silentConditions speaks for it after the startup grace.
+  if (readiness === 'True' || evict === 'no' || !node.status?.conditions?.some(c => c.type === 'Ready')) return []
   const key = readiness === 'False' ? notReadyTaint : unreachableTaint
   const present = keep(key, 'NoExecute')
   if (present) return [present]
