@@ -91,7 +91,9 @@ export class Mirror<T extends KubernetesObject> {
   }
 
   #set(object: T): void {
-    const kept = this.#options.trim?.(object) ?? object
+    const trimmed = this.#options.trim?.(object) ?? object
+    // Who last wrote which field is half of many objects, and nothing on a node asks.
+    const kept = trimmed.metadata.managedFields ? { ...trimmed, metadata: { ...trimmed.metadata, managedFields: undefined } } : trimmed
     const key = keyOf(kept)
     const previous = this.#objects.get(key)
     if (previous?.metadata.resourceVersion !== undefined && previous.metadata.resourceVersion === kept.metadata.resourceVersion) return

@@ -40,7 +40,7 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   electron: ['src-main/electron/'],
   ssh2: ['src-main/provisioning/host/'],
   'ssh-config': ['src-main/provisioning/host/'],
-  dockerode: ['src-main/node-agent/container-runtime/'],
+  dockerode: ['src-main/node-agent/container-runtime/docker-engine.ts'],
   'dns-packet': ['src-main/node-agent/dns/'],
   '@peculiar/x509': ['src-main/control-plane/pki/', 'src-main/node-agent/bootstrap'],
   jose: ['src-main/apiserver/authn/', 'src-main/control-plane/pki/'],

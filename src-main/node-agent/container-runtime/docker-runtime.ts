@@ -1,9 +1,10 @@
-/** The container runtime on Docker Engine, API 1.41 to the newest. */
+/** The container runtime on Docker Engine, API 1.41 to the newest, through dockerode (docker-engine.ts). */
 import { readFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { createInterface } from 'node:readline'
+import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '../../base/env.ts'
-import { EngineConnection, laterVersion } from './engine-connection.ts'
+import { DockerEngine, abortedBy, laterVersion, noTimeout, parts } from './docker-engine.ts'
 import { dockerImageName, pullParts } from './image-name.ts'
 import { outputChunks } from './output-frames.ts'
 import { containerBody, sandboxBody } from './docker-specs.ts'
@@ -14,29 +15,30 @@ import { sandboxFileSystem } from './sandbox-image.ts'
 /** A pull of many gigabytes over a slow line; progress lines keep it alive. */
 const pullIdleMs = 300_000
 const reconnectMs = 2_000
+const infoTimeoutMs = 15_000
 
-interface ListedContainer { Id: string; State: string; Status: string; Labels: Record<string, string> }
+/** The part of an inspected container that counts here; dockerode's own type says the same and more. */
 interface InspectedContainer {
   Id: string
   Created: string
   Image: string
   State: { Status: string; Running: boolean; Pid: number; ExitCode: number; OOMKilled: boolean; Error: string; StartedAt: string; FinishedAt: string }
-  Config: { Image: string; Labels: Record<string, string>; Tty: boolean }
+  Config: { Image: string; Labels: Record<string, string>; Tty?: boolean }
   NetworkSettings: { Networks?: Record<string, { IPAddress?: string }> }
 }
-interface InspectedImage { Id: string; RepoTags?: string[]; RepoDigests?: string[]; Size: number; Created?: string | number; Config?: { User?: string } }
+interface InspectedImage { Id: string; RepoTags?: string[] | null; RepoDigests?: string[] | null; Size: number; Created?: string | number; Config?: { User?: string } }
 
 export interface DockerOptions { readonly socketPath: string; readonly networkName: string; readonly sandboxImage: string; readonly clock: Clock }
 
 export function dockerRuntime(options: DockerOptions): ContainerRuntime {
-  const engine = new EngineConnection(options.socketPath)
+  const engine = new DockerEngine(options.socketPath)
   const lowestOomScore = lowestOomScoreHere()
   // An exited container does not change any more, and a running one only with an event that its list status shows.
   const inspected = new Map<string, { status: string; container: RuntimeContainer }>()
 
   async function inspect(id: string): Promise<RuntimeContainer | undefined> {
     try {
-      return toContainer(await engine.call<InspectedContainer>('GET', `/containers/${id}/json`), options.networkName)
+      return toContainer(await engine.ask(docker => docker.getContainer(id).inspect()), options.networkName)
     } catch (fault) {
       if (isGone(fault)) return undefined
       throw fault
@@ -45,7 +47,7 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
 
   async function list(podUID?: string): Promise<readonly RuntimeContainer[]> {
     const labels = [containerLabels.type, ...(podUID === undefined ? [] : [`${containerLabels.podUID}=${podUID}`])]
-    const listed = await engine.call<ListedContainer[]>('GET', '/containers/json', { query: { all: '1', filters: JSON.stringify({ label: labels }) } })
+    const listed = await engine.ask(docker => docker.listContainers({ all: true, filters: { label: labels } }))
     const out: RuntimeContainer[] = []
     for (const entry of listed) {
       const known = inspected.get(entry.Id)
@@ -65,7 +67,7 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
   async function image(name: string): Promise<ImageInfo | undefined> {
     for (const candidate of new Set([dockerImageName(name), name])) {
       try {
-        return toImage(await engine.call<InspectedImage>('GET', `/images/${encodeURI(candidate)}/json`))
+        return toImage(await engine.ask(docker => docker.getImage(encodeURI(candidate)).inspect()))
       } catch (fault) {
         if (!isGone(fault) && !(fault instanceof RuntimeError && fault.code === 400)) throw fault
       }
@@ -73,22 +75,26 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     return undefined
   }
 
-  async function hijackProcess(path: string, body: unknown, query: Record<string, string> | undefined, tty: boolean, resizePath: string, exitCode: () => Promise<number>): Promise<ProcessStream> {
-    const socket = await engine.hijack(path, { ...(body === undefined ? {} : { body }), ...(query ? { query } : {}) })
+  async function processStream(opened: Promise<Duplex>, tty: boolean, resize: (size: { h: number; w: number }) => Promise<unknown>, exitCode: () => Promise<number>): Promise<ProcessStream> {
+    const socket = await opened
     return {
       output: outputChunks(socket, tty),
       input: socket,
-      resize: async (columns, rows) => { await engine.call('POST', resizePath, { query: { h: String(rows), w: String(columns) } }) },
+      resize: async (columns, rows) => { await resize({ h: rows, w: columns }) },
       exitCode,
       close: () => { socket.destroy() },
     }
   }
 
+  async function create(name: string, body: unknown): Promise<string> {
+    return (await engine.ask(docker => docker.createContainer(parts({ name }, body)))).id
+  }
+
   return {
     async info(): Promise<RuntimeInfo> {
       const [version, info] = await Promise.all([
-        engine.call<{ Version: string; ApiVersion: string }>('GET', '/version', { timeoutMs: 15_000 }),
-        engine.call<{ OperatingSystem: string; KernelVersion: string; Architecture: string; CgroupVersion?: string; NCPU: number; MemTotal: number; DockerRootDir: string }>('GET', '/info', { timeoutMs: 15_000 }),
+        engine.ask(docker => docker.version(), infoTimeoutMs),
+        engine.ask(docker => docker.info() as Promise<{ OperatingSystem: string; KernelVersion: string; Architecture: string; CgroupVersion?: string; NCPU: number; MemTotal: number; DockerRootDir: string }>, infoTimeoutMs),
       ])
       return {
         version: version.Version, apiVersion: version.ApiVersion, operatingSystem: info.OperatingSystem, kernelVersion: info.KernelVersion, architecture: info.Architecture,
@@ -97,18 +103,12 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     },
     list,
     inspect,
-    async createSandbox(spec) {
-      const made = await engine.call<{ Id: string }>('POST', '/containers/create', { query: { name: spec.name }, body: sandboxBody(spec, { ...options, lowestOomScore }) })
-      return made.Id
-    },
-    async createContainer(spec) {
-      const made = await engine.call<{ Id: string }>('POST', '/containers/create', { query: { name: spec.name }, body: containerBody(spec, lowestOomScore) })
-      return made.Id
-    },
-    async start(id) { inspected.delete(id); await engine.call('POST', `/containers/${id}/start`) },
+    createSandbox: spec => create(spec.name, sandboxBody(spec, { ...options, lowestOomScore })),
+    createContainer: spec => create(spec.name, containerBody(spec, lowestOomScore)),
+    async start(id) { inspected.delete(id); await engine.ask(docker => docker.getContainer(id).start()) },
     async stop(id, graceSeconds) {
       try {
-        await engine.call('POST', `/containers/${id}/stop`, { query: { t: String(Math.max(0, Math.round(graceSeconds))) }, timeoutMs: (graceSeconds + 60) * 1000 })
+        await engine.ask(docker => docker.getContainer(id).stop({ t: Math.max(0, Math.round(graceSeconds)) }), (graceSeconds + 60) * 1000)
       } catch (fault) {
         if (!isGone(fault)) throw fault
       } finally { inspected.delete(id) }
@@ -116,81 +116,74 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     async remove(id) {
       inspected.delete(id)
       try {
-        await engine.call('DELETE', `/containers/${id}`, { query: { force: '1', v: '1' } })
+        await engine.ask(docker => docker.getContainer(id).remove({ force: true, v: true }))
       } catch (fault) {
         // 409: its removal is already under way.
         if (!isGone(fault) && !(fault instanceof RuntimeError && fault.code === 409 && fault.message.includes('already in progress'))) throw fault
       }
     },
     async logs(id, log: LogOptions, signal): Promise<AsyncIterable<OutputChunk>> {
-      const description = await engine.call<InspectedContainer>('GET', `/containers/${id}/json`)
-      const answer = await engine.open('GET', `/containers/${id}/logs`, {
-        timeoutMs: 0,
-        query: {
-          stdout: '1', stderr: '1', timestamps: log.timestamps ? '1' : '0', follow: log.follow ? '1' : '0', tail: log.tail === undefined ? 'all' : String(log.tail),
-          ...(log.sinceMs === undefined ? {} : { since: (log.sinceMs / 1000).toFixed(9) }),
-        },
-        ...(signal ? { signal } : {}),
-      })
-      return outputChunks(answer, description.Config.Tty)
+      const description = await engine.ask(docker => docker.getContainer(id).inspect())
+      const answer = await engine.stream(`/containers/${id}/logs`, {
+        stdout: true, stderr: true, timestamps: log.timestamps, follow: log.follow, tail: log.tail ?? 'all', ...(log.sinceMs === undefined ? {} : { since: (log.sinceMs / 1000).toFixed(9) }),
+      }, signal)
+      return outputChunks(answer as Readable, description.Config.Tty)
     },
     async exec(id, spec: ExecSpec) {
-      const body = { AttachStdin: spec.stdin, AttachStdout: spec.stdout, AttachStderr: spec.stderr && !spec.tty, Tty: spec.tty, Cmd: spec.command }
-      const made = await engine.call<{ Id: string }>('POST', `/containers/${id}/exec`, { body })
-      return hijackProcess(`/exec/${made.Id}/start`, { Detach: false, Tty: spec.tty }, undefined, spec.tty, `/exec/${made.Id}/resize`, async () => {
+      const made = await engine.ask(docker => docker.getContainer(id).exec({ AttachStdin: spec.stdin, AttachStdout: spec.stdout, AttachStderr: spec.stderr && !spec.tty, Tty: spec.tty, Cmd: [...spec.command] }))
+      return processStream(engine.ask(docker => docker.getExec(made.id).start({ hijack: true, Detach: false, Tty: spec.tty }), noTimeout), spec.tty, size => engine.ask(docker => docker.getExec(made.id).resize(size)), async () => {
         // The engine closes the stream a little before it notes the exit code.
         for (let attempt = 0; ; attempt++) {
-          const state = await engine.call<{ Running: boolean; ExitCode: number | null }>('GET', `/exec/${made.Id}/json`)
+          const state = await engine.ask(docker => docker.getExec(made.id).inspect())
           if (!state.Running || attempt >= 50) return state.ExitCode ?? 137
           await options.clock.sleep(20)
         }
       })
     },
     async attach(id, spec) {
-      const description = await engine.call<InspectedContainer>('GET', `/containers/${id}/json`)
-      const query = { stream: '1', stdin: spec.stdin ? '1' : '0', stdout: spec.stdout ? '1' : '0', stderr: spec.stderr ? '1' : '0' }
-      return hijackProcess(`/containers/${id}/attach`, undefined, query, description.Config.Tty, `/containers/${id}/resize`, async () => (await inspect(id))?.exitCode ?? 0)
+      const description = await engine.ask(docker => docker.getContainer(id).inspect())
+      const wanted = { hijack: true, ...parts<object>({ stream: true, stdin: spec.stdin, stdout: spec.stdout, stderr: spec.stderr }) }
+      const opened = engine.ask(docker => docker.getContainer(id).attach(wanted) as Promise<Duplex>, noTimeout)
+      return processStream(opened, description.Config.Tty, size => engine.ask(docker => docker.getContainer(id).resize(size)), async () => (await inspect(id))?.exitCode ?? 0)
     },
     image,
     async images() {
-      const listed = await engine.call<{ Id: string; RepoTags?: string[] | null; RepoDigests?: string[] | null; Size: number; Created: number }[]>('GET', '/images/json')
-      return listed.map(entry => toImage({ Id: entry.Id, RepoTags: entry.RepoTags ?? [], RepoDigests: entry.RepoDigests ?? [], Size: entry.Size, Created: entry.Created }))
+      return (await engine.ask(docker => docker.listImages())).map(toImage)
     },
     async pull(name, auth: RegistryAuth | undefined, signal) {
-      const headers: Record<string, string> = auth ? { 'X-Registry-Auth': Buffer.from(JSON.stringify(auth)).toString('base64url') } : {}
-      const answer = await engine.open('POST', '/images/create', { query: pullParts(name), headers, timeoutMs: pullIdleMs, ...(signal ? { signal } : {}) })
-      for await (const line of createInterface({ input: answer })) {
-        const progress = JSON.parse(line) as { error?: string; errorDetail?: { message?: string } }
-        if (progress.error !== undefined) throw new RuntimeError(500, progress.errorDetail?.message ?? progress.error)
-      }
+      await progressEnds(engine.ask(docker => docker.createImage(auth ?? {}, { ...parts<object>(pullParts(name)), ...abortedBy(signal) }), pullIdleMs))
     },
-    async removeImage(id) { try { await engine.call('DELETE', `/images/${id}`, { query: { force: '1' } }) } catch (fault) { if (!isGone(fault)) throw fault } },
+    async removeImage(id) { try { await engine.ask(docker => docker.getImage(encodeURI(id)).remove({ force: true })) } catch (fault) { if (!isGone(fault)) throw fault } },
     async ensureSandboxImage() {
       if (await image(options.sandboxImage)) return
       const [repo = '', tag = 'latest'] = options.sandboxImage.split(':')
-      const answer = await engine.open('POST', '/images/create', {
-        query: { fromSrc: '-', repo, tag, changes: 'ENTRYPOINT ["/pause"]' }, bytes: sandboxFileSystem(arch() === 'arm64' ? 'arm64' : 'x64'),
-      })
-      for await (const line of createInterface({ input: answer })) {
-        const progress = JSON.parse(line) as { error?: string }
-        if (progress.error !== undefined) throw new RuntimeError(500, progress.error)
-      }
+      // dockerode's types want a path or a stream; bytes go through it as they are.
+      const fileSystem: unknown = sandboxFileSystem(arch() === 'arm64' ? 'arm64' : 'x64')
+      await progressEnds(engine.ask(docker => docker.importImage(fileSystem as string, { repo, tag, changes: 'ENTRYPOINT ["/pause"]' })))
     },
     ensurePodNetwork: spec => ensureNetwork(engine, options.networkName, spec),
-    async removePodNetwork() { try { await engine.call('DELETE', `/networks/${options.networkName}`) } catch (fault) { if (!isGone(fault)) throw fault } },
+    async removePodNetwork() { try { await engine.ask(docker => docker.getNetwork(options.networkName).remove()) } catch (fault) { if (!isGone(fault)) throw fault } },
     watch(onEvent, signal) { void watchEvents(engine, options.clock, inspected, onEvent, signal) },
   }
 }
 
-async function ensureNetwork(engine: EngineConnection, name: string, spec: PodNetworkSpec): Promise<void> {
+/** Reads a pull's or an import's progress to its end; throws what went wrong on the way. */
+async function progressEnds(opened: Promise<NodeJS.ReadableStream>): Promise<void> {
+  for await (const line of createInterface({ input: await opened })) {
+    const progress = JSON.parse(line) as { error?: string; errorDetail?: { message?: string } }
+    if (progress.error !== undefined) throw new RuntimeError(500, progress.errorDetail?.message ?? progress.error)
+  }
+}
+
+async function ensureNetwork(engine: DockerEngine, name: string, spec: PodNetworkSpec): Promise<void> {
   try {
-    const present = await engine.call<{ IPAM?: { Config?: { Subnet?: string }[] } }>('GET', `/networks/${name}`)
+    const present = await engine.ask(docker => docker.getNetwork(name).inspect() as Promise<{ IPAM?: { Config?: { Subnet?: string }[] } }>)
     if (present.IPAM?.Config?.[0]?.Subnet === spec.subnet) return
-    await engine.call('DELETE', `/networks/${name}`)
+    await engine.ask(docker => docker.getNetwork(name).remove())
   } catch (fault) {
     if (!isGone(fault)) throw fault
   }
-  const version = await engine.call<{ ApiVersion: string }>('GET', '/version')
+  const version = await engine.ask(docker => docker.version())
   const body = {
     Name: name, CheckDuplicate: true, Driver: 'bridge', Internal: false, Attachable: false, Labels: { [containerLabels.type]: 'network' },
     IPAM: { Driver: 'default', Config: [{ Subnet: spec.subnet, Gateway: spec.gateway }] },
@@ -203,14 +196,15 @@ async function ensureNetwork(engine: EngineConnection, name: string, spec: PodNe
       ...(laterVersion(version.ApiVersion, '1.48') === version.ApiVersion ? { 'com.docker.network.bridge.gateway_mode_ipv4': 'nat-unprotected' } : {}),
     },
   }
-  await engine.call('POST', '/networks/create', { body })
+  await engine.ask(docker => docker.createNetwork(parts({}, body)))
 }
 
-async function watchEvents(engine: EngineConnection, clock: Clock, inspected: Map<string, unknown>, onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void> {
-  const filters = JSON.stringify({ type: ['container'], label: [containerLabels.type], event: ['create', 'start', 'die', 'destroy', 'oom', 'kill', 'stop'] })
+async function watchEvents(engine: DockerEngine, clock: Clock, inspected: Map<string, unknown>, onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void> {
+  const filters = { type: ['container' as const], label: [containerLabels.type], event: ['create', 'start', 'die', 'destroy', 'oom', 'kill', 'stop'] }
   while (!signal.aborted) {
     try {
-      const answer = await engine.open('GET', '/events', { query: { filters }, timeoutMs: 0, signal })
+      engine.forgetVersion()
+      const answer = await engine.ask(docker => docker.getEvents({ filters, ...abortedBy(signal) }), noTimeout)
       inspected.clear()
       onEvent({ podUID: '', containerID: '', action: 'connected' })
       for await (const line of createInterface({ input: answer })) {
