@@ -5,7 +5,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { agnhost, cacheDir, noNewPrivileges } from './build.ts'
 
 interface ImageRecipe {
@@ -16,10 +16,11 @@ interface ImageRecipe {
   readonly lines: readonly string[]
 }
 
+// bash, unlike Debian's other shells, hands variables with names that no shell can use on to its children, as upstream's images do.
 const path = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 const recipes: readonly ImageRecipe[] = [
-  { matches: /^agnhost:2\.(66\.1|55)$/, base: 'debian', lines: [path, 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'] },
+  { matches: /^agnhost:2\.(66\.1|55)$/, base: 'debian', lines: [path, 'RUN ln -s agnhost /agnhost-2', 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'] },
   { matches: /^busybox:/, base: 'busybox', lines: [path, 'CMD ["sh"]'] },
   { matches: /^pause:/, base: 'busybox', lines: ['ENTRYPOINT ["/pause"]'] },
   { matches: /^nonroot:/, base: 'busybox', lines: [path, 'USER 1234', 'ENTRYPOINT ["/bin/id","-u"]'] },
@@ -34,12 +35,14 @@ function docker(args: readonly string[]): string {
 }
 
 function debianTree(): string {
-  const tar = join(cacheDir, 'debian.tar')
+  const tar = join(cacheDir, 'debian-2.tar')
   if (existsSync(tar)) return tar
   const tree = join(cacheDir, 'debian')
   rmSync(tree, { recursive: true, force: true })
   execFileSync('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', tree], { stdio: ['ignore', 'ignore', 'inherit'] })
   copyFileSync(agnhost, join(tree, 'agnhost'))
+  rmSync(join(tree, 'bin/sh'))
+  symlinkSync('bash', join(tree, 'bin/sh'))
   rmSync(join(tree, 'var/cache/apt'), { recursive: true, force: true })
   execFileSync('tar', ['-C', tree, '-cf', tar, '.'])
   rmSync(tree, { recursive: true, force: true })
@@ -47,13 +50,14 @@ function debianTree(): string {
 }
 
 function busyboxTree(): string {
-  const tar = join(cacheDir, 'busybox.tar')
+  const tar = join(cacheDir, 'busybox-2.tar')
   if (existsSync(tar)) return tar
   const tree = join(cacheDir, 'busybox')
   rmSync(tree, { recursive: true, force: true })
   for (const folder of ['bin', 'sbin', 'usr/bin', 'usr/sbin', 'etc', 'tmp', 'var', 'root', 'home']) mkdirSync(join(tree, folder), { recursive: true })
   copyFileSync('/bin/busybox', join(tree, 'bin/busybox'))
-  for (const applet of execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n')) if (applet !== 'busybox') symlinkSync('busybox', join(tree, 'bin', applet))
+  for (const applet of execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n')) if (applet !== 'busybox' && applet !== 'sh') symlinkSync('busybox', join(tree, 'bin', applet))
+  addBash(tree)
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n')
   writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
   copyFileSync(agnhost, join(tree, 'agnhost'))
@@ -61,6 +65,16 @@ function busyboxTree(): string {
   execFileSync('tar', ['-C', tree, '-cf', tar, '.'])
   rmSync(tree, { recursive: true, force: true })
   return tar
+}
+
+/** bash with its libraries, as sh. */
+function addBash(tree: string): void {
+  const libraries = [...execFileSync('ldd', ['/bin/bash'], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g)].map(match => match[1] ?? '')
+  for (const file of ['/bin/bash', ...libraries]) {
+    mkdirSync(dirname(join(tree, file)), { recursive: true })
+    copyFileSync(file, join(tree, file))
+  }
+  symlinkSync('bash', join(tree, 'bin/sh'))
 }
 
 /** Names that the suite uses and that a recipe makes. */
@@ -83,7 +97,7 @@ function exists(name: string): boolean {
 
 /** The bases are imported once, and the images share their layer. */
 function base(kind: ImageRecipe['base']): string {
-  const name = `quarterdeck-upstream-${kind}:1`
+  const name = `quarterdeck-upstream-${kind}:2`
   if (!exists(name)) docker(['import', kind === 'debian' ? debianTree() : busyboxTree(), name])
   return name
 }

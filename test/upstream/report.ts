@@ -26,6 +26,25 @@ export function testNames(file = 'tests.txt'): string[] {
   return readFileSync(join(root, 'test/upstream', file), 'utf8').split('\n').map(l => l.trim()).filter(l => l !== '' && !l.startsWith('#'))
 }
 
+interface NotYet { readonly pattern: string; readonly reason: string }
+
+/** Tests that need what does not exist yet; each pattern says what. */
+const notYet = (JSON.parse(readFileSync(join(root, 'test/upstream/not-yet.json'), 'utf8')) as NotYet[]).map(entry => ({ pattern: new RegExp(entry.pattern), reason: entry.reason }))
+
+/** Why a test is not run, if it is not. */
+export function isNotYet(name: string): string | undefined {
+  return notYet.find(entry => entry.pattern.test(name))?.reason
+}
+
+function readResults(): Results {
+  return existsSync(resultsFile) ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as Results) : {}
+}
+
+/** Tests whose newest result is a pass. */
+export function passedNames(): Set<string> {
+  return new Set(Object.entries(readResults()).filter(([, result]) => result.outcome === 'passed').map(([name]) => name))
+}
+
 /** Outcomes of the specs that ran; skipped and not selected ones are left out. */
 export function readReport(file: string, run: string): Results {
   const suites = JSON.parse(readFileSync(file, 'utf8')) as { SpecReports?: GinkgoSpec[] | null }[]
@@ -45,10 +64,9 @@ function reasonOf(spec: GinkgoSpec): string {
 }
 
 export function merge(fresh: Results): Results {
-  const before = existsSync(resultsFile) ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as Results) : {}
-  const all = { ...before, ...fresh }
+  const all = { ...readResults(), ...fresh }
   const known = new Set(testNames())
-  const kept = Object.fromEntries(Object.entries(all).filter(([name]) => known.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)))
+  const kept = Object.fromEntries(Object.entries(all).filter(([name]) => known.has(name) && !isNotYet(name)).sort(([a], [b]) => (a < b ? -1 : 1)))
   writeFileSync(resultsFile, JSON.stringify(kept, null, 1) + '\n')
   return kept
 }
@@ -67,7 +85,7 @@ export function writePage(results: Results): void {
     if (!result) entry.notYet++
     else if (result.outcome === 'passed') entry.passed++
     else entry.failed++
-    entry.rows.push(`| ${cell(name.slice(area.length + 1))} | ${result?.outcome ?? 'not yet'} | ${cell(result?.reason ?? (result ? '' : 'not run yet'))} |`)
+    entry.rows.push(`| ${cell(name.slice(area.length + 1))} | ${result?.outcome ?? 'not yet'} | ${cell(result?.reason ?? (result ? '' : (isNotYet(name) ?? 'not run yet')))} |`)
   }
   const total = [...areas.values()].reduce((sum, a) => ({ passed: sum.passed + a.passed, failed: sum.failed + a.failed, notYet: sum.notYet + a.notYet }), { passed: 0, failed: 0, notYet: 0 })
   const lines = [

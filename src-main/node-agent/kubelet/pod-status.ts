@@ -75,7 +75,7 @@ function containerStatus(pod: Pod, container: Container, facts: PodFacts, isInit
     const known = ended && facts.terminating ? { terminated: ended } : undefined
     return {
       ...base, imageID: previous?.imageID ?? '', restartCount: previous?.restartCount ?? 0, ready: false, started: false,
-      state: known ?? { waiting: waiting ? stateWaiting(waiting) : { reason: isInit || !(pod.spec?.initContainers ?? []).length ? 'ContainerCreating' : 'PodInitializing' } },
+      state: known ?? { waiting: waiting ? stateWaiting(waiting) : { reason: (pod.spec?.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating' } },
       ...(ended && !known ? { lastState: { terminated: ended } } : { lastState: {} }),
     }
   }

@@ -1,5 +1,5 @@
 /**
- * The byte streams of exec and attach, whichever way they come: WebSocket (v5, v4 .channel.k8s.io: one byte of channel
+ * The byte streams of exec and attach, whichever way they come: WebSocket (v5, v4 and the first .channel.k8s.io: one byte of channel
  * before each message) or SPDY/3.1 (a stream per channel). The rest of the agent sees stdin, stdout, stderr, error and
  * resize only.
  */
@@ -27,7 +27,7 @@ export interface Channels {
 export interface ChannelWishes { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly tty: boolean }
 
 /** Newest first: the first that the client offers is taken. */
-const webSocketProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io'] as const
+const webSocketProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io', 'channel.k8s.io', 'base64.channel.k8s.io'] as const
 const spdyProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const
 const maxMessageBytes = 1 << 20
 const pingMs = 30_000
@@ -54,7 +54,9 @@ export function openChannels(clock: Clock, wishes: ChannelWishes, request: Incom
 }
 
 function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSocket): Channels {
-  const base64 = webSocket.protocol === 'v4.base64.channel.k8s.io'
+  const base64 = webSocket.protocol.endsWith('base64.channel.k8s.io')
+  // The first protocols know no Status: a text where it failed, nothing where it went well.
+  const plainErrors = !webSocket.protocol.startsWith('v')
   const stdin = wishes.stdin ? new PassThrough() : undefined
   let resize: (size: TerminalSize) => void = () => {}
   webSocket.on('message', (data: Buffer, isBinary: boolean) => {
@@ -84,7 +86,8 @@ function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSo
     onResize: handler => { resize = handler },
     onClose: handler => { webSocket.on('close', handler) },
     finish: async status => {
-      await send(channelNumbers.error, Buffer.from(JSON.stringify(status)))
+      if (!plainErrors) await send(channelNumbers.error, Buffer.from(JSON.stringify(status)))
+      else if (status.status !== 'Success') await send(channelNumbers.error, Buffer.from(status.message ?? ''))
       webSocket.close(1000)
     },
   }
