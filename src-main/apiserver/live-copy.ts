@@ -19,7 +19,7 @@ export interface LiveCopy<T> {
   list(namespace?: string): T[]
   /** Rises with every change; for derived indexes. */
   readonly changes: number
-  /** Declares an index and returns its look-up; ask before `ready`. */
+  /** Declares an index and returns its look-up. */
   indexBy(values: (object: T) => readonly string[]): (value: string) => readonly T[]
   stop(): void
 }
@@ -53,12 +53,14 @@ function createIndex<T>(values: (object: T) => readonly string[]): Index<T> {
   }
 }
 
-const emptyNamespace = new Map<string, never>()
-
-/** Objects of one kind by namespace and name, kept by the store's watch; when the store ends the watch (compaction, failure) it lists again. */
+/**
+ * Objects of one kind by namespace and name, kept by the store's watch; when the store ends the watch (compaction, failure)
+ * it lists again. Entries are kept, not objects, and indexes are filled at the first question: a start with many objects
+ * decodes none of them.
+ */
 export function liveCopy<T extends KubernetesObject>(store: Store, place: Place): LiveCopy<T> {
   const prefix = storagePrefix(place)
-  let byNamespace = new Map<string, Map<string, T>>()
+  let byNamespace = new Map<string, Map<string, StoredEntry>>()
   let changes = 0
   let complete = false
   let stopped = false
@@ -69,17 +71,18 @@ export function liveCopy<T extends KubernetesObject>(store: Store, place: Place)
     const slash = rest.indexOf('/')
     return [rest.slice(0, slash), rest.slice(slash + 1)]
   }
-  const indexes: Index<T>[] = []
-  const keep = (into: Map<string, Map<string, T>>, entry: StoredEntry): void => {
+  /** Those that were asked. */
+  const indexes: Index<StoredEntry>[] = []
+  const objectOf = (entry: StoredEntry): T => entry.object as unknown as T
+  const keep = (into: Map<string, Map<string, StoredEntry>>, entry: StoredEntry): void => {
     const [namespace, name] = locate(entry)
     let names = into.get(namespace)
     if (!names) into.set(namespace, (names = new Map()))
     const previous = names.get(name)
-    const object = entry.object as unknown as T
-    names.set(name, object)
+    names.set(name, entry)
     for (const index of indexes) {
       if (previous) index.remove(previous)
-      index.add(object)
+      index.add(entry)
     }
   }
   const onEvent = (event: StoreEvent): void => {
@@ -99,7 +102,7 @@ export function liveCopy<T extends KubernetesObject>(store: Store, place: Place)
   const load = async (): Promise<void> => {
     const { entries, revision } = await store.list(prefix)
     if (stopped) return
-    const fresh = new Map<string, Map<string, T>>()
+    const fresh = new Map<string, Map<string, StoredEntry>>()
     for (const index of indexes) index.clear()
     for (const entry of entries) keep(fresh, entry)
     byNamespace = fresh
@@ -111,18 +114,28 @@ export function liveCopy<T extends KubernetesObject>(store: Store, place: Place)
 
   return {
     ready: load(),
-    get(namespace, name) { check(); return (byNamespace.get(namespace) ?? emptyNamespace).get(name) },
+    get(namespace, name) {
+      check()
+      const entry = byNamespace.get(namespace)?.get(name)
+      return entry && objectOf(entry)
+    },
     list(namespace) {
       check()
-      if (namespace !== undefined) return [...(byNamespace.get(namespace)?.values() ?? [])]
-      return [...byNamespace.values()].flatMap(names => [...names.values()])
+      if (namespace !== undefined) return Array.from(byNamespace.get(namespace)?.values() ?? [], objectOf)
+      return [...byNamespace.values()].flatMap(names => Array.from(names.values(), objectOf))
     },
     get changes() { return changes },
     indexBy(values) {
-      const index = createIndex(values)
-      indexes.push(index)
-      for (const names of byNamespace.values()) for (const object of names.values()) index.add(object)
-      return value => [...index.of(value)]
+      let index: Index<StoredEntry> | undefined
+      return value => {
+        check()
+        if (!index) {
+          index = createIndex(entry => values(objectOf(entry)))
+          indexes.push(index)
+          for (const names of byNamespace.values()) for (const entry of names.values()) index.add(entry)
+        }
+        return Array.from(index.of(value), objectOf)
+      }
     },
     stop() { stopped = true; endWatch() },
   }

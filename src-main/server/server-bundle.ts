@@ -2,6 +2,7 @@
  * The programs of this folder as a bundle. Node reads and strips some 500 TypeScript files in two seconds; the bundle of
  * the same sources starts in less than half a second, so running from a clone bundles once, by the digest of the sources.
  */
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, rename, rm } from 'node:fs/promises'
@@ -40,7 +41,7 @@ export async function freshBundle(): Promise<string> {
     if (existsSync(directory)) return directory
     const draft = `${directory}.${process.pid}.new`
     await rm(draft, { recursive: true, force: true })
-    await bundleServer(draft)
+    await runBuild(draft)
     if (sourceDigest() !== digest && tries < TRIES) { await rm(draft, { recursive: true, force: true }); continue }
     // Another process may have been faster.
     await rename(draft, directory).catch(async (fault: unknown) => {
@@ -50,6 +51,16 @@ export async function freshBundle(): Promise<string> {
     await removeUnused(directory)
     return directory
   }
+}
+
+function runBuild(directory: string): Promise<void> {
+  const child = spawn(process.execPath, [join(projectDir, 'src-main', 'server', 'build-bundle.ts'), directory], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => { said = (said + chunk.toString()).slice(-4096) })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', code => { if (code === 0) resolve(); else reject(new Error(said || `the bundler ended with ${code ?? 'a signal'}`)) })
+  })
 }
 
 /** Marks a bundle as used by this process, until it ends: code is loaded from it at any time. */
