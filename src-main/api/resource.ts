@@ -23,9 +23,12 @@ export interface Column<T> {
   readonly value: (object: T, now: number) => unknown
 }
 
+/** meta/v1 TableRowCondition. */
+export interface RowCondition { readonly type: 'Completed'; readonly status: 'True'; readonly reason: string; readonly message: string }
+
 /** Who and what surrounds a write. */
 export interface WriteContext {
-  readonly user: { readonly name: string; readonly groups: readonly string[] }
+  readonly user: { readonly name: string; readonly groups: readonly string[]; readonly uid?: string; readonly extra?: Readonly<Record<string, readonly string[]>> }
   /** Wall clock, milliseconds. */
   readonly now: number
   readonly dryRun: boolean
@@ -66,6 +69,8 @@ export interface ResourceDefinition<T extends KubernetesObject = KubernetesObjec
   /** 'store' (default) keeps objects; 'virtual' is answered by a VirtualStorage given to the API server (reviews, metrics). */
   readonly storage?: 'store' | 'virtual'
   readonly columns: readonly Column<T>[]
+  /** Conditions of an object's row in the table (kubectl greys out completed pods). */
+  readonly rowConditions?: (object: T) => readonly RowCondition[]
   /** Place in the window's tree. */
   readonly menu?: { readonly area: 'cluster' | 'workloads' | 'network' | 'config' | 'storage' | 'access' | 'custom'; readonly order: number }
   /** Selectable fields besides metadata.name and metadata.namespace. */
