@@ -11,9 +11,11 @@ import type { AnyResource } from '../../api/resource.ts'
 import type { ApiRequest, ApiResponse } from '../../api/request.ts'
 import type { NonResourceHandler } from '../contracts.ts'
 import { groupsOf, type VersionEntry } from '../discovery/resource-lists.ts'
+import { bytesResponse } from '../endpoints/respond.ts'
 import { objectResponse } from '../respond.ts'
 import { openapiPaths } from './paths.ts'
 import { collectSchemas, loadFacts, toVersion2, type Schema, type SchemaFacts } from './schemas.ts'
+import { encodeVersion2, protobufVersion2Type, protobufVersion2Types } from './version2-protobuf.ts'
 
 const info = { title: 'Kubernetes', version: '1.37' }
 /** Part of every hash: raise it when this code makes other documents of the same declarations. */
@@ -79,7 +81,8 @@ async function document3(entry: VersionEntry, facts: () => Promise<SchemaFacts>)
 
 async function version2(request: ApiRequest, versions: readonly { entry: VersionEntry; hash: string }[], facts: () => Promise<SchemaFacts>): Promise<ApiResponse> {
   const accept = request.headers['accept'] ?? '*/*'
-  if (!/(application\/json|application\/\*|\*\/\*)/.test(accept)) throw new StatusError(406, 'NotAcceptable', 'only the following media types are accepted: application/json')
+  const asProtobuf = protobufVersion2Types.some(type => accept.includes(type))
+  if (!asProtobuf && !/(application\/json|application\/\*|\*\/\*)/.test(accept)) throw new StatusError(406, 'NotAcceptable', `only the following media types are accepted: application/json, ${protobufVersion2Types.join(', ')}`)
   const etag = `"${createHash('sha512').update(versions.map(one => one.hash).join()).digest('hex').toUpperCase()}"`
   const headers = { etag, vary: 'Accept' }
   if (request.headers['if-none-match'] === etag) return { status: 304, headers, body: { kind: 'none' } }
@@ -92,6 +95,7 @@ async function version2(request: ApiRequest, versions: readonly { entry: Version
     Object.assign(paths, own)
   }
   const document = toVersion2({ definitions, paths })
+  if (asProtobuf) return bytesResponse(request, 200, { 'content-type': protobufVersion2Type, ...headers }, [encodeVersion2({ swagger: '2.0', info, ...document })])
   return objectResponse(request, { swagger: '2.0', info, ...document, securityDefinitions: { BearerToken: { in: 'header', name: 'authorization', type: 'apiKey' } }, security: [{ BearerToken: [] }] }, { contentType: 'application/json', headers })
 }
 

@@ -123,6 +123,8 @@ function convert(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(convert)
   if (value === null || typeof value !== 'object') return value
   const record = value as Record<string, unknown>
+  // Alternatives are beyond v2: quantities and the like are texts there.
+  if (Array.isArray(record['oneOf'])) return { type: 'string', ...(record['format'] === undefined ? {} : { format: record['format'] }) }
   const allOf = record['allOf']
   if (Array.isArray(allOf) && allOf.length === 1) {
     const { allOf: _all, default: _default, ...rest } = record
