@@ -1,7 +1,7 @@
 /** Two hosts, one cluster: what kubectl does, how workloads run, and how they heal. The parts stand in files of their own. */
 import { afterAll, beforeAll } from 'vitest'
 import { startTestCluster, type TestCluster } from './cluster.ts'
-import { healing } from './healing.ts'
+import { healing, tunnel } from './healing.ts'
 import { kubectlVerbs, nodeVerbs } from './kubectl-verbs.ts'
 import { taints, workloads } from './workloads.ts'
 
@@ -18,6 +18,7 @@ function running(): TestCluster {
 // Concurrent ones first, together; those that change nodes follow one by one.
 workloads(running)
 kubectlVerbs(running)
+tunnel(running)
 nodeVerbs(running)
 taints(running)
 healing(running)

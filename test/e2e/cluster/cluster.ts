@@ -25,6 +25,7 @@ export interface TestCluster {
   readonly terminalVariables: Readonly<Record<string, string>>
   /** Messages of level warn and worse. */
   readonly warnings: string[]
+  readonly apiAddress: string
   host(node: string): PracticeHost
   startControlPlane(): Promise<void>
   stopControlPlane(): Promise<void>
@@ -56,6 +57,7 @@ export async function startTestCluster(setName: string): Promise<TestCluster> {
       if (!controlPlane) throw new Error('the control plane is stopped')
       return controlPlane.client(controlPlane.admin)
     },
+    get apiAddress(): string { return controlPlane?.address ?? '' },
     host(node: string): PracticeHost {
       const host = set.hosts[nodeNames.findIndex(name => name === node)]
       if (!host) throw new Error(`no host is node ${node}`)
@@ -95,9 +97,12 @@ export async function startTestCluster(setName: string): Promise<TestCluster> {
 
 async function* none(): AsyncGenerator<Uint8Array> { /* the image comes from Docker, not from an upload */ }
 
+const patience = 2
+
 /** Asks until the answer is true-ish and gives it. A fault of the question counts as "not yet", and is told at the end. */
 export async function until<T>(what: string, seconds: number, ask: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  const deadline = performance.now() + seconds * 1000
+  // Bounds are for a machine with nothing else to do; it may have.
+  const deadline = performance.now() + seconds * patience * 1000
   let last: unknown = 'never'
   for (;;) {
     try {
@@ -105,7 +110,7 @@ export async function until<T>(what: string, seconds: number, ask: () => Promise
       if (answer !== undefined && answer !== false) return answer
       last = answer
     } catch (fault) { last = fault }
-    if (performance.now() > deadline) throw new Error(`waited ${seconds} s until ${what}`, { cause: last })
+    if (performance.now() > deadline) throw new Error(`waited ${seconds * patience} s until ${what}`, { cause: last })
     await sleep(150)
   }
 }

@@ -1,5 +1,6 @@
-/** How the cluster heals: a killed container, a killed agent, a control plane that was away, a host that was reset, a host that is lost. */
+/** The way to nodes, and how the cluster heals: a killed container, a killed agent, a control plane that was away, a host that was reset, a host that is lost. */
 import { describe, expect, it } from 'vitest'
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { agentPaths } from '../../../src-main/api/agent.ts'
 import { nodes } from '../../../src-main/api/core/v1/node.ts'
@@ -22,6 +23,43 @@ async function serving(ns: Scope): Promise<{ clients: Pod[]; servers: Pod[]; add
 function askInHost(cluster: TestCluster, client: Pod, urls: string, times: number): Promise<string> {
   const script = `for i in $(seq ${times}); do for u in ${urls}; do fetch $u || echo failed; done; done`
   return inHost(cluster.host(client.spec?.nodeName ?? ''), `docker exec ${containerID(client)} sh -c '${script}'`)
+}
+
+/** Local addresses on which this machine takes connections to `port`, in the kernel's hexadecimal. */
+async function listeningOn(port: number): Promise<string[]> {
+  const tables = await Promise.all(['tcp', 'tcp6'].map(table => readFile(`/proc/net/${table}`, 'utf8').catch(() => '')))
+  const listening = tables.flatMap(table => table.split('\n').slice(1)).map(line => line.trim().split(/ +/)).filter(cells => cells[3] === '0A')
+  return listening.map(cells => (cells[1] ?? '').split(':')).filter(([, at]) => parseInt(at ?? '', 16) === port).map(([address]) => address ?? '')
+}
+
+const sshSessions = `for p in /proc/[0-9]*; do case "$(tr '\\0' ' ' < $p/cmdline 2>/dev/null)" in 'sshd: '*'[listener]'*) ;; 'sshd: '*) basename $p;; esac; done`
+
+export function tunnel(cluster: () => TestCluster): void {
+  describe('the way between nodes and the control plane', () => {
+    it('is the SSH connection alone: the API listens on loopback only, and a host has no other connection to this machine', async () => {
+      expect(await listeningOn(Number(new URL(cluster().apiAddress).port))).toEqual(['0100007F'])
+      for (const host of cluster().set.hosts) {
+        const gateway = host.networkAddress.replace(/\.\d+$/, '.1')
+        const connections = (await inHost(host, 'ss -Htn state established')).trim().split('\n').map(line => line.trim().split(/ +/).slice(2)).filter(([, peer]) => peer?.startsWith(`${gateway}:`))
+        expect(connections.length).toBeGreaterThan(0)
+        expect(connections.filter(([local]) => local !== `${host.networkAddress}:22`)).toEqual([])
+      }
+    })
+
+    it('comes back by itself when it is cut, with the nodes Ready and no pod touched', () => inNamespace(cluster(), 'heal-tunnel', async ns => {
+      await ns.apply(webDeployment('web', { replicas: 2, template: apart('web') }))
+      const servers = await ns.ready('app=web', 2)
+      const first = new Map<string, string>()
+      for (const host of cluster().set.hosts) {
+        first.set(host.name, await inHost(host, sshSessions))
+        await inHost(host, `kill -9 $(${sshSessions})`)
+      }
+      for (const server of servers) await until(`${server.metadata?.name} is reached`, 40, async () => (await ns.sh(server.metadata?.name ?? '', 'hostname')).trim() === server.metadata?.name)
+      for (const host of cluster().set.hosts) expect(await inHost(host, sshSessions)).not.toBe(first.get(host.name))
+      expect(identities(await ns.pods('app=web'))).toEqual(identities(servers))
+      expect([await nodeCondition(cluster(), 'one'), await nodeCondition(cluster(), 'two')]).toEqual(['True', 'True'])
+    }))
+  })
 }
 
 export function healing(cluster: () => TestCluster): void {
