@@ -81,7 +81,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   })
   const kubelet = new Kubelet({
     env, client, runtime, recorder, run, stateDir, nodeName: config.nodeName, nodeAddress: config.nodeAddress, nodeCPUs: cpus().length, nodeMemoryBytes: totalmem(),
-    dns: { clusterDNS: config.clusterDNS, clusterDomain: config.clusterDomain }, services: () => serviceMirror.values(), networkReady: () => network.ready, networkJoined: () => network.hairpin(),
+    dns: { clusterDNS: config.clusterDNS, clusterDomain: config.clusterDomain }, services: () => serviceMirror.values(), node: () => nodeMirror.get(config.nodeName), networkReady: () => network.ready, networkJoined: () => network.hairpin(),
     live: key => podMirror.get(key), listed: () => podMirror.listed,
   })
   const keeper = new NodeKeeper({ env, client, config, runtime, networkReady: () => network.ready })

@@ -4,6 +4,7 @@ import type { Env } from '../../base/env.ts'
 import type { ContainerRuntime, RuntimeContainer } from '../container-runtime/runtime.ts'
 import type { DnsSettings } from './pod-files.ts'
 import type { EnvironmentSources } from './environment.ts'
+import type { Rejection } from './admission.ts'
 import type { Images } from './images.ts'
 import type { Prober } from './prober.ts'
 import type { CrashBackoff } from './restart-policy.ts'
@@ -32,6 +33,8 @@ export interface KubeletContext {
   imageReferences(containers: readonly RuntimeContainer[]): Promise<ReadonlyMap<string, string>>
   /** Last status written, then the final delete. False where the API could not be asked: try again. */
   deleteFromApi(pod: Pod): Promise<boolean>
+  /** Why a pod that was never let in may not run here; asked once, and no answer lets it in. */
+  admit(pod: Pod): Rejection | undefined
   /** Volumes, back-offs, tokens. */
   forgetPod(uid: string): Promise<void>
 }

@@ -4,7 +4,7 @@
  */
 import { readFile, stat, statfs } from 'node:fs/promises'
 import { pods } from '../../api/core/v1/pod.ts'
-import type { Pod, Service } from '../../api/generated/core-v1.ts'
+import type { Node, Pod, Service } from '../../api/generated/core-v1.ts'
 import { isConflict, isNotFound } from '../../api/status-error.ts'
 import type { Env } from '../../base/env.ts'
 import type { Client } from '../../client/client.ts'
@@ -12,6 +12,7 @@ import type { Recorder } from '../../client/event-recorder.ts'
 import type { RunCommand } from '../commands.ts'
 import type { ContainerRuntime, RuntimeContainer } from '../container-runtime/runtime.ts'
 import { containerLabels } from '../container-runtime/runtime.ts'
+import { admissionFault } from './admission.ts'
 import type { EnvironmentSources } from './environment.ts'
 import { Images } from './images.ts'
 import type { KubeletContext } from './kubelet-context.ts'
@@ -45,6 +46,8 @@ export interface KubeletOptions {
   readonly nodeMemoryBytes: number
   readonly dns: DnsSettings
   readonly services: () => Iterable<Service>
+  /** This node as the API last gave it. */
+  readonly node: () => Node | undefined
   readonly networkReady: () => boolean
   readonly networkJoined: () => Promise<void>
   /** The pod as the API last gave it. */
@@ -161,6 +164,10 @@ export class Kubelet {
       }),
       terminationMessages: (pod, containers) => this.#terminationMessages(pod, containers),
       imageReferences: containers => this.#imageReferences(containers),
+      admit: pod => {
+        const node = options.node()
+        return node && admissionFault(pod, node, [...this.#workers.values()].flatMap(worker => worker.admitted ? [{ ...worker.pod, status: worker.status ?? worker.pod.status ?? {} }] : []))
+      },
       deleteFromApi: pod => this.#deleteFromApi(pod),
       forgetPod: async uid => {
         crashBackoff.forget(`${uid}/`)

@@ -42,17 +42,19 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
   const main = (spec?.containers ?? []).map(container => containerStatus(pod, container, facts, false))
   const ephemeral = (spec?.ephemeralContainers ?? []).map(container => containerStatus(pod, container as Container, facts, false))
   const phase = facts.failure ? 'Failed' : phaseOf(pod, [...init, ...main], facts.terminating)
+  const neverStarted = facts.failure !== undefined && facts.containers.length === 0 && pod.status?.containerStatuses === undefined
   const status: PodStatus = {
     phase,
     conditions: conditionsOf(pod, phase, init, main, facts),
     hostIP: facts.hostIP,
     hostIPs: [{ ip: facts.hostIP }],
     startTime: facts.startTime,
-    containerStatuses: main,
+    // A pod that was turned away had no containers: what it says is its reason.
+    ...(neverStarted ? {} : { containerStatuses: main }),
     qosClass: podQosClass(pod),
     ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     ...(facts.podIP === '' ? {} : { podIP: facts.podIP, podIPs: [{ ip: facts.podIP }] }),
-    ...(init.length > 0 ? { initContainerStatuses: init } : {}),
+    ...(init.length > 0 && !neverStarted ? { initContainerStatuses: init } : {}),
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
     ...(facts.failure ? { reason: facts.failure.reason, message: facts.failure.message } : {}),
   }

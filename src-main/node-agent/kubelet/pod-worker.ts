@@ -39,6 +39,7 @@ export class PodWorker {
   #cancelTimer: () => void = () => {}
   #startTime: string
   #removedFromApi = false
+  #admitted = false
   #status: PodStatus | undefined
 
   constructor(context: KubeletContext, pod: Pod, onGone: (uid: string) => void) {
@@ -53,6 +54,9 @@ export class PodWorker {
   get pod(): Pod { return this.#pod }
   /** The status that this node holds to be true; undefined before the first turn. */
   get status(): PodStatus | undefined { return this.#status }
+
+  /** True once it was let in: it takes of the node what it asks for. */
+  get admitted(): boolean { return this.#admitted }
 
   /** A newer declaration. */
   update(pod: Pod): void {
@@ -120,6 +124,7 @@ export class PodWorker {
     if (deadlineMs <= 0) this.#failure ??= { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' }
     const deleted = !this.#wanted || pod.metadata.deletionTimestamp !== undefined
     const finished = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+    if (!deleted && !finished && !this.#failure) this.#admit(pod, containers)
     if (deleted || this.#failure || finished) return this.#terminate(pod, containers, deleted)
     let delayMs = resyncMs
     try {
@@ -128,6 +133,16 @@ export class PodWorker {
       await this.#report(await this.#context.runtime.list(this.#uid), false)
     }
     return Math.max(20, Math.min(delayMs, deadlineMs, resyncMs))
+  }
+
+  /** Whoever has a start time or containers was let in before, by an earlier run of the agent. */
+  #admit(pod: Pod, containers: readonly RuntimeContainer[]): void {
+    if (this.#admitted) return
+    const rejection = pod.status?.startTime === undefined && containers.length === 0 ? this.#context.admit(pod) : undefined
+    this.#admitted = rejection === undefined
+    if (!rejection) return
+    this.#context.event(pod, 'Warning', rejection.reason, rejection.message)
+    this.#failure = { reason: rejection.reason, message: `Pod was rejected: ${rejection.message}` }
   }
 
   #deadlineMs(pod: Pod): number {

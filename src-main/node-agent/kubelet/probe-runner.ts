@@ -12,6 +12,7 @@ export type ProbeResult = { readonly kind: 'success' } | { readonly kind: 'failu
 
 /** As upstream: output of a probe is cut so that no event is flooded. */
 const maxOutputBytes = 10 * 1024
+const grpcRetryMs = 100
 
 export interface ProbeTarget { readonly containerID: string; readonly container: Container; readonly podIP: string }
 
@@ -20,7 +21,7 @@ export async function runProbe(runtime: ContainerRuntime, clock: Clock, probe: P
   if (probe.exec) return execProbe(runtime, clock, probe.exec, target.containerID, timeoutMs)
   if (probe.httpGet) return httpProbe(probe.httpGet, target, timeoutMs)
   if (probe.tcpSocket) return tcpProbe(probe.tcpSocket, target, timeoutMs)
-  if (probe.grpc) return grpcProbe(probe.grpc, target, timeoutMs)
+  if (probe.grpc) return grpcProbe(clock, probe.grpc, target, timeoutMs)
   return { kind: 'error', message: 'missing probe handler' }
 }
 
@@ -103,33 +104,59 @@ function tcpProbe(action: TCPSocketAction, target: ProbeTarget, timeoutMs: numbe
   })
 }
 
-/** grpc.health.v1.Health/Check over cleartext HTTP/2; the two messages are small enough to be written by hand. */
-async function grpcProbe(action: GRPCAction, target: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
+/** grpc.health.v1.Health/Check over cleartext HTTP/2; the two messages are small enough to be written by hand. A server that does not listen yet is waited for. */
+async function grpcProbe(clock: Clock, action: GRPCAction, target: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
+  const address = `${target.podIP}:${action.port}`
+  const deadlineMs = clock.awakeMs() + timeoutMs
+  for (;;) {
+    const leftMs = deadlineMs - clock.awakeMs()
+    const result = leftMs > 0 ? await grpcCall(address, action.service ?? '', leftMs, timeoutMs) : undefined
+    if (result) return result
+    if (leftMs <= grpcRetryMs) return { kind: 'failure', message: `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s: context deadline exceeded` }
+    await clock.sleep(grpcRetryMs)
+  }
+}
+
+/** Undefined where no connection came about. */
+async function grpcCall(address: string, service: string, leftMs: number, timeoutMs: number): Promise<ProbeResult | undefined> {
   // Few pods have gRPC probes, and the module costs megabytes.
   const { connect: http2Connect } = await import('node:http2')
-  const name = Buffer.from(action.service ?? '')
+  const name = Buffer.from(service)
   assert(name.length < 128, 'gRPC service names fit one length byte')
   const message = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name])
   const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message])
   return new Promise(resolve => {
-    const session = http2Connect(`http://${target.podIP}:${action.port}`)
-    const finish = (result: ProbeResult): void => { session.destroy(); resolve(result) }
-    session.setTimeout(timeoutMs, () => { finish({ kind: 'failure', message: `timeout: failed to connect service "${target.podIP}:${action.port}" within ${timeoutMs / 1000}s: context deadline exceeded` }) })
-    session.on('error', fault => { finish({ kind: 'failure', message: `error: failed to connect service "${target.podIP}:${action.port}": ${fault.message}` }) })
+    const session = http2Connect(`http://${address}`)
+    let connected = false
+    const finish = (result: ProbeResult | undefined): void => { session.destroy(); resolve(result) }
+    const fail = (text: string): void => { finish(connected ? { kind: 'failure', message: text } : undefined) }
+    session.on('connect', () => { connected = true })
+    session.setTimeout(leftMs, () => { fail(`timeout: health rpc did not complete within ${timeoutMs / 1000}s`) })
+    session.on('error', fault => { fail(`error: health rpc probe failed: ${fault.message}`) })
     const call = session.request({ ':method': 'POST', ':path': '/grpc.health.v1.Health/Check', 'content-type': 'application/grpc', te: 'trailers' })
     let body = Buffer.alloc(0)
     let status = ''
-    call.on('response', headers => { status = String(headers['grpc-status'] ?? '') })
-    call.on('trailers', headers => { status = String(headers['grpc-status'] ?? status) })
+    let text = ''
+    const note = (headers: Record<string, unknown>): void => { status = String(headers['grpc-status'] ?? status); text = String(headers['grpc-message'] ?? text) }
+    call.on('response', note)
+    call.on('trailers', note)
     call.on('data', chunk => { if (body.length < 1024) body = Buffer.concat([body, chunk as Buffer]) })
-    call.on('error', fault => { finish({ kind: 'failure', message: `rpc error: ${String(fault)}` }) })
-    call.on('end', () => {
-      const serving = body.length >= 7 && body[5] === 0x08 ? body[6] : 0
-      if (status === '0' || status === '') finish(serving === 1 ? { kind: 'success' } : { kind: 'failure', message: `service unhealthy (responded with "${serving === 2 ? 'NOT_SERVING' : 'UNKNOWN'}")` })
-      else finish({ kind: 'failure', message: status === '12' ? 'error: this server does not implement the grpc health protocol (grpc.health.v1.Health)' : `error: health rpc failed with status ${status}` })
-    })
+    call.on('error', fault => { fail(`error: health rpc probe failed: ${String(fault)}`) })
+    call.on('end', () => { finish(grpcResult(status, text, body)) })
     call.end(frame)
   })
+}
+
+/** A status code's name as Go's client prints it; codes that a health check may well give. */
+const grpcCodes: Readonly<Record<string, string>> = { 1: 'Canceled', 2: 'Unknown', 3: 'InvalidArgument', 5: 'NotFound', 7: 'PermissionDenied', 8: 'ResourceExhausted', 13: 'Internal', 14: 'Unavailable', 16: 'Unauthenticated' }
+
+function grpcResult(status: string, text: string, body: Buffer): ProbeResult {
+  const serving = body.length >= 7 && body[5] === 0x08 ? body[6] : 0
+  if (status === '0' || status === '') return serving === 1 ? { kind: 'success' } : { kind: 'failure', message: `service unhealthy (responded with "${serving === 2 ? 'NOT_SERVING' : 'UNKNOWN'}")` }
+  let message = text
+  try { message = decodeURIComponent(text) } catch { /* not encoded */ }
+  if (status === '12') return { kind: 'failure', message: `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${message}` }
+  return { kind: 'failure', message: `error: health rpc probe failed: rpc error: code = ${grpcCodes[status] ?? `Code(${status})`} desc = ${message}` }
 }
 
 function socketFault(fault: Error, host: string, port: number): string {

@@ -158,8 +158,8 @@ async function ensureHostPath(source: HostPathVolumeSource): Promise<string> {
   if (type === 'DirectoryOrCreate' && !present) await mkdir(path, { recursive: true, mode: 0o755 })
   else if (type === 'FileOrCreate' && !present) await writeFile(path, '', { mode: 0o644, flag: 'a' })
   else if (type === '' && !present) await mkdir(path, { recursive: true, mode: 0o755 })
-  const now = present ?? (await stat(path))
-  const fits = type === '' || (type.startsWith('Directory') && now.isDirectory()) || (type.startsWith('File') && now.isFile())
+  const now = present ?? (await stat(path).catch(() => undefined))
+  const fits = now === undefined ? false : type === '' || (type.startsWith('Directory') && now.isDirectory()) || (type.startsWith('File') && now.isFile())
     || (type === 'Socket' && now.isSocket()) || (type === 'CharDevice' && now.isCharacterDevice()) || (type === 'BlockDevice' && now.isBlockDevice())
   if (!fits) throw new Error(`hostPath type check failed: ${path} is not a ${describe(type)}`)
   return path

@@ -1,7 +1,7 @@
 /** nodeSelector and node affinity: required terms filter, preferred ones score. */
 import { nodes } from '../../../api/core/v1/node.ts'
 import { definePlugin, scaleToHundred } from '../../framework.ts'
-import { nodeTermMatches, podAllowsNode } from '../../../controller-runtime/node-selector.ts'
+import { nodeTermMatches, podAllowsNode } from '../../../api/core/v1/node-selector.ts'
 
 export const nodeAffinity = definePlugin({
   name: 'NodeAffinity',

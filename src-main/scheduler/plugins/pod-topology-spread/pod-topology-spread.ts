@@ -8,7 +8,7 @@ import { labelSelectorMatches } from '../../../api/selectors.ts'
 import { definePlugin } from '../../framework.ts'
 import type { NodeInfo, Snapshot } from '../../framework.ts'
 import { withMatchLabelKeys } from '../../match-label-keys.ts'
-import { podAllowsNode } from '../../../controller-runtime/node-selector.ts'
+import { podAllowsNode } from '../../../api/core/v1/node-selector.ts'
 
 const reason = "node(s) didn't match pod topology spread constraints"
 
