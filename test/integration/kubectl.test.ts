@@ -71,6 +71,13 @@ describe('kubectl', () => {
     expect(await kubectl('apply --server-side --field-manager=second --force-conflicts -f -', map('b'))).toContain('serverside-applied')
   })
 
+  test('applies and replaces lists, and refuses unknown fields in them', async () => {
+    const list = (field: string): string => JSON.stringify({ apiVersion: 'v1', kind: 'List', items: ['a', 'b'].map(name => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, [field]: { k: 'v' } })) })
+    expect(await kubectl('apply -f -', list('data'))).toBe('configmap/a created\nconfigmap/b created\n')
+    expect(await kubectl('replace -f -', await kubectl('get configmap a b -o yaml'))).toBe('configmap/a replaced\nconfigmap/b replaced\n')
+    expect((await failing('apply -f -', list('dada'))).stderr).toContain('ValidationError(ConfigMap): unknown field "dada" in io.k8s.api.core.v1.ConfigMap')
+  })
+
   test('scales and waits for what controllers do', async () => {
     await kubectl('-n shop scale deployment web --replicas=2')
     await kubectl('-n shop wait deployment/web --for=jsonpath={.status.replicas}=2 --timeout=20s')
