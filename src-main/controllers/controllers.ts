@@ -5,10 +5,12 @@ import { bootstrapTokenCleaner } from './bootstrap-token-cleaner/bootstrap-token
 import { certificateApprover, certificateSigner } from './certificates/certificates.ts'
 import type { CertificateTools } from './certificates/certificates.ts'
 import { clusterRoleAggregationController } from './clusterrole-aggregation/clusterrole-aggregation.ts'
+import { cronJobController } from './cronjob/cronjob.ts'
 import { daemonSetController } from './daemonset/daemonset.ts'
 import { deploymentController } from './deployment/deployment.ts'
 import { disruptionController } from './disruption/disruption.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
+import { endpointSliceMirroringController } from './endpointslice-mirroring/endpointslice-mirroring.ts'
 import { endpointSliceController } from './endpointslice/endpointslice.ts'
 import { garbageCollector } from './garbage-collector/garbage-collector.ts'
 import { jobController } from './job/job.ts'
@@ -18,7 +20,8 @@ import type { NodeIpamOptions } from './node-ipam/node-ipam.ts'
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts'
 import type { NodeLifecycleOptions } from './node-lifecycle/node-lifecycle.ts'
 import { podGarbageCollector } from './pod-gc/pod-gc.ts'
-import { replicaSetController } from './replicaset/replicaset.ts'
+import { replicaSetController, replicationController } from './replicaset/replicaset.ts'
+import { resourceQuotaController } from './resourcequota/resourcequota.ts'
 import { rootCaCertPublisher } from './root-ca-cert-publisher/root-ca-cert-publisher.ts'
 import { serviceAccountController } from './serviceaccount/serviceaccount.ts'
 import { statefulSetController } from './statefulset/statefulset.ts'
@@ -40,9 +43,11 @@ export interface ControllersOptions {
 export function allControllers(options: ControllersOptions): AnyController[] {
   return [
     replicaSetController,
+    replicationController,
     deploymentController,
     endpointsController,
     endpointSliceController,
+    endpointSliceMirroringController,
     namespaceController(options.resources),
     garbageCollector(options.resources),
     serviceAccountController,
@@ -58,5 +63,7 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     daemonSetController,
     jobController,
     statefulSetController,
+    cronJobController,
+    resourceQuotaController,
   ]
 }

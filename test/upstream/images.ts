@@ -25,6 +25,7 @@ const recipes: readonly ImageRecipe[] = [
   { matches: /^pause:/, base: 'busybox', lines: ['ENTRYPOINT ["/pause"]'] },
   { matches: /^nonroot:/, base: 'busybox', lines: [path, 'USER 1234', 'ENTRYPOINT ["/bin/id","-u"]'] },
   { matches: /^nonewprivs:/, base: 'debian', lines: [path, 'COPY nnp /nnp', 'USER 1000', 'ENTRYPOINT ["/nnp"]'] },
+  { matches: /^glibc-dns-testing:/, base: 'debian', lines: [path] },
   { matches: /^(nginx|kitten|nautilus|perl):/, base: 'debian', lines: [path, 'CMD ["/agnhost","netexec","--http-port=80"]', 'EXPOSE 80'] },
 ]
 

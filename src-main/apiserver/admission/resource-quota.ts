@@ -7,20 +7,14 @@
  */
 import { addQuantity, compareQuantity, formatQuantity, parseQuantity, subQuantity, zeroQuantity, type Quantity } from '../../api/quantity.ts'
 import { forbidden } from '../../api/status-error.ts'
-import type { PersistentVolumeClaim, Pod, PodSpec, ResourceQuota, Service } from '../../api/generated/core-v1.ts'
+import { addUsage as add, quotaScopesMatch as scopesMatch, usageOf, type Usage } from '../../api/core/v1/quota-usage.ts'
+import type { Pod, ResourceQuota } from '../../api/generated/core-v1.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../contracts.ts'
 import { places, type LiveCopies } from '../live-copy.ts'
 
-type Usage = Map<string, Quantity>
-
-const one = parseQuantity('1')
 const counted = { pods: places.pods, services: places.services, persistentvolumeclaims: places.persistentVolumeClaims, secrets: places.secrets, serviceaccounts: places.serviceAccounts, resourcequotas: places.resourceQuotas } as const
 type Counted = keyof typeof counted
-
-function add(usage: Usage, key: string, amount: Quantity): void {
-  usage.set(key, addQuantity(usage.get(key) ?? zeroQuantity, amount))
-}
 
 export function resourceQuotaAdmission(copies: LiveCopies): AdmissionPlugin {
   const quotas = copies.of<ResourceQuota>(places.resourceQuotas)
@@ -65,47 +59,6 @@ export function resourceQuotaAdmission(copies: LiveCopies): AdmissionPlugin {
   }
 }
 
-function usageOf(plural: Counted, object: KubernetesObject): Usage {
-  const usage: Usage = new Map()
-  if (plural === 'pods') {
-    const pod = object as Pod & { spec: PodSpec }
-    if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return usage
-    add(usage, 'pods', one)
-    for (const [key, amount] of podAmounts(pod.spec, 'requests')) { add(usage, `requests.${key}`, amount); if (['cpu', 'memory', 'ephemeral-storage'].includes(key)) add(usage, key, amount) }
-    for (const [key, amount] of podAmounts(pod.spec, 'limits')) add(usage, `limits.${key}`, amount)
-  }
-  if (plural === 'persistentvolumeclaims') {
-    const claim = object as PersistentVolumeClaim
-    const storage = parseQuantity(claim.spec?.resources?.requests?.['storage'] ?? '0')
-    add(usage, 'persistentvolumeclaims', one)
-    add(usage, 'requests.storage', storage)
-    const storageClass = claim.spec?.storageClassName
-    if (storageClass) { add(usage, `${storageClass}.storageclass.storage.k8s.io/persistentvolumeclaims`, one); add(usage, `${storageClass}.storageclass.storage.k8s.io/requests.storage`, storage) }
-  }
-  if (plural === 'services') {
-    const type = (object as Service).spec?.type
-    add(usage, 'services', one)
-    if (type === 'NodePort' || type === 'LoadBalancer') add(usage, 'services.nodeports', parseQuantity(String((object as Service).spec?.ports?.length ?? 0)))
-    if (type === 'LoadBalancer') add(usage, 'services.loadbalancers', one)
-  }
-  if (plural === 'secrets' || plural === 'resourcequotas') add(usage, plural, one)
-  add(usage, `count/${plural}`, one)
-  return usage
-}
-
-/** Sum of containers, or the largest init container. */
-function podAmounts(spec: PodSpec, field: 'requests' | 'limits'): Usage {
-  const total: Usage = new Map()
-  for (const container of spec.containers) for (const [key, text] of Object.entries(container.resources?.[field] ?? {})) add(total, key, parseQuantity(text))
-  for (const container of spec.initContainers ?? []) {
-    for (const [key, text] of Object.entries(container.resources?.[field] ?? {})) {
-      const amount = parseQuantity(text)
-      if (compareQuantity(amount, total.get(key) ?? zeroQuantity) > 0) total.set(key, amount)
-    }
-  }
-  return total
-}
-
 function isPodAmount(plural: Counted, key: string): boolean {
   return plural === 'pods' && (['cpu', 'memory', 'ephemeral-storage'].includes(key) || key.startsWith('requests.') || key.startsWith('limits.')) && key !== 'requests.storage'
 }
@@ -124,30 +77,4 @@ function specifies(pod: Pod, key: string): boolean {
 
 function describeMissing(pod: Pod, missing: readonly string[]): string {
   return missing.map(key => `${key} for: ${lacking(pod, key).join(',')}`).join('; ')
-}
-
-function scopesMatch(quota: ResourceQuota, plural: Counted, object: KubernetesObject | undefined): boolean {
-  const scopes = [...(quota.spec?.scopes ?? []).map(scope => ({ scopeName: scope, operator: 'Exists', values: [] as string[] })), ...(quota.spec?.scopeSelector?.matchExpressions ?? [])]
-  if (scopes.length === 0) return true
-  if (plural !== 'pods' || !object) return false
-  const pod = object as Pod & { spec: PodSpec }
-  return scopes.every(scope => podInScope(pod, scope.scopeName, scope.operator, scope.values ?? []))
-}
-
-function podInScope(pod: Pod & { spec: PodSpec }, scope: string, operator: string, values: readonly string[]): boolean {
-  const terminating = pod.spec.activeDeadlineSeconds !== undefined
-  const bestEffort = podAmounts(pod.spec, 'requests').size === 0 && podAmounts(pod.spec, 'limits').size === 0
-  switch (scope) {
-    case 'Terminating': return terminating
-    case 'NotTerminating': return !terminating
-    case 'BestEffort': return bestEffort
-    case 'NotBestEffort': return !bestEffort
-    case 'PriorityClass': {
-      const name = pod.spec.priorityClassName ?? ''
-      if (operator === 'In') return values.includes(name)
-      if (operator === 'NotIn') return !values.includes(name)
-      return operator === 'Exists' ? name !== '' : name === ''
-    }
-    default: return false
-  }
 }

@@ -12,11 +12,15 @@ import type { SubresourceContext, SubresourceHandler } from '../contracts.ts'
 import { places, type LiveCopies } from '../live-copy.ts'
 import { askAgent, type AgentAccess } from './agent-connection.ts'
 import { forwardAnswer, forwardedHeaders, joinUpgrade, refuseUpgrade } from './forward.ts'
+import { withOwnLinks } from './proxied-links.ts'
 
 export interface NodeSubresourceOptions extends AgentAccess { readonly env: Env; readonly copies: LiveCopies }
 
 /** Where a request goes: path and query on the agent of a node. */
 interface Target { readonly node: string; readonly path: string }
+
+/** The proxies of pods, services and nodes show pages: their own links lead through the proxy again. */
+interface ProxyTarget extends Target { readonly rest: string }
 
 /** By `plural/subresource`. */
 export function nodeSubresources(options: NodeSubresourceOptions): ReadonlyMap<string, SubresourceHandler> {
@@ -50,10 +54,11 @@ export function nodeSubresources(options: NodeSubresourceOptions): ReadonlyMap<s
     const query = context.info.query.toString()
     return { node, path: `/portForward/${context.info.namespace}/${context.info.name}${query === '' ? '' : `?${query}`}` }
   }
-  const nodeTarget = (context: SubresourceContext): Target => {
+  const nodeTarget = (context: SubresourceContext): ProxyTarget => {
     const [name] = splitName(context.info.name)
     if (!nodes.get('', name)) throw notFound('', 'nodes', name)
-    return { node: name, path: restOfPath(context) }
+    const rest = restOfPath(context)
+    return { node: name, path: rest, rest }
   }
 
   const streaming = (target: (context: SubresourceContext) => Target | 'not-started'): SubresourceHandler => ({
@@ -64,20 +69,32 @@ export function nodeSubresources(options: NodeSubresourceOptions): ReadonlyMap<s
     },
     upgrade: (context, socket, head) => passUpgrade(options, context, () => { const where = target(context); if (where === 'not-started') throw badRequest('the pod has no node yet'); return where }, socket, head),
   })
+  const proxy = (target: (context: SubresourceContext) => ProxyTarget): SubresourceHandler => ({
+    async handle(context) {
+      const where = target(context)
+      const [path = '', query] = context.request.url.split('?', 2)
+      const { method } = context.request
+      // A page's relative links need the slash.
+      if (path.endsWith('/proxy') && (method === 'GET' || method === 'HEAD')) return { status: 301, headers: { location: `${path}/${query === undefined ? '' : `?${query}`}` }, body: { kind: 'bytes', chunks: [] } }
+      const rest = where.rest.split('?', 1)[0] ?? ''
+      return withOwnLinks(await pass(options, context, where), path.endsWith(rest) ? path.slice(0, path.length - rest.length) : path)
+    },
+    upgrade: (context, socket, head) => passUpgrade(options, context, () => target(context), socket, head),
+  })
   const upgradeOnly = (target: (context: SubresourceContext) => Target | 'not-started'): SubresourceHandler => ({
     handle: context => { target(context); return Promise.reject(badRequest('Upgrade request required')) },
     upgrade: streaming(target).upgrade,
   })
   // Pods and services are reached through the agent of the node where the pod runs: only it is in the pods' network.
-  const podProxy = (context: SubresourceContext): Target => {
-    const [name, port] = splitName(context.info.name)
+  const podProxy = (context: SubresourceContext): ProxyTarget => {
+    const [name, port, scheme] = splitName(context.info.name)
     const pod = pods.get(context.info.namespace, name)
     if (!pod) throw notFound('', 'pods', name)
     if (!pod.spec?.nodeName || !pod.status?.podIP) throw badRequest('address not allowed')
-    return proxyTarget(pod, port === '' ? (pod.spec.containers.flatMap(one => one.ports ?? [])[0]?.containerPort ?? 80) : podPort(pod, port), context)
+    return proxyTarget(pod, port === '' ? (pod.spec.containers.flatMap(one => one.ports ?? [])[0]?.containerPort ?? 80) : podPort(pod, port), scheme, context)
   }
-  const serviceProxy = (context: SubresourceContext): Target => {
-    const [name, port] = splitName(context.info.name)
+  const serviceProxy = (context: SubresourceContext): ProxyTarget => {
+    const [name, port, scheme] = splitName(context.info.name)
     const service = services.get(context.info.namespace, name)
     if (!service) throw notFound('', 'services', name)
     const ports = service.spec?.ports ?? []
@@ -86,16 +103,16 @@ export function nodeSubresources(options: NodeSubresourceOptions): ReadonlyMap<s
     if (!found || selector.length === 0) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(context.info.name)}`)
     const ready = pods.list(context.info.namespace).find(pod => pod.status?.podIP && pod.status.conditions?.some(one => one.type === 'Ready' && one.status === 'True') && selector.every(([key, value]) => pod.metadata.labels?.[key] === value))
     if (!ready) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(context.info.name)}`)
-    return proxyTarget(ready, podPort(ready, String(found.targetPort ?? found.port)), context)
+    return proxyTarget(ready, podPort(ready, String(found.targetPort ?? found.port)), scheme, context)
   }
   return new Map<string, SubresourceHandler>([
     ['pods/log', streaming(context => podTarget(context, 'containerLogs'))],
     ['pods/exec', upgradeOnly(context => podTarget(context, 'exec'))],
     ['pods/attach', upgradeOnly(context => podTarget(context, 'attach'))],
     ['pods/portforward', upgradeOnly(forwardTarget)],
-    ['pods/proxy', streaming(podProxy)],
-    ['services/proxy', streaming(serviceProxy)],
-    ['nodes/proxy', streaming(nodeTarget)],
+    ['pods/proxy', proxy(podProxy)],
+    ['services/proxy', proxy(serviceProxy)],
+    ['nodes/proxy', proxy(nodeTarget)],
   ])
 }
 
@@ -167,12 +184,12 @@ function checkLogOptions(query: URLSearchParams, name: string): void {
 
 /* ---- proxies ---- */
 
-/** `[scheme:]name[:port]` of proxy paths; the scheme is left to the port. */
-function splitName(text: string): [name: string, port: string] {
+/** `[scheme:]name[:port]` of proxy paths. */
+function splitName(text: string): [name: string, port: string, scheme: 'http' | 'https'] {
   const parts = text.split(':')
-  if (parts.length === 1) return [parts[0] ?? '', '']
-  if (parts.length === 2) return [parts[0] ?? '', parts[1] ?? '']
-  if (parts.length === 3 && (parts[0] === 'http' || parts[0] === 'https' || parts[0] === '')) return [parts[1] ?? '', parts[2] ?? '']
+  if (parts.length === 1) return [parts[0] ?? '', '', 'http']
+  if (parts.length === 2) return [parts[0] ?? '', parts[1] ?? '', 'http']
+  if (parts.length === 3 && (parts[0] === 'http' || parts[0] === 'https' || parts[0] === '')) return [parts[1] ?? '', parts[2] ?? '', parts[0] === 'https' ? 'https' : 'http']
   throw badRequest(`invalid proxy request ${JSON.stringify(text)}`)
 }
 
@@ -195,7 +212,9 @@ function restOfPath(context: SubresourceContext): string {
   return `${resolved}${query === undefined ? '' : `?${query}`}`
 }
 
-/** The agent's way into its pods' network: /podProxy/<namespace>/<pod>/<port>/<path>. */
-function proxyTarget(pod: Pod, port: number, context: SubresourceContext): Target {
-  return { node: pod.spec?.nodeName ?? '', path: `/podProxy/${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}/${port}${restOfPath(context)}` }
+/** The agent's way into its pods' network: /podProxy/<namespace>/<pod>/<[https:]port>/<path>. */
+function proxyTarget(pod: Pod, port: number, scheme: 'http' | 'https', context: SubresourceContext): ProxyTarget {
+  const rest = restOfPath(context)
+  const where = `${scheme === 'https' ? 'https:' : ''}${port}`
+  return { node: pod.spec?.nodeName ?? '', path: `/podProxy/${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}/${where}${rest}`, rest }
 }

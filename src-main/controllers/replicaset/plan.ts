@@ -1,6 +1,7 @@
-/** What a replica set must do next and what its status says. Pure. */
-import type { ReplicaSet, ReplicaSetCondition, ReplicaSetStatus } from '../../api/generated/apps-v1.ts'
-import type { Pod } from '../../api/generated/core-v1.ts'
+/** What a replica set (or replication controller) must do next and what its status says. Pure. */
+import type { ReplicaSetCondition, ReplicaSetStatus } from '../../api/generated/apps-v1.ts'
+import type { Pod, PodTemplateSpec } from '../../api/generated/core-v1.ts'
+import type { KubernetesObject } from '../../api/meta.ts'
 import { formatTime } from '../../api/time.ts'
 import { podsToDelete } from '../../controller-runtime/deletion-order.ts'
 import { isPodActive, isPodAvailable, isPodReady, isPodTerminal } from '../../api/core/v1/pod-questions.ts'
@@ -19,12 +20,18 @@ export function planReplicas(replicas: number, pods: readonly Pod[], related: re
   return { create: 0, remove: podsToDelete(active, related, Math.min(-missing, burstReplicas), nowMs) }
 }
 
+/** What replica sets and replication controllers have in common. */
+export interface ReplicaOwner extends KubernetesObject {
+  spec?: { replicas?: number; minReadySeconds?: number; template?: PodTemplateSpec }
+  status?: { conditions?: ReplicaSetCondition[] }
+}
+
 export interface ReplicaFailure { readonly reason: 'FailedCreate' | 'FailedDelete'; readonly message: string }
 
-export function replicaSetStatus(rs: ReplicaSet, pods: readonly Pod[], failure: ReplicaFailure | undefined, nowMs: number): ReplicaSetStatus {
+export function replicaSetStatus(rs: ReplicaOwner, pods: readonly Pod[], failure: ReplicaFailure | undefined, nowMs: number): ReplicaSetStatus {
   const active = pods.filter(isPodActive)
-  const labels = Object.entries(rs.spec.template?.metadata?.labels ?? {})
-  const minReady = rs.spec.minReadySeconds ?? 0
+  const labels = Object.entries(rs.spec?.template?.metadata?.labels ?? {})
+  const minReady = rs.spec?.minReadySeconds ?? 0
   const ready = active.filter(isPodReady)
   const status: ReplicaSetStatus = {
     replicas: active.length,

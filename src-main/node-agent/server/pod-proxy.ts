@@ -1,30 +1,36 @@
-/** ANY /podProxy/{ns}/{pod}/{port}/{path}: HTTP to a pod of this node, which only this node can reach. */
+/** ANY /podProxy/{ns}/{pod}/{[https:]port}/{path}: HTTP to a pod of this node, which only this node can reach. */
 import { request as httpRequest } from 'node:http'
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import { HttpFault } from './request-scope.ts'
 import type { RequestScope } from './request-scope.ts'
 
 /** Between two bytes of an answer. */
 const idleMs = 300_000
 
-interface Target { readonly host: string; readonly port: number; readonly path: string }
+interface Target { readonly host: string; readonly port: number; readonly path: string; readonly secure: boolean }
 
 function targetOf(scope: RequestScope, url: URL): Target {
   const [, , namespace = '', pod = '', portText = '', ...rest] = url.pathname.split('/')
   const worker = scope.kubelet.worker(decodeURIComponent(namespace), decodeURIComponent(pod))
   const host = worker?.status?.podIP
   if (!worker || host === undefined) throw new HttpFault(503, `pod "${pod}" is not running on this node`)
-  const port = Number(portText)
+  const secure = portText.startsWith('https:')
+  const port = Number(secure ? portText.slice('https:'.length) : portText)
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new HttpFault(400, `invalid port: ${portText}`)
-  return { host, port, path: `/${rest.join('/')}${url.search}` }
+  return { host, port, path: `/${rest.join('/')}${url.search}`, secure }
 }
 
 export function podProxy(scope: RequestScope, url: URL, request: IncomingMessage, response: ServerResponse): void {
   const target = targetOf(scope, url)
   const headers: OutgoingHttpHeaders = { ...request.headers, connection: 'close' }
-  const outgoing = httpRequest({ host: target.host, port: target.port, path: target.path, method: request.method ?? 'GET', headers, agent: false }, answer => {
+  // As kubelets: nobody can vouch for a pod's certificate.
+  const options = { host: target.host, port: target.port, path: target.path, method: request.method ?? 'GET', headers, agent: false, rejectUnauthorized: false } as const
+  const outgoing = (target.secure ? httpsRequest : httpRequest)(options, answer => {
     response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
     answer.pipe(response)
     answer.on('error', () => { response.destroy() })
@@ -41,13 +47,14 @@ export function podProxy(scope: RequestScope, url: URL, request: IncomingMessage
 /** WebSockets and the like: the request is written anew and the two sockets are joined. */
 export function podProxyUpgrade(scope: RequestScope, url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const target = targetOf(scope, url)
-  const upstream = connect({ host: target.host, port: target.port }, () => {
+  const upstream: Socket = target.secure ? connectTls({ host: target.host, port: target.port, rejectUnauthorized: false }, begin) : connect({ host: target.host, port: target.port }, begin)
+  function begin(): void {
     const lines = [`${request.method ?? 'GET'} ${target.path} HTTP/1.1`]
     for (let i = 0; i < request.rawHeaders.length; i += 2) lines.push(`${request.rawHeaders[i] ?? ''}: ${request.rawHeaders[i + 1] ?? ''}`)
     upstream.write(`${lines.join('\r\n')}\r\n\r\n`)
     if (head.length > 0) upstream.write(head)
     socket.pipe(upstream).pipe(socket)
-  })
+  }
   const end = (): void => { upstream.destroy(); socket.destroy() }
   upstream.on('error', end).on('close', end)
   socket.on('error', end).on('close', end)
