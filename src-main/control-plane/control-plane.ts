@@ -48,6 +48,8 @@ export interface ControlPlaneOptions {
   readonly virtual?: ReadonlyMap<string, VirtualStorage>
   /** False starts the API alone (tests). Default true. */
   readonly runControllers?: boolean
+  /** Controllers begin when this is settled, so that their first lists do not delay what the program loads meanwhile. */
+  readonly controllersAfter?: Promise<unknown>
   readonly metrics?: () => readonly Metric[]
   readonly clusterCIDR?: string
   readonly serviceCIDR?: string
@@ -132,7 +134,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     const made = createWorkforce({ env, store, client, admin, keys, resources: () => server.resources(), clusterCIDR: ranges.clusterCIDR })
     workforce = made
     life.add(() => made.stop())
-    void made.start(waiting).then(() => controllersReady?.(), fault => { env.log.log('error', 'the controllers could not start', { fault }) })
+    const held = (options.controllersAfter ?? Promise.resolve()).catch(() => {}) // whoever made it hears of its failure
+    void held.then(() => made.start(waiting)).then(() => controllersReady?.(), fault => { env.log.log('error', 'the controllers could not start', { fault }) })
   }
 
   return {

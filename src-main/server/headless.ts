@@ -39,8 +39,9 @@ function port(text: string, name: string): number {
 async function main(): Promise<void> {
   const asked = readArguments()
   const env = nodeEnv({ level: asked.verbose ? 'debug' : 'info' })
+  const loaded = Promise.withResolvers<void>()
   const controlPlane = await createControlPlane({
-    env, dataDir: asked.dataDir, apiPort: asked.apiPort, ...(asked.host === undefined ? {} : { host: asked.host }), ...(asked.kubeconfig === undefined ? {} : { kubeconfigPath: asked.kubeconfig }),
+    env, controllersAfter: loaded.promise, dataDir: asked.dataDir, apiPort: asked.apiPort, ...(asked.host === undefined ? {} : { host: asked.host }), ...(asked.kubeconfig === undefined ? {} : { kubeconfigPath: asked.kubeconfig }),
   })
   await controlPlane.start()
   // Loaded once the API answers: its code (SSH, Docker, window) must not delay that.
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  loaded.resolve()
   process.stdout.write(`${JSON.stringify({ ready: true, ...(product.uiAddress === undefined ? {} : { ui: product.uiAddress }), api: controlPlane.address, kubeconfig: controlPlane.kubeconfigPath })}\n`)
 }
 

@@ -45,13 +45,16 @@ export function defaultServingNames(clusterDomain = 'cluster.local', kubernetesS
 export async function openClusterKeys(options: { directory: string; env: Env; names?: ServingNames }): Promise<ClusterKeys> {
   const { directory, env } = options
   const names = options.names ?? defaultServingNames()
+  // Made by a thread of its own, beside everything else: an RSA key takes as long as all the others together.
+  const serviceAccountKey = openServiceAccountKey(directory)
+  serviceAccountKey.catch(() => {}) // awaited below, unless the authority fails first
   const authority = await openAuthority(directory, env)
   const leaf = (file: string, request: Omit<LeafRequest, 'notBeforeMs' | 'notAfterMs'>): Promise<KeyPair> => openLeaf(directory, file, authority, request, env)
   const [serving, kubeletClient, admin, serviceAccount] = await Promise.all([
     leaf('apiserver', { commonName: 'kube-apiserver', usages: ['serverAuth'], ...names }),
     leaf('apiserver-kubelet-client', { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'], usages: ['clientAuth'] }),
     leaf('admin', { commonName: 'kubernetes-admin', organizations: ['system:masters'], usages: ['clientAuth'] }),
-    openServiceAccountKey(directory),
+    serviceAccountKey,
   ])
   return { authority, serving, kubeletClient, admin, serviceAccount }
 }

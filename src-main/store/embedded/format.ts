@@ -128,6 +128,11 @@ function differsByOneBit(bytes: Uint8Array, stored: number): boolean {
   return false
 }
 
+/** Revisions stay below 2^53; without a bigint on the way this is several times faster. */
+function readUInt64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32
+}
+
 /** Entries of a payload. Throws RangeError when its inner lengths do not fit, which a checked frame never has. */
 export function readRecords(frame: Frame): DiskRecord[] {
   const bytes = Buffer.from(frame.payload.buffer, frame.payload.byteOffset, frame.payload.length)
@@ -141,7 +146,7 @@ export function readRecords(frame: Frame): DiskRecord[] {
     if (valueStart + valueLength > bytes.length) throw new RangeError('an entry is longer than its frame')
     records.push({
       type: bytes.readUInt8(at) === 1 ? 'put' : 'delete',
-      revision: Number(bytes.readBigUInt64LE(at + 1)), createRevision: Number(bytes.readBigUInt64LE(at + 9)), key,
+      revision: readUInt64(bytes, at + 1), createRevision: readUInt64(bytes, at + 9), key,
       value: bytes.subarray(valueStart, valueStart + valueLength),
     })
     at = valueStart + valueLength

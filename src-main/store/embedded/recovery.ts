@@ -48,9 +48,25 @@ function corrupt(name: string, at: number, why: string): StoreError {
   return new StoreError('corrupt', `${name} is damaged at byte ${at}: ${why}. Nothing was changed; restore the directory from a copy.`)
 }
 
+/** Objects share pieces of memory of this size: one a piece would cost an allocation each, a view of the file would keep all of it. */
+const SLAB_BYTES = 64 * 1024
+let slab = Buffer.alloc(0)
+let slabUsed = 0
+
+function copyOf(value: Uint8Array): Uint8Array {
+  if (value.length > SLAB_BYTES / 4) return new Uint8Array(value)
+  if (slabUsed + value.length > slab.length) {
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+    slabUsed = 0
+  }
+  const copy = slab.subarray(slabUsed, slabUsed + value.length)
+  copy.set(value)
+  slabUsed += value.length
+  return copy
+}
+
 function entryOf(record: DiskRecord): DiskEntry {
-  // A copy: a view would keep the whole file in memory as long as this object lives.
-  return new DiskEntry(record.key, record.revision, record.createRevision, new Uint8Array(record.value))
+  return new DiskEntry(record.key, record.revision, record.createRevision, copyOf(record.value))
 }
 
 /** Checks the first frame of a file; undefined when there is none. */
