@@ -1,6 +1,6 @@
 /** YAML in the exact layout of sigs.k8s.io/yaml: sorted keys, lists at their parent's indent, lines folded after 80 columns. */
 import { compareBytes, isObject, stringifyJson } from './json.ts'
-import { resolvePlain } from './yaml.ts'
+import { resolvePlain } from './yaml-scalars.ts'
 
 const width = 80
 
