@@ -73,7 +73,11 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
       if (!link) throw new ProvisioningError('Unreachable', `There is no connection to node ${nodeName} now.`, { host: nodeName })
       return link.connection.dial(port)
     },
-    tryConnect: (input, signal) => tryConnect(context, input, signal),
+    tryConnect(input, signal) {
+      // A host was named: what will be sent is packed while the user reads fingerprints and checks.
+      void artifacts.runtime().then(() => artifacts.agent()).catch(() => undefined)
+      return tryConnect(context, input, signal)
+    },
     preflight: (input, signal) => preflight(context, input, signal),
     plan: (input, signal) => plan(context, input, signal),
     apply: input => applyMachines(client, input),

@@ -13,6 +13,7 @@ import { createProvisioning } from '../provisioning/provisioning.ts'
 import { dockerIsHere } from '../provisioning/practice/docker.ts'
 import { createPractice } from '../provisioning/practice/practice.ts'
 import { serveWeb } from './web.ts'
+import { keepWindowAddress, readWindowAddress } from './window-address.ts'
 
 export interface ProductOptions {
   readonly env: Env
@@ -69,7 +70,11 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   const files = options.windowFiles ?? join(projectDir, 'out', 'renderer')
   let uiAddress: string | undefined
   if (options.uiPort !== undefined && await exists(join(files, 'index.html'))) {
-    const web = await serveWeb({ env, handlers, files, port: options.uiPort })
+    const kept = await readWindowAddress(dataDir, env)
+    const serve = (port: number): ReturnType<typeof serveWeb> => serveWeb({ env, handlers, files, port, token: kept.token })
+    // The last port again where none is asked for; another program may have taken it since.
+    const web = options.uiPort === 0 && kept.port !== 0 ? await serve(kept.port).catch(() => serve(0)) : await serve(options.uiPort)
+    await keepWindowAddress(dataDir, { port: web.port, token: web.token })
     life.add(() => web.stop())
     uiAddress = web.url
   }

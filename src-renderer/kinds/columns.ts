@@ -20,7 +20,7 @@ export interface WindowColumn {
 }
 
 const widths: Readonly<Record<string, number>> = {
-  ready: 7, status: 20, restarts: 15, age: 8, ip: 14, node: 16, namespace: 14, type: 12, 'cluster-ip': 14, 'external-ip': 14, 'port(s)': 22, data: 7, roles: 12, version: 22, desired: 9, current: 9,
+  'Node/status': 27, 'Node/roles': 9, 'Node/version': 11, 'Pod/status': 18, ready: 7, status: 20, restarts: 12, age: 8, ip: 14, node: 20, namespace: 14, type: 12, 'cluster-ip': 14, 'external-ip': 14, 'port(s)': 22, data: 7, roles: 12, version: 22, desired: 9, current: 9,
   'up-to-date': 11, available: 10, object: 30, reason: 16, message: 60, 'last-seen': 10, count: 7, selector: 24, images: 30, containers: 18, 'internal-ip': 14, 'os-image': 26, 'kernel-version': 20, 'container-runtime': 20,
   address: 18, phase: 16, host: 16, role: 28, holder: 40, completions: 12, duration: 10, schedule: 16,
 }
@@ -32,7 +32,7 @@ export function columnsOf(resource: AnyResource): WindowColumn[] {
     const id = c.name.toLowerCase().replaceAll(' ', '-')
     const state = stateColumns.has(id) || (id === 'type' && resource.kind === 'Event')
     return {
-      id, title: c.name, optional: (c.priority ?? 0) > 0 && !alwaysShown.has(`${resource.kind}/${id}`), width: widths[id] ?? Math.max(10, c.name.length + 3),
+      id, title: c.name, optional: (c.priority ?? 0) > 0 && !alwaysShown.has(`${resource.kind}/${id}`), width: widths[`${resource.kind}/${id}`] ?? widths[id] ?? Math.max(10, c.name.length + 3),
       type: state ? 'state' : c.type === 'date' ? 'age' : c.type === 'integer' || c.type === 'number' ? 'number' : id === 'node' ? 'link-node' : 'text',
       value: (object, context) => cellValue(safely(() => c.value(object, context.now))),
     }
@@ -61,8 +61,8 @@ function extraColumns(resource: AnyResource): WindowColumn[] {
   }
   if (kindId(resource) === 'nodes') {
     return [
-      { id: 'cpu', title: 'CPU', type: 'node-cpu', width: 20, optional: false, value: (o, c) => ratio(c.nodeUsage(o.metadata.name ?? ''), n => (n.usage ?? n.requests).cpuMillicores / n.allocatable.cpuMillicores) },
-      { id: 'memory', title: 'Memory', type: 'node-memory', width: 20, optional: false, value: (o, c) => ratio(c.nodeUsage(o.metadata.name ?? ''), n => (n.usage ?? n.requests).memoryBytes / n.allocatable.memoryBytes) },
+      { id: 'cpu', title: 'CPU', type: 'node-cpu', width: 18, optional: false, value: (o, c) => ratio(c.nodeUsage(o.metadata.name ?? ''), n => (n.usage ?? n.requests).cpuMillicores / n.allocatable.cpuMillicores) },
+      { id: 'memory', title: 'Memory', type: 'node-memory', width: 18, optional: false, value: (o, c) => ratio(c.nodeUsage(o.metadata.name ?? ''), n => (n.usage ?? n.requests).memoryBytes / n.allocatable.memoryBytes) },
       { id: 'pods', title: 'Pods', type: 'node-pods', width: 12, optional: false, value: (o, c) => c.nodeUsage(o.metadata.name ?? '')?.pods },
       { id: 'taints', title: 'Taints', type: 'number', width: 8, optional: true, value: o => (o as { spec?: { taints?: unknown[] } }).spec?.taints?.length ?? 0 },
     ]

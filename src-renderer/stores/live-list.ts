@@ -26,6 +26,8 @@ export interface LiveList<T extends KubernetesObject = KubernetesObject> {
   /** While stale: since when, ms since 1970. */
   readonly staleSince: Readonly<ShallowRef<number | undefined>>
   get(key: string): T | undefined
+  /** The last state of an object that was deleted a moment ago. */
+  lastOf(key: string): T | undefined
 }
 
 interface Kept { list: LiveList; users: number; stop: () => void; linger: ReturnType<typeof setTimeout> | undefined }
@@ -34,6 +36,8 @@ const lingerMs = 60_000
 /** Big lists are rebuilt at most this often: sorting and filtering 10,000 rows costs tens of milliseconds. */
 const bigListMs = 250
 const bigListRows = 2000
+/** Of this many deleted objects the last state is kept. */
+const maxDeleted = 50
 
 /** Uses the live list of a resource until the current scope ends. */
 export function useLive<T extends KubernetesObject>(resource: ResourceDefinition<T>): LiveList<T> {
@@ -56,6 +60,7 @@ export function useLive<T extends KubernetesObject>(resource: ResourceDefinition
 
 function start(resource: AnyResource): { list: LiveList; stop: () => void } {
   const objects = new Map<string, KubernetesObject>()
+  const deleted = new Map<string, KubernetesObject>()
   const rows = shallowRef<readonly KubernetesObject[]>([])
   const state = shallowRef<LiveState>('loading')
   const error = shallowRef<unknown>()
@@ -68,19 +73,31 @@ function start(resource: AnyResource): { list: LiveList; stop: () => void } {
     else if (state.value === 'live') { state.value = 'stale'; staleSince.value = Date.now() }
   }
   const onFine = (): void => { error.value = undefined; staleSince.value = undefined; state.value = 'live' }
-  const informer = createInformer(createClient(observed(bridgeTransport(useBridge()), onFine, onFault)).resource<KubernetesObject>(resource), windowEnv)
+  // The first pages of a long list are shown as they come; what is gone by the end of the list goes then.
+  const onPage = (items: readonly KubernetesObject[]): void => {
+    if (informer.hasSynced) return
+    const apiVersion = resource.group ? `${resource.group}/${resource.version}` : resource.version
+    for (const item of items) objects.set(keyOf(item), item.kind ? item : { ...item, apiVersion, kind: resource.kind })
+    publish()
+  }
+  const informer = createInformer(createClient(observed(bridgeTransport(useBridge()), onFine, onFault, onPage)).resource<KubernetesObject>(resource), windowEnv)
   const set = (object: KubernetesObject): void => { objects.set(keyOf(object), object); publish() }
-  informer.addHandlers({ onAdd: set, onUpdate: set, onDelete: object => { objects.delete(keyOf(object)); publish() } })
-  void informer.synced.then(() => { rows.value = [...objects.values()]; onFine() })
-  return { list: { resource, rows, state, error, staleSince, get: key => objects.get(key) }, stop: () => { informer.stop() } }
+  informer.addHandlers({ onAdd: set, onUpdate: set, onDelete: object => { objects.delete(keyOf(object)); deleted.set(keyOf(object), object); while (deleted.size > maxDeleted) { const [oldest = ''] = deleted.keys(); deleted.delete(oldest) } publish() } })
+  void informer.synced.then(() => {
+    for (const key of [...objects.keys()]) if (!informer.get(key)) objects.delete(key)
+    rows.value = [...objects.values()]
+    onFine()
+  })
+  return { list: { resource, rows, state, error, staleSince, get: key => objects.get(key), lastOf: key => deleted.get(key) }, stop: () => { informer.stop() } }
 }
 
 /** Tells whether the list's watch is fresh: fine when it begins, at fault when a request fails or a watch breaks off. */
-function observed(transport: Transport, onFine: () => void, onFault: (fault: unknown) => void): Transport {
+function observed(transport: Transport, onFine: () => void, onFault: (fault: unknown) => void, onPage: (items: readonly KubernetesObject[]) => void): Transport {
   return async request => {
     try {
       const response = await transport(request)
       if (response.status >= 400 && response.status !== 410) onFault(new Error(`The server answered ${response.status} to ${request.url.split('?')[0] ?? ''}`))
+      if (response.body.kind === 'object' && response.status === 200) onPage((response.body.object as { items?: KubernetesObject[] }).items ?? [])
       if (response.body.kind !== 'events') return response
       onFine()
       return { ...response, body: { kind: 'events', events: watched(response.body.events, onFault) } }

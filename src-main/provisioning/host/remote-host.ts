@@ -129,7 +129,13 @@ async function send(process: RemoteProcess, options: RunOptions, alive: () => vo
   const { input } = options
   let sent = 0
   const write = async (chunk: Uint8Array): Promise<void> => {
-    if (!process.stdin.write(chunk)) await new Promise<void>(resolve => { process.stdin.once('drain', resolve); process.stdin.once('close', resolve) })
+    if (!process.stdin.write(chunk)) {
+      await new Promise<void>(resolve => {
+        const done = (): void => { process.stdin.off('drain', done); process.stdin.off('close', done); resolve() }
+        process.stdin.on('drain', done)
+        process.stdin.on('close', done)
+      })
+    }
     sent += chunk.length
     alive()
     options.onSent?.(sent)

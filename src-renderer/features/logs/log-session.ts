@@ -25,7 +25,8 @@ export interface LogSession { buffer: LogBuffer; sources: Readonly<ShallowRef<re
 
 /** Streams open at once: a workload of more pods than this is too much to read; the rest is said to be left out. */
 const maxStreams = 60
-const retryMs = 2000
+const retryMs = 500
+const maxRetryMs = 4000
 const flushMs = 100
 
 export function openLogs(target: LogTarget, options: LogOptions): LogSession {
@@ -60,6 +61,7 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
     const cursor = new StreamCursor()
     const name = pod.metadata.name ?? ''
     for (let tries = 0; !stopping.signal.aborted; tries++) {
+      const seen = cursor.time
       try {
         cursor.resume()
         await readOnce(index, name, container, cursor, late)
@@ -70,7 +72,9 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
       }
       const now = live.rows.value.find(p => p.metadata.uid === pod.metadata.uid)
       if (!now || isOver(now, container)) { set(index, { state: 'ended' }); mark(index, `${name} · ${container} ended`); return }
-      try { await windowEnv.clock.sleep(Math.min(15_000, retryMs * (tries + 1)), stopping.signal) } catch { return }
+      // A stream that brought lines was a good one: the next is a first try.
+      if (cursor.time !== seen) tries = 0
+      try { await windowEnv.clock.sleep(Math.min(maxRetryMs, retryMs * 2 ** tries), stopping.signal) } catch { return }
     }
   }
 

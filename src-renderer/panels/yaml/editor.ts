@@ -4,7 +4,7 @@ import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirro
 import { yaml } from '@codemirror/lang-yaml'
 import { HighlightStyle, bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxHighlighting } from '@codemirror/language'
 import { linter } from '@codemirror/lint'
-import { MergeView } from '@codemirror/merge'
+import { MergeView, unifiedMergeView } from '@codemirror/merge'
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
 import { EditorState } from '@codemirror/state'
 import type { Extension } from '@codemirror/state'
@@ -24,6 +24,12 @@ const look = EditorView.theme({
   '.cm-tooltip': { backgroundColor: 'var(--surface)', border: 'var(--line-width) solid var(--line-strong)', color: 'var(--ink)' },
   '.cm-changedLine': { backgroundColor: 'color-mix(in srgb, var(--accent-soft) 70%, transparent)' },
   '&.cm-focused': { outline: 'none' },
+  '.cm-collapsedLines': { background: 'var(--raised)', color: 'var(--ink-soft)', fontFamily: 'var(--font)', padding: '0 var(--space-2)', cursor: 'default' },
+  '.cm-collapsedLines::before, .cm-collapsedLines::after': { content: '"···" !important' },
+  '&.cm-merge-a .cm-changedLine, .cm-deletedChunk': { backgroundColor: 'var(--bad-soft) !important' },
+  '&.cm-merge-b .cm-changedLine, .cm-insertedLine': { backgroundColor: 'color-mix(in srgb, var(--ok) 14%, transparent) !important' },
+  '&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText': { background: 'color-mix(in srgb, var(--bad) 35%, transparent) !important' },
+  '&.cm-merge-b .cm-changedText': { background: 'color-mix(in srgb, var(--ok) 35%, transparent) !important' },
 })
 const colours = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: 'var(--busy)' }, { tag: tags.string, color: 'var(--ok)' }, { tag: [tags.number, tags.bool, tags.null, tags.keyword], color: 'var(--accent)' },
@@ -49,7 +55,12 @@ export function createYamlEditor(parent: HTMLElement, text: string, options: { r
   }
 }
 
-/** Two texts side by side, differences marked. */
+/** Below this width, in px, two columns of YAML are not readable. */
+const sideBySidePx = 720
+
+/** Two texts with their differences marked: side by side, or in one column where there is no room. */
 export function createDiff(parent: HTMLElement, before: string, after: string): { destroy(): void } {
-  return new MergeView({ parent, a: { doc: before, extensions: basics(true) }, b: { doc: after, extensions: basics(true) }, collapseUnchanged: { margin: 3, minSize: 6 } })
+  const collapseUnchanged = { margin: 3, minSize: 6 }
+  if (parent.clientWidth < sideBySidePx) return new EditorView({ parent, doc: after, extensions: [...basics(true), unifiedMergeView({ original: before, mergeControls: false, collapseUnchanged })] })
+  return new MergeView({ parent, a: { doc: before, extensions: basics(true) }, b: { doc: after, extensions: basics(true) }, collapseUnchanged })
 }
