@@ -75,8 +75,10 @@ export async function serveHttps(options: ServeOptions): Promise<ApiPort> {
     handshakeTimeout: limits.stallMs,
     settings: { maxConcurrentStreams: limits.streamsPerConnection, maxHeaderListSize: limits.headerBytes, initialWindowSize: 1024 * 1024 },
     maxSessionMemory: 64,
-    http1Options: { maxHeaderSize: limits.headerBytes } as object,
+    http1Options: { maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: Math.ceil(limits.stallMs / 3) } as object,
   })
+  // Also those that have not shaken hands: they cost memory just as well.
+  server.maxConnections = limits.connections
   const http1 = server as unknown as { headersTimeout: number; requestTimeout: number; keepAliveTimeout: number; maxHeaderSize: number }
   http1.headersTimeout = limits.stallMs
   http1.requestTimeout = 10 * limits.stallMs
@@ -179,9 +181,13 @@ function socketOf(incoming: Incoming): TLSSocket {
   return ('stream' in incoming ? incoming.stream.session?.socket : incoming.socket) as TLSSocket
 }
 
+/** Made once: an error of its own for each request costs a stack trace each. */
+const goneAway = new Error('the client went away')
+
 async function answer(options: ServeOptions, limits: ServeLimits, incoming: Incoming, outgoing: Outgoing): Promise<void> {
   const abort = new AbortController()
-  outgoing.on('close', () => { abort.abort(new Error('the client went away')) })
+  let isAnswered = false
+  outgoing.on('close', () => { if (!isAnswered) abort.abort(goneAway) })
   outgoing.on('error', () => {})
   incoming.on('error', () => {})
   try {
@@ -200,6 +206,7 @@ async function answer(options: ServeOptions, limits: ServeLimits, incoming: Inco
       answer: 'bytes',
     }
     await write(await handleOne(options, request), outgoing, abort.signal)
+    isAnswered = true
   } catch (fault) {
     if (!abort.signal.aborted) options.env.log.log('error', 'a request failed', { method: incoming.method, fault })
     if (!outgoing.headersSent) { outgoing.statusCode = 500; outgoing.end() }
@@ -238,7 +245,7 @@ function readBody(env: Env, limits: ServeLimits, incoming: Incoming): Promise<Ui
       cancel = env.clock.after(limits.stallMs, () => { resolve('stalled') })
     })
     incoming.on('end', () => { cancel(); resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)) })
-    incoming.on('close', () => { cancel(); reject(new Error('the client went away')) })
+    incoming.on('close', () => { cancel(); reject(goneAway) })
   })
 }
 
@@ -300,7 +307,7 @@ function drained(outgoing: Outgoing, signal: AbortSignal): Promise<void> {
 
 async function takeOver(options: ServeOptions, incoming: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<void> {
   const abort = new AbortController()
-  socket.once('close', () => { abort.abort(new Error('the client went away')) })
+  socket.once('close', () => { abort.abort(goneAway) })
   socket.on('error', () => { socket.destroy() })
   const request: ApiRequest = {
     method: incoming.method ?? 'GET',

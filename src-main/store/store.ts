@@ -109,7 +109,7 @@ export interface StoreStats {
   readonly syncP99Ms: number
 }
 
-export type StoreErrorCode = 'exists' | 'conflict' | 'missing' | 'compacted' | 'future' | 'readonly' | 'corrupt' | 'locked' | 'newer-format' | 'closed'
+export type StoreErrorCode = 'exists' | 'conflict' | 'missing' | 'compacted' | 'future' | 'readonly' | 'corrupt' | 'locked' | 'newer-format' | 'closed' | 'too-large'
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode

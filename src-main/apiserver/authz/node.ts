@@ -5,10 +5,20 @@
  */
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/generated/core-v1.ts'
 import type { UserInfo } from '../../api/request.ts'
+import { parseFieldSelector } from '../../api/selectors.ts'
 import type { Attributes, Authorizer, Decision } from '../contracts.ts'
 import { places, type LiveCopies } from '../live-copy.ts'
 import { podReferences } from './pod-references.ts'
 import { ruleAllows, type PolicyRule } from './rules.ts'
+
+/** Whether a field selector takes only pods of the node. Read as the list itself reads it: a comma may be escaped. */
+function selectsNode(fieldSelector: string, node: string): boolean {
+  try {
+    return parseFieldSelector(fieldSelector).some(term => term.field === 'spec.nodeName' && term.op !== '!=' && term.value === node)
+  } catch {
+    return false
+  }
+}
 
 /** Name of the node that this user is, or undefined. */
 export function nodeNameOf(user: UserInfo): string | undefined {
@@ -114,7 +124,7 @@ export function createNodeAuthorizer(copies: LiveCopies): Authorizer {
       if (a.verb === 'create' || a.verb === 'delete') return allowed // NodeRestriction looks at whose pod it is
       if (a.verb === 'get') return isOwnPod(node, a) ? allowed : refuse(`no relationship found between node '${node}' and this object`)
       if (a.verb === 'list' || a.verb === 'watch') {
-        if ((a.fieldSelector ?? '').split(',').some(part => part === `spec.nodeName=${node}` || part === `spec.nodeName==${node}`)) return allowed
+        if (selectsNode(a.fieldSelector ?? '', node)) return allowed
         return a.name !== '' && isOwnPod(node, a) ? allowed : refuse('can only list/watch pods with spec.nodeName field selector')
       }
       return refuse('')

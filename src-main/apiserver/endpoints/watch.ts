@@ -12,7 +12,7 @@ import type { StoredEntry, StoreEvent } from '../../store/store.ts'
 import { objectOf, prefixFor, storeFault } from '../registry/storage.ts'
 import type { Call } from './call.ts'
 import { EventQueue } from './event-queue.ts'
-import { negotiate } from './negotiation.ts'
+import { collectionForms, negotiate } from './negotiation.ts'
 import type { Form } from './negotiation.ts'
 import { listQuery } from './query-options.ts'
 import type { ListQuery } from './query-options.ts'
@@ -42,7 +42,7 @@ interface Encoder {
 }
 
 export async function watchEndpoint(call: Call): Promise<ApiResponse> {
-  const form = negotiate(call.request.headers['accept'])
+  const form = negotiate(call.request.headers['accept'], collectionForms)
   const query = listQuery(call.info.query, true)
   const selection = selectionOf(call.resource, query.labelSelector, namedSelector(call, query))
   const { resourceVersion } = query
@@ -60,9 +60,10 @@ export async function watchEndpoint(call: Call): Promise<ApiResponse> {
 /** The old form /watch/<resource>/<name> names one object in the path. */
 function namedSelector(call: Call, query: ListQuery): string {
   const { name } = call.info
-  if (name === '' || /(^|,)metadata\.name=/.test(query.fieldSelector)) return query.fieldSelector
+  if (name === '') return query.fieldSelector
   if (/[,=\\]/.test(name)) throw badRequest('invalid name')
-  return query.fieldSelector === '' ? `metadata.name=${name}` : `${query.fieldSelector},metadata.name=${name}`
+  // Always there, and first, where no escape can reach it: the name is what the caller was allowed to read.
+  return query.fieldSelector === '' ? `metadata.name=${name}` : `metadata.name=${name},${query.fieldSelector}`
 }
 
 function encoderFor(call: Call, form: Form): Encoder {

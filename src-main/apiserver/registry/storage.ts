@@ -3,12 +3,10 @@ import type { AnyResource } from '../../api/resource.ts'
 import { storageKey, storagePrefix, storedAs } from '../../api/resource.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import { alreadyExists, conflict, expired, internalError, notFound, requestTooLarge, serviceUnavailable, tooLargeResourceVersion } from '../../api/status-error.ts'
+import { maxObjectBytes } from '../../store/entry.ts'
 import { StoreError } from '../../store/store.ts'
 import type { StorableObject, StoredEntry } from '../../store/store.ts'
 import type { Result } from './scope.ts'
-
-/** etcd's limit of a request, which Kubernetes users know: 1.5 MiB. */
-export const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024
 
 export function keyFor(r: AnyResource, namespace: string, name: string): string {
   // A namespace's own request names it twice, but it lives in none.
@@ -43,9 +41,11 @@ export function toStored(r: AnyResource, object: KubernetesObject): StorableObje
   return { apiVersion, kind, metadata, ...rest } as unknown as StorableObject
 }
 
-/** Objects that are surely small need no measuring; this counts text only. Throws requestTooLarge. */
+const tooLarge = (): Error => requestTooLarge(`limit is ${maxObjectBytes}`)
+
+/** What the store refuses by itself, for writes that never reach it (dry runs). Throws requestTooLarge. */
 export function checkSize(bytes: number): void {
-  if (bytes > MAX_OBJECT_BYTES) throw requestTooLarge('limit is 1572864')
+  if (bytes > maxObjectBytes) throw tooLarge()
 }
 
 /** The StatusError of an error of the store. */
@@ -55,6 +55,7 @@ export function storeFault(fault: unknown, r: AnyResource, name: string): unknow
     case 'exists': return alreadyExists(r.group, r.plural, name)
     case 'missing': return notFound(r.group, r.plural, name)
     case 'conflict': return conflict(r.group, r.plural, name)
+    case 'too-large': return tooLarge()
     case 'compacted': return expired('The resourceVersion for the provided list is too old.')
     case 'future': {
       const current = /current: (\d+)/.exec(fault.message)?.[1] ?? '0'

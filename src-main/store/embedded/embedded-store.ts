@@ -111,8 +111,10 @@ class EmbeddedStore implements Store {
 
   put(key: string, object: StorableObject, expect: Expectation): Promise<StoredEntry> {
     return this.#write(key, expect, previous => {
-      const revision = ++this.#assigned
+      const revision = this.#assigned + 1
       const entry = makeEntry(key, revision, previous?.createRevision ?? revision, object)
+      // Only now: an object that cannot be written takes no revision.
+      this.#assigned = revision
       return previous ? { type: 'put', entry, previous } : { type: 'put', entry }
     })
   }
