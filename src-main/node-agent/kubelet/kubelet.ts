@@ -63,6 +63,7 @@ export class Kubelet {
   readonly #statuses: StatusManager
   readonly #imageNames = new Map<string, string>()
   readonly #messages = new Map<string, string>()
+  #stopObjects: () => void = () => {}
 
   constructor(options: KubeletOptions) {
     this.#options = options
@@ -103,6 +104,7 @@ export class Kubelet {
       try { await env.clock.sleep(housekeepingMs, signal) } catch { break }
     }
     this.#statuses.stop()
+    this.#stopObjects()
     await Promise.all([...this.#workers.values()].map(worker => worker.stop()))
   }
 
@@ -138,9 +140,10 @@ export class Kubelet {
   #makeContext(): KubeletContext {
     const options = this.#options
     const { env, runtime, client } = options
-    const objects = objectSource({ env, client, stateDir: options.stateDir })
+    const objects = objectSource({ env, client, stateDir: options.stateDir, onChange: namespace => { for (const worker of this.#workers.values()) if (worker.pod.metadata.namespace === namespace) worker.wake() } })
     const tokens = new ServiceAccountTokens(env, client)
     const volumes = new Volumes({ env, run: options.run, stateDir: options.stateDir })
+    this.#stopObjects = () => { objects.stop() }
     const images = new Images({ env, runtime, objects })
     const crashBackoff = new CrashBackoff(env.clock)
     const event: KubeletContext['event'] = (pod, type, reason, message, container) => {
