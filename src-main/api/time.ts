@@ -2,8 +2,17 @@
 
 /** `2026-01-01T00:00:00Z` */
 export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, -5)}Z`
+  const second = Math.floor(ms / 1_000)
+  // Every write asks several times for the present second.
+  if (second !== lastSecond) {
+    lastText = `${new Date(ms).toISOString().slice(0, -5)}Z`
+    lastSecond = second
+  }
+  return lastText
 }
+
+let lastSecond = Number.NaN
+let lastText = ''
 
 /** `2026-01-01T00:00:00.000000Z` */
 export function formatMicroTime(ms: number): string {

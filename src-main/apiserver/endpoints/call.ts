@@ -55,12 +55,13 @@ export function admissionAttributes(call: Call, input: AdmissionInput): Admissio
 
 /** Runs the mutating plugins in order; resolves with the object as they left it. */
 export async function mutate(call: Call, attributes: AdmissionAttributes): Promise<KubernetesObject | undefined> {
-  for (const plugin of call.admission) await plugin.mutate?.(attributes)
+  // Most plugins have one half only: waiting for what is not there would cost a turn each.
+  for (const plugin of call.admission) if (plugin.mutate) await plugin.mutate(attributes)
   return attributes.object
 }
 
 export async function validateAdmission(call: Call, attributes: AdmissionAttributes): Promise<void> {
-  for (const plugin of call.admission) await plugin.validate?.(attributes)
+  for (const plugin of call.admission) if (plugin.validate) await plugin.validate(attributes)
 }
 
 /** Scope of a write with validating admission bound in. */
