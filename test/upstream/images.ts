@@ -96,6 +96,12 @@ function exists(name: string): boolean {
   }
 }
 
+/** What the name stands for, here or on a host; empty where it is unknown. */
+function identity(name: string, host?: string): string {
+  const args = [...(host === undefined ? [] : ['exec', host, 'docker']), 'image', 'inspect', name, '--format', '{{.Id}}']
+  try { return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim() } catch { return '' }
+}
+
 /** The bases are imported once, and the images share their layer. */
 function base(kind: ImageRecipe['base']): string {
   const name = `quarterdeck-upstream-${kind}:2`
@@ -121,7 +127,10 @@ export async function pushSuiteImages(suite: string): Promise<void> {
   const wanted = imageNames(suite)
   for (const { name, recipe } of wanted) make(name, recipe)
   const hosts = docker(['ps', '--format', '{{.Names}}', '--filter', 'name=quarterdeck-practice']).trim().split('\n').filter(Boolean)
-  for (const host of hosts) await load(wanted.map(w => w.name), host)
+  await Promise.all(hosts.map(async host => {
+    const missing = wanted.map(w => w.name).filter(name => identity(name) !== identity(name, host))
+    if (missing.length > 0) await load(missing, host)
+  }))
 }
 
 function load(names: readonly string[], host: string): Promise<void> {
