@@ -66,13 +66,13 @@ export function decodeObject<T extends KubernetesObject = KubernetesObject>(valu
  * A patched document as a kind, of which the caller owns nothing. Throws the 422 that Kubernetes answers for patches
  * whose result does not fit; `shown` is what its text repeats, by default the patched document.
  */
-export function decodeValue<T extends KubernetesObject = KubernetesObject>(value: unknown, resource: DecodableResource, validation: FieldValidation = 'Warn', shown?: string): Decoded<T> {
+export function decodeValue<T extends KubernetesObject = KubernetesObject>(value: unknown, resource: DecodableResource, validation: FieldValidation = 'Warn', shown?: () => string): Decoded<T> {
   try {
     checkRegistered(value, resource)
     return decodeDocument(value, resource, validation)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw invalid('', '', '', [invalidValue(FieldPath.root('patch'), shown ?? stringifyJson(value), error.message)])
+    throw invalid('', '', '', [invalidValue(FieldPath.root('patch'), shown?.() ?? stringifyJson(value), error.message)])
   }
 }
 

@@ -66,7 +66,8 @@ class Scanner {
 
   #bad(where: string): never {
     const code = this.#text.codePointAt(this.#at)
-    if (code === undefined) return this.#options.fail('unexpected end of JSON input')
+    // Go's scanner reads one blank at the end: inside a word or number that is a wrong character.
+    if (code === undefined) return this.#options.fail(/^in literal|numeric literal$|escape/.test(where) ? `invalid character ' ' ${where}` : 'unexpected end of JSON input')
     return this.#options.fail(`invalid character ${show(String.fromCodePoint(code))} ${where}`)
   }
 

@@ -14,6 +14,8 @@ export interface MetadataRules {
   readonly namespaced: boolean
   /** Faults of a name; default: DNS subdomain. `prefix` is true for generateName. */
   readonly validateName?: (name: string, prefix: boolean) => string[]
+  /** Finalizers need no domain: true for the few kinds that Kubernetes checks so. */
+  readonly plainFinalizers?: boolean
 }
 
 /** For validators of names: a generateName prefix may end with a dash, as a suffix follows. */
@@ -32,7 +34,7 @@ export function validateObjectMeta(meta: ObjectMeta, rules: MetadataRules, at: F
   if (!meta.name) errors.push(required(at.child('name'), 'name or generateName is required'))
   else errors.push(...nameFaults(rules, meta.name, false).map(fault => invalidValue(at.child('name'), meta.name, fault)))
   errors.push(...validateNamespace(meta, rules, at.child('namespace')))
-  return [...errors, ...validateCommon(meta, at)]
+  return [...errors, ...validateCommon(meta, at, rules.plainFinalizers ?? false)]
 }
 
 function validateNamespace(meta: ObjectMeta, rules: MetadataRules, at: FieldPath): FieldErrorList {
@@ -42,13 +44,13 @@ function validateNamespace(meta: ObjectMeta, rules: MetadataRules, at: FieldPath
 }
 
 /** What create and update check alike. */
-function validateCommon(meta: ObjectMeta, at: FieldPath): FieldErrorList {
+function validateCommon(meta: ObjectMeta, at: FieldPath, plainFinalizers = false): FieldErrorList {
   const errors: FieldErrorList = []
   if ((meta.generation ?? 0) < 0) errors.push(invalidValue(at.child('generation'), meta.generation, 'must be greater than or equal to 0'))
   errors.push(...validateLabels(meta.labels, at.child('labels')))
   errors.push(...validateAnnotations(meta.annotations, at.child('annotations')))
   errors.push(...validateOwnerReferences(meta.ownerReferences, at.child('ownerReferences')))
-  errors.push(...validateFinalizers(meta.finalizers, at.child('finalizers')))
+  errors.push(...validateFinalizers(meta.finalizers, at.child('finalizers'), plainFinalizers))
   return [...errors, ...validateManagedFields(meta, at.child('managedFields'))]
 }
 
@@ -92,11 +94,11 @@ function validateOwnerReference(reference: OwnerReference, at: FieldPath): Field
 
 const standardFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
 
-function validateFinalizers(finalizers: readonly string[] | undefined, at: FieldPath): FieldErrorList {
+function validateFinalizers(finalizers: readonly string[] | undefined, at: FieldPath, plain: boolean): FieldErrorList {
   const errors: FieldErrorList = []
   for (const [i, finalizer] of (finalizers ?? []).entries()) {
     errors.push(...isQualifiedName(finalizer).map(fault => invalidValue(at, finalizer, fault)))
-    if (!finalizer.includes('/') && !standardFinalizers.has(finalizer)) {
+    if (!plain && !finalizer.includes('/') && !standardFinalizers.has(finalizer)) {
       errors.push(invalidValue(at.index(i), finalizer, 'name is neither a standard finalizer name nor is it fully qualified'))
     }
   }

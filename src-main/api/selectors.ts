@@ -171,7 +171,7 @@ class Parser {
 
 function checkRequirement(r: LabelRequirement): LabelRequirement {
   const faults: string[] = []
-  if ((r.operator === 'in' || r.operator === 'notin') && r.values.length === 0) faults.push("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
+  if (r.operator === 'in' && r.values.length === 0) faults.push("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
   if (r.operator === 'gt' || r.operator === 'lt') {
     const value = r.values[0] ?? ''
     if (!isInt64(value)) faults.push(`values[0]: Invalid value: ${quoteGo(value)}: for 'Gt', 'Lt' operators, the value must be an integer`)

@@ -4,7 +4,7 @@ import type { KubernetesObject } from './meta.ts'
 import { ageOf } from './time.ts'
 
 export interface TableColumnDefinition { name: string; type: string; format: string; description: string; priority: number }
-export interface TableRow { cells: unknown[]; object?: unknown }
+export interface TableRow { cells: unknown[]; conditions?: readonly unknown[]; object?: unknown }
 
 export interface Table {
   kind: 'Table'
@@ -40,12 +40,17 @@ function columnsOf(resource: Pick<AnyResource, 'columns'>): readonly Column<Kube
 }
 
 /** A Table of objects. `metadata` is for the caller to fill (resourceVersion, continue). */
-export function renderTable(resource: Pick<AnyResource, 'columns'>, objects: readonly KubernetesObject[], options: TableOptions): Table {
+export function renderTable(resource: Pick<AnyResource, 'columns' | 'rowConditions'>, objects: readonly KubernetesObject[], options: TableOptions): Table {
   const columns = columnsOf(resource)
   return {
     kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: {}, columnDefinitions: columnDefinitions(resource),
-    rows: objects.map(object => ({ cells: columns.map(column => column.value(object, options.now) ?? null), ...includedObject(object, options) })),
+    rows: objects.map(object => ({ cells: columns.map(column => column.value(object, options.now) ?? null), ...conditionsOf(resource, object), ...includedObject(object, options) })),
   }
+}
+
+function conditionsOf({ rowConditions }: Pick<AnyResource, 'rowConditions'>, object: KubernetesObject): { conditions?: readonly unknown[] } {
+  const conditions = rowConditions?.(object) ?? []
+  return conditions.length === 0 ? {} : { conditions }
 }
 
 function includedObject(object: KubernetesObject, { includeObject = 'Metadata' }: TableOptions): { object?: unknown } {
@@ -53,9 +58,18 @@ function includedObject(object: KubernetesObject, { includeObject = 'Metadata' }
   return { object: includeObject === 'Object' ? object : partialMetadata(object) }
 }
 
+/** An annotation that only whole daemon sets show. */
+const shownOnly = 'deprecated.daemonset.template.generation'
+
+function withoutShownOnly(metadata: KubernetesObject['metadata']): KubernetesObject['metadata'] {
+  if (metadata.annotations?.[shownOnly] === undefined) return metadata
+  const { annotations: { [shownOnly]: _shown, ...annotations }, ...rest } = metadata
+  return Object.keys(annotations).length === 0 ? rest : { ...rest, annotations }
+}
+
 /** The object with nothing but its metadata. */
 export function partialMetadata(object: KubernetesObject): { kind: 'PartialObjectMetadata'; apiVersion: 'meta.k8s.io/v1'; metadata: KubernetesObject['metadata'] } {
-  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata }
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: withoutShownOnly(object.metadata) }
 }
 
 /** The usual last column: age of the object. */

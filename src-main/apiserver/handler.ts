@@ -113,6 +113,16 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     const call = callOf(request, authorized, resource, trace)
     const deprecation = deprecationOf(resource)
     if (deprecation) warn(call, deprecation)
+    try {
+      return await serveResource(call, resource)
+    } catch (fault) {
+      if (deprecation && isUnrouted(fault)) call.warnings.splice(call.warnings.indexOf(deprecation), 1)
+      throw fault
+    }
+  }
+
+  async function serveResource(call: Call, resource: AnyResource): Promise<ApiResponse> {
+    const { info } = call
     if (info.subresource !== '') {
       const handler = subresourceHandler(resource, info.subresource)
       if (handler) {
@@ -197,6 +207,12 @@ function compactRegularly({ env, store }: ApiServerOptions): () => void {
   }
   schedule()
   return () => { cancel() }
+}
+
+/** True for refusals that come before the kind has its say, and so before its deprecation does. */
+function isUnrouted(fault: unknown): boolean {
+  if (!(fault instanceof StatusError)) return false
+  return fault.code === 405 || fault.code === 406 || (fault.code === 404 && !fault.status.details?.name)
 }
 
 /** POST of a Binding to the collection `bindings` is the same as to the pod it names. */

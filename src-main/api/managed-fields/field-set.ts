@@ -94,8 +94,7 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
 
 /** All members as paths, in the order of SMD: by element, a member before what is below it. */
 export function pathsOf(set: FieldSet, prefix: readonly string[] = []): string[][] {
-  const elements = [...new Set([...set.members, ...set.children.keys()])].sort(compareBytes)
-  return elements.flatMap(element => {
+  return sortedElements(set).flatMap(element => {
     const path = [...prefix, element]
     const child = set.children.get(element)
     return [...(set.members.has(element) ? [path] : []), ...(child ? pathsOf(child, path) : [])]
@@ -124,8 +123,10 @@ function asObject(text: string): JsonObject {
 
 /** The JSON form. */
 export function toFieldsV1(set: FieldSet): JsonObject {
+  const known = written.get(set)
+  if (known) return known
   const out: JsonObject = {}
-  for (const element of [...new Set([...set.members, ...set.children.keys()])].sort(compareBytes)) {
+  for (const element of sortedElements(set)) {
     const child = set.children.get(element)
     const below = child && !child.isEmpty ? toFieldsV1(child) : undefined
     if (below === undefined) {
@@ -135,7 +136,17 @@ export function toFieldsV1(set: FieldSet): JsonObject {
   return out
 }
 
+/** What stands in a set at this level, in order of bytes. */
+function sortedElements(set: FieldSet): string[] {
+  const elements = [...set.members]
+  for (const element of set.children.keys()) if (!set.members.has(element)) elements.push(element)
+  // The engine's own order is that of bytes where no character lies beyond U+D7FF.
+  return elements.some(element => /[\ud800-\uffff]/.test(element)) ? elements.sort(compareBytes) : elements.sort()
+}
+
 const parsed = new WeakMap<object, FieldSet>()
+/** The frozen JSON form that a set was read from. */
+const written = new WeakMap<FieldSet, JsonObject>()
 
 /** The set of a JSON form, remembered per (frozen) object. Elements that are none are skipped. */
 export function fromFieldsV1(fields: unknown): FieldSet {
@@ -143,7 +154,10 @@ export function fromFieldsV1(fields: unknown): FieldSet {
   const known = parsed.get(fields)
   if (known) return known
   const set = readFields(fields)
-  if (Object.isFrozen(fields)) parsed.set(fields, set)
+  if (Object.isFrozen(fields)) {
+    parsed.set(fields, set)
+    written.set(set, fields)
+  }
   return set
 }
 

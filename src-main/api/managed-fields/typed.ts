@@ -4,7 +4,7 @@
  */
 import { compareBytes, deepEqual, isObject, setOwn, stringifyJson } from '../json.ts'
 import type { JsonObject } from '../json.ts'
-import type { Schema } from '../schema.ts'
+import type { Schema, SchemaField } from '../schema.ts'
 import { FieldSet } from './field-set.ts'
 
 /** A place in a schema. `deduced` is a value without schema: objects are granular, lists have one owner. */
@@ -122,7 +122,7 @@ class Comparer {
     if (before === after) return
     const relation = this.#relation(before, after, place)
     if (relation === 'leaf') return this.#leaf(before, after)
-    if (relation === 'map') this.#map(isObject(before) ? before : {}, isObject(after) ? after : {}, place)
+    if (relation === 'map') this.#map(before, after, place)
     else this.#list(Array.isArray(before) ? before : [], Array.isArray(after) ? after : [], place)
     if (before === undefined) this.#result.added.insert(this.#path)
     else if (after === undefined) this.#result.removed.insert(this.#path)
@@ -141,13 +141,28 @@ class Comparer {
     else if (!deepEqual(before, after)) this.#result.modified.insert(this.#path)
   }
 
-  #map(before: JsonObject, after: JsonObject, place: Place): void {
-    for (const key of Object.keys(before)) this.#entry(before[key], Object.hasOwn(after, key) ? after[key] : undefined, place, key)
-    for (const key of Object.keys(after)) if (!Object.hasOwn(before, key)) this.#entry(undefined, after[key], place, key)
+  #map(left: unknown, right: unknown, place: Place): void {
+    const before = isObject(left) ? left : {}
+    const after = isObject(right) ? right : {}
+    // Both stand: what one has as null (always written) and the other leaves out is then the same nothing.
+    const both = left !== undefined && right !== undefined && place.schema?.structural === false
+    for (const key of Object.keys(before)) this.#entry(before[key], Object.hasOwn(after, key) ? after[key] : undefined, place, key, both)
+    for (const key of Object.keys(after)) if (!Object.hasOwn(before, key)) this.#entry(undefined, after[key], place, key, both)
+    if (left === undefined && isObject(right) && place.schema) this.#nulls(after, place.schema)
   }
 
-  #entry(before: unknown, after: unknown, place: Place, key: string): void {
-    if (before === after) return
+  /** A new item of a list brings along what is written as null although nobody sent it (`f:lastProbeTime`). */
+  #nulls(after: JsonObject, schema: Schema): void {
+    for (const name of writtenAsNull(schema)) {
+      if (Object.hasOwn(after, name)) continue
+      this.#path.push(`f:${name}`)
+      this.#result.added.insert(this.#path)
+      this.#path.pop()
+    }
+  }
+
+  #entry(before: unknown, after: unknown, place: Place, key: string, both: boolean): void {
+    if (before === after || (both && isNothing(before) && isNothing(after))) return
     this.#path.push(`f:${key}`)
     this.walk(before, after, placeOfKey(place, key))
     this.#path.pop()
@@ -167,6 +182,23 @@ class Comparer {
     else if (!deepEqual(before, after)) this.#leaf(before[0], after[0] === undefined || before[0] === undefined ? after[0] : after)
     this.#path.pop()
   }
+}
+
+const nullFields = new WeakMap<Schema, readonly string[]>()
+
+/** Times that Kubernetes' encoder writes even when they are not set. */
+function writtenAsNull(schema: Schema): readonly string[] {
+  const known = nullFields.get(schema)
+  if (known) return known
+  const isTime = (field: SchemaField): boolean => field.schema.type === 'time' || field.schema.type === 'microTime'
+  const names = schema.type === 'struct' && !schema.structural ? [...schema.fields.values()].filter(field => isTime(field) && !field.pointer && field.omit !== 'zero').map(field => field.name) : []
+  nullFields.set(schema, names)
+  return names
+}
+
+/** What Kubernetes keeps as nil: the schema's required lists are null in the store, [] after decoding, or not there. */
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null || (Array.isArray(value) && value.length === 0)
 }
 
 function isEmpty(value: unknown): boolean {

@@ -10,7 +10,8 @@ export function namespaceLifecycle(copies: LiveCopies): AdmissionPlugin {
   const namespaces = copies.of<Namespace>(places.namespaces)
   return {
     name: 'NamespaceLifecycle',
-    validate(a) {
+    // Before the plugins that look things up in the namespace (service accounts, limits).
+    mutate(a) {
       if (a.operation === 'DELETE' && a.resource.group === '' && a.resource.plural === 'namespaces' && a.subresource === '' && immortal.has(a.name)) {
         return Promise.reject(forbidden('', 'namespaces', a.name, 'this namespace may not be deleted'))
       }

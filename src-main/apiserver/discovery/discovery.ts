@@ -44,7 +44,8 @@ export function discoveryHandler(options: { resources: () => readonly AnyResourc
     }
     const found = path === '/version' ? { object: versionObject(options.version), etag: '' } : remembered(path, groups => document(path, groups, options.extraPaths ?? []))
     if (!found) return undefined
-    checkMethod(request)
+    // Groups and their list answer every method alike, as upstream.
+    if (!/^\/apis(\/[^/]+)?$/.test(path) || request.method === 'DELETE') checkMethod(request)
     return path === '/version' || path === '/' ? objectResponse(request, found.object) : answerWithTag(request, found)
   }
 }

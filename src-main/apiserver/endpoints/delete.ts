@@ -17,7 +17,7 @@ export function deleteRequest(call: Call): DeleteRequest {
   const body = readPlain(call.request)
   if (body !== undefined && body !== null) {
     if (!isObject(body)) throw badRequest('the object provided is unrecognized (must be of type DeleteOptions)')
-    if (body['kind'] !== undefined && body['kind'] !== '' && body['kind'] !== 'DeleteOptions') throw badRequest(`${JSON.stringify(body['kind'])} cannot be handled as DeleteOptions`)
+    if (body['kind'] !== undefined && body['kind'] !== '' && body['kind'] !== 'DeleteOptions') throw badRequest(`no kind ${JSON.stringify(body['kind'])} is registered for version ${JSON.stringify(body['apiVersion'] ?? '')} in scheme "pkg/runtime/scheme.go:111"`)
     return body as DeleteRequest
   }
   const { query } = call.info

@@ -43,15 +43,17 @@ function mediaTypeOf(clause: Clause): MediaType | undefined {
 }
 
 /** Forms that a request may ask for; watches and errors take only the object's own form where 'object' is given. */
-export interface Acceptable { readonly table: boolean; readonly metadata: boolean }
+export interface Acceptable { readonly table: boolean; readonly metadata: boolean; /** The same path can be watched; only told in refusals. */ readonly streams?: boolean }
 
 const everything: Acceptable = { table: true, metadata: true }
+/** What a collection offers. */
+export const collectionForms: Acceptable = { ...everything, streams: true }
 
 /** 406 with the text of Kubernetes. */
-function refused(known: boolean): StatusError {
+function refused(known: boolean, streams: boolean): StatusError {
   return known
     ? new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${asRepresentations}`)
-    : new StatusError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${asRepresentations}`)
+    : new StatusError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${asRepresentations}${streams ? ', application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch' : ''}`)
 }
 
 /** The form of the answer. Throws a 406. */
@@ -67,7 +69,7 @@ export function negotiate(accept: string | undefined, acceptable: Acceptable = e
     const form = formOf(mediaType, as, clause.parameters, acceptable)
     if (form) return form
   }
-  throw refused(known)
+  throw refused(known, acceptable.streams ?? false)
 }
 
 function formOf(mediaType: MediaType, as: string, parameters: ReadonlyMap<string, string>, acceptable: Acceptable): Form | undefined {

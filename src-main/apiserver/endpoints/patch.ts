@@ -8,6 +8,7 @@ import { FieldPath, invalidValue } from '../../api/field-errors.ts'
 import { cloneJson, isObject, parseJson, stringifyJson } from '../../api/json.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import { groupVersion } from '../../api/meta.ts'
+import { goMap } from '../../api/patch/go-format.ts'
 import type { ApiResponse } from '../../api/request.ts'
 import { schemaOf } from '../../api/schema.ts'
 import { badRequest, invalid, StatusError } from '../../api/status-error.ts'
@@ -48,12 +49,12 @@ export function patchKindOf(header: string | undefined, custom: boolean): PatchK
 export function readPatch(call: Call, kind: PatchKind): unknown {
   const { request } = call
   checkBodySize(request)
-  if (!request.body) return badDocument('unexpected end of JSON input')
+  if (!request.body) return kind === 'apply' ? undefined : badDocument('unexpected end of JSON input')
   if ('object' in request.body) return cloneJson(request.body.object)
   try {
     return kind === 'apply' ? parseYaml(new TextDecoder().decode(request.body.bytes))[0] : parseJson(request.body.bytes)
   } catch (fault) {
-    return badDocument(kind === 'apply' ? `error decoding YAML: ${fault instanceof Error ? fault.message : String(fault)}` : kind === 'merge' ? 'invalid JSON patch' : `error decoding patch: ${fault instanceof Error ? fault.message : String(fault)}`)
+    return badDocument(kind === 'apply' ? `error encoding patch: ${fault instanceof Error ? fault.message : String(fault)}` : kind === 'merge' ? 'invalid JSON patch' : `error decoding patch: ${fault instanceof Error ? fault.message : String(fault)}`)
   }
 }
 
@@ -77,20 +78,58 @@ export function patcher(call: Call, kind: PatchKind, document: unknown, query: W
     }).object
   }
   return previous => {
-    const live = cloneJson(previous) as unknown
-    const patched = kind === 'json' ? applyJsonPatch(live, document as never) : kind === 'merge' ? applyMergePatch(live, document) : applyStrategicMergePatch(live, document, schema)
-    if (!isObject(patched)) throw badRequest('the patched object is no object')
-    const { apiVersion, kind: patchedKind } = patched
-    const expected = groupVersion(r.group, r.version)
-    if (apiVersion !== expected || patchedKind !== r.kind) throw badPatch(patched, `${String(patchedKind)} in version ${JSON.stringify(String(apiVersion))} cannot be handled as a ${r.kind}: expected ${expected}, Kind=${r.kind}`)
+    // Managers make up much of an object and few patches touch them: they are neither copied nor read again.
+    const managed = touchesManagers(document, kind) ? undefined : previous?.metadata.managedFields
+    if (managed === undefined || managed.length === 0) return patchedObject(call, kind, document, query, previous)
+    const { managedFields: _kept, ...metadata } = previous?.metadata ?? {}
     try {
-      const decoded = decodeValue(patched, r, query.fieldValidation)
-      for (const text of decoded.warnings) warn(call, text)
-      return decoded.object
-    } catch (fault) {
-      throw fault instanceof DecodeError ? badPatch(patched, fault.message) : fault
+      const object = patchedObject(call, kind, document, query, { ...previous, metadata } as KubernetesObject)
+      if (object.metadata) object.metadata.managedFields = managed
+      return object
+    } catch {
+      // A refusal shows the whole object.
+      return patchedObject(call, kind, document, query, previous)
     }
   }
+}
+
+/** Whether a patch may see or change metadata.managedFields. */
+function touchesManagers(document: unknown, kind: PatchKind): boolean {
+  if (kind === 'json') return !Array.isArray(document) || document.some(op => !isObject(op) || [op['path'], op['from']].some(path => path !== undefined && (typeof path !== 'string' || /^(\/metadata)?(\/managedFields.*)?$/.test(path))))
+  if (!isObject(document)) return true
+  const { metadata } = document
+  if (Object.keys(document).some(key => key.startsWith('$'))) return true
+  return metadata !== undefined && (!isObject(metadata) || Object.keys(metadata).some(key => key === 'managedFields' || key.startsWith('$')))
+}
+
+/** The patched object in the form of its kind. Throws. */
+function patchedObject(call: Call, kind: PatchKind, document: unknown, query: WriteQuery, previous: KubernetesObject | undefined): KubernetesObject {
+  const { resource: r } = call
+  const schema = schemaOf(r)
+  const live = cloneJson(previous) as unknown
+  const patched = kind === 'json' ? applyJsonPatch(live, document as never) : kind === 'merge' ? applyMergePatch(live, document) : applyStrategicMergePatch(live, document, schema)
+  if (!isObject(patched)) throw badRequest('the patched object is no object')
+  const expected = groupVersion(r.group, r.version)
+  // A strategic patch works on the typed object, which cannot lose its kind.
+  if (kind === 'strategic') {
+    patched['apiVersion'] ??= expected
+    patched['kind'] ??= r.kind
+  }
+  const { apiVersion, kind: patchedKind } = patched
+  if (apiVersion !== expected || patchedKind !== r.kind) throw badPatch(patched, `${String(patchedKind)} in version ${JSON.stringify(String(apiVersion))} cannot be handled as a ${r.kind}: expected ${expected}, Kind=${r.kind}`)
+  try {
+    const decoded = decodeValue(patched, r, query.fieldValidation, () => kind === 'strategic' ? goMap(document) : stringifyJson(kind === 'merge' ? sortedWhereTouched(patched, document) : patched))
+    for (const text of decoded.warnings) warn(call, text)
+    return decoded.object
+  } catch (fault) {
+    throw fault instanceof DecodeError ? badPatch(patched, fault.message) : fault
+  }
+}
+
+/** Objects that a merge patch went into have their keys sorted, as the library that Kubernetes uses leaves them; shown in refusals only. */
+function sortedWhereTouched(value: unknown, patch: unknown): unknown {
+  if (!isObject(value) || !isObject(patch)) return value
+  return Object.fromEntries(Object.keys(value).sort().map(key => [key, sortedWhereTouched(value[key], patch[key])]))
 }
 
 export async function patchEndpoint(call: Call): Promise<ApiResponse> {
@@ -126,10 +165,11 @@ function namesVersion(document: unknown, kind: PatchKind): boolean {
 }
 
 function checkApplied(call: Call, document: unknown): void {
-  if (!isObject(document)) throw badRequest('error decoding YAML: not an object')
-  const metadata = document['metadata']
+  if (document !== undefined && document !== null && !isObject(document)) throw badRequest(`error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(document) ? 'array' : typeof document} into Go value of type map[string]interface {}`)
+  const { apiVersion = '', kind = '', metadata } = document ?? {}
+  // Go prints group, version and kind; the core group is an empty one.
+  if (apiVersion === '' || kind === '') throw badRequest(`invalid object type: ${String(apiVersion).includes('/') ? String(apiVersion) : `/${String(apiVersion)}`}, Kind=${String(kind)}`)
   if (isObject(metadata) && metadata['managedFields'] !== undefined) throw badRequest('metadata.managedFields must be nil')
-  if (document['apiVersion'] === undefined || document['kind'] === undefined) throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(document)}'`)
-  if (!isObject(metadata)) document['metadata'] = { name: call.info.name }
+  if (!isObject(metadata)) throw badRequest(`the name of the object (${call.info.name} based on URL) was undeterminable: name must be provided`)
 }
 

@@ -1,6 +1,7 @@
 /** Reads and checks the options that travel in the query, with the texts of Kubernetes' option validation. */
 import { FieldPath, forbiddenField, invalidValue, notSupported, required, tooLong } from '../../api/field-errors.ts'
 import type { FieldErrorList } from '../../api/field-errors.ts'
+import { quoteGo } from '../../api/json.ts'
 import { badRequest, invalid } from '../../api/status-error.ts'
 import { queryFlag } from '../request-info.ts'
 
@@ -110,6 +111,11 @@ export function writeQuery(query: URLSearchParams, kind: 'CreateOptions' | 'Upda
   }
 }
 
+/** Control characters are shown as Go shows them. */
+function invalidAsGo(path: FieldPath, value: string, detail: string): FieldErrorList[number] {
+  return { type: 'FieldValueInvalid', field: path.toString(), message: `Invalid value: ${quoteGo(value)}: ${detail}` }
+}
+
 function managerFaults(manager: string): FieldErrorList {
   const faults: FieldErrorList = []
   if (Buffer.byteLength(manager) > MAX_MANAGER_BYTES) faults.push(tooLong(at('fieldManager'), manager, MAX_MANAGER_BYTES))
@@ -117,7 +123,7 @@ function managerFaults(manager: string): FieldErrorList {
   for (const character of manager) {
     if (/[\p{C}\p{Zl}\p{Zp}]/u.test(character)) {
       const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
-      faults.push(invalidValue(at('fieldManager'), manager, `invalid character U+${code} (at position ${position})`))
+      faults.push(invalidAsGo(at('fieldManager'), manager, `invalid character U+${code} (at position ${position})`))
     }
     position += Buffer.byteLength(character)
   }

@@ -5,7 +5,7 @@ import { encodeJson, encodeUtf8, stringifyJson } from '../../api/json.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import type { ApiBody, ApiRequest, ApiResponse } from '../../api/request.ts'
 import { StatusError, statusOf } from '../../api/status-error.ts'
-import { renderTable } from '../../api/table.ts'
+import { partialMetadata, renderTable } from '../../api/table.ts'
 import { stringifyYaml } from '../../api/yaml.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import type { Result } from '../registry/scope.ts'
@@ -76,7 +76,7 @@ export function checkAcceptable(call: Call): void {
 
 /** Only the metadata of an object. */
 export function partialOf(object: KubernetesObject, version: 'v1' | 'v1beta1'): KubernetesObject {
-  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata }
+  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: partialMetadata(object).metadata }
 }
 
 /** A Table of objects; `list` gives the metadata of a list. */

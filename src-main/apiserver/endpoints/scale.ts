@@ -4,16 +4,21 @@ import type { KubernetesObject } from '../../api/meta.ts'
 import type { ApiResponse } from '../../api/request.ts'
 import type { ScalePaths } from '../../api/resource.ts'
 import { FieldPath, invalidValue } from '../../api/field-errors.ts'
+import { applyServerSide } from '../../api/managed-fields/apply.ts'
+import { decodeObject } from '../../api/decode.ts'
+import { groupVersion } from '../../api/meta.ts'
+import { schemaOf } from '../../api/schema.ts'
 import { applyJsonPatch } from '../../api/patch/json-patch.ts'
 import { applyMergePatch } from '../../api/patch/merge-patch.ts'
 import { labelSelectorToString } from '../../api/selectors.ts'
 import { badRequest, invalid, methodNotAllowedHere, pathNotFound } from '../../api/status-error.ts'
 import { readPlain } from './body.ts'
 import type { Call } from './call.ts'
-import { admissionAttributes, mutate, writeScope } from './call.ts'
+import { admissionAttributes, managerOf, mutate, writeScope } from './call.ts'
 import { recordManager } from './managed.ts'
 import { patchKindOf, readPatch } from './patch.ts'
 import { writeQuery } from './query-options.ts'
+import type { WriteQuery } from './query-options.ts'
 import { checkAcceptable, objectResponse } from './respond.ts'
 import { scales } from './scale-resource.ts'
 import type { Scale } from './scale-resource.ts'
@@ -66,8 +71,7 @@ export async function scaleEndpoint(call: Call): Promise<ApiResponse> {
 function updateOf(call: Call): (scale: Scale) => Scale {
   const body = readPlain(call.request)
   if (!isObject(body)) throw badRequest('the object provided is unrecognized (must be of type Scale)')
-  const given = { kind: 'Scale', apiVersion: 'autoscaling/v1', metadata: {}, ...body } as unknown as Scale
-  if (given.kind !== 'Scale') throw badRequest(`${given.kind} in version ${JSON.stringify(given.apiVersion)} cannot be handled as a Scale: expected autoscaling/v1, Kind=Scale`)
+  const given = decodeObject<Scale>(body, scales).object
   if (!given.metadata.name) throw badRequest(`the name of the object (${call.info.name} based on URL) was undeterminable: name must be provided`)
   if (given.metadata.name !== call.info.name) throw badRequest(`the name of the object (${given.metadata.name}) does not match the name on the URL (${call.info.name})`)
   if (given.metadata.namespace && given.metadata.namespace !== call.info.namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
@@ -95,12 +99,30 @@ async function changeScale(call: Call, paths: ScalePaths, change: (scale: Scale)
       checkScale(call, scale)
       object.metadata.resourceVersion = scale.metadata.resourceVersion === before.metadata.resourceVersion && verb === 'patch' ? '' : (scale.metadata.resourceVersion ?? '')
       if (scale.metadata.uid) object.metadata.uid = scale.metadata.uid
-      write(object, paths.replicas, Number(scale.spec?.replicas ?? 0))
+      const replicas = Number(scale.spec?.replicas ?? 0)
+      if (isApply) return appliedScale(call, object, paths, replicas, query)
+      write(object, paths.replicas, replicas)
       recordManager(call, previous, object, 'scale')
-      return object
+      return withoutTime(object, 'Update', managerOf(call))
     },
   })
   return objectResponse({ ...call, resource: scales }, 200, { object: scaleOf(outcome.result.object, paths) })
+}
+
+/** An applied Scale is an applied object of which nothing but the replicas is known. */
+function appliedScale(call: Call, live: KubernetesObject, paths: ScalePaths, replicas: number, query: WriteQuery): KubernetesObject {
+  const r = call.resource
+  const apiVersion = groupVersion(r.group, r.version)
+  const applied: KubernetesObject = { apiVersion, kind: r.kind, metadata: { name: call.info.name } }
+  write(applied, paths.replicas, replicas)
+  const { object } = applyServerSide({ live, applied, manager: query.fieldManager, force: query.force, subresource: 'scale', apiVersion, schema: schemaOf(r), now: call.env.clock.now() })
+  return withoutTime(object, 'Apply', query.fieldManager)
+}
+
+/** Entries that come about through a Scale carry no time. In place. */
+function withoutTime(object: KubernetesObject, operation: 'Apply' | 'Update', manager: string): KubernetesObject {
+  for (const entry of object.metadata.managedFields ?? []) if (entry.subresource === 'scale' && entry.operation === operation && entry.manager === manager) delete entry.time
+  return object
 }
 
 function checkScale(call: Call, scale: Scale): void {

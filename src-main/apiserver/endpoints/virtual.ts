@@ -11,7 +11,7 @@ import { checkNamespace, readObject } from './body.ts'
 import type { Call } from './call.ts'
 import { admissionAttributes, mutate, validateAdmission, writeScope } from './call.ts'
 import { listItem } from './list-bytes.ts'
-import { negotiate } from './negotiation.ts'
+import { collectionForms, negotiate } from './negotiation.ts'
 import { listQuery, writeQuery } from './query-options.ts'
 import { objectResponse, partialOf, tableOf, valueResponse } from './respond.ts'
 import { selectionOf } from './selection.ts'
@@ -42,7 +42,7 @@ async function createVirtual(call: Call, create: NonNullable<VirtualStorage['cre
 async function listVirtual(call: Call, list: NonNullable<VirtualStorage['list']>): Promise<ApiResponse> {
   const { resource: r, info } = call
   const query = listQuery(info.query, false)
-  const form = negotiate(call.request.headers['accept'])
+  const form = negotiate(call.request.headers['accept'], collectionForms)
   const selection = selectionOf(r, query.labelSelector, query.fieldSelector)
   const objects = (await list(info.namespace, query.labelSelector)).filter((object: KubernetesObject) => selection.matches(object))
   const metadata = {}

@@ -57,7 +57,7 @@ function keep<K extends keyof ObjectMeta>(meta: ObjectMeta, old: ObjectMeta, fie
 export function restoreStatus(next: KubernetesObject, previous: KubernetesObject): void {
   const { status } = previous as unknown as Loose
   if (status === undefined) delete (next as unknown as Loose)['status']
-  else (next as unknown as Loose)['status'] = structuredClone(status)
+  else (next as unknown as Loose)['status'] = cloneJson(status)
 }
 
 /** A write of the status leaves everything else alone but metadata; custom kinds keep their metadata too. In place. */
@@ -65,7 +65,7 @@ export function restoreAllButStatus(r: AnyResource, next: KubernetesObject, prev
   const to = next as unknown as Loose
   const from = previous as unknown as Loose
   for (const field of Object.keys(to)) if (field !== 'status' && field !== 'metadata' && !(field in from)) delete to[field]
-  for (const [field, value] of Object.entries(from)) if (field !== 'status' && field !== 'metadata') to[field] = structuredClone(value)
+  for (const [field, value] of Object.entries(from)) if (field !== 'status' && field !== 'metadata') to[field] = cloneJson(value)
   if (isCustom(r)) next.metadata = { ...previous.metadata, ...(next.metadata.managedFields ? { managedFields: next.metadata.managedFields } : {}) }
 }
 
@@ -75,8 +75,11 @@ export function restoreAllButPart(subresource: string, next: KubernetesObject, p
   const asked = { ...to }
   for (const field of Object.keys(to)) if (field !== 'metadata') delete to[field]
   for (const [field, value] of Object.entries(previous)) if (field !== 'metadata') to[field] = cloneJson(value)
-  const { managedFields } = next.metadata
-  next.metadata = { ...previous.metadata, ...(managedFields ? { managedFields } : {}) }
+  // An approval and a finalization may carry labels and annotations along.
+  if (subresource !== 'approval' && subresource !== 'finalize') {
+    const { managedFields } = next.metadata
+    next.metadata = { ...previous.metadata, ...(managedFields ? { managedFields } : {}) }
+  }
   const spec = (asked['spec'] ?? {}) as Loose
   const target = (to['spec'] ?? {}) as Loose
   if (subresource === 'finalize') to['spec'] = { ...target, ...('finalizers' in spec ? { finalizers: spec['finalizers'] } : { finalizers: undefined }) }

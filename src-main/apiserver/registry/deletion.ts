@@ -2,18 +2,19 @@
  * Deletion as Kubernetes does it: preconditions, grace (pods), finalizers and propagation policies. An object with
  * finalizers or grace is marked; it goes when the last finalizer is taken away or its kubelet deletes it with grace 0.
  */
-import { FieldPath, invalidValue, notSupported } from '../../api/field-errors.ts'
+import { FieldPath, invalidValue, notSupported, notSupportedInOrder } from '../../api/field-errors.ts'
 import type { FieldErrorList } from '../../api/field-errors.ts'
 import { cloneJson } from '../../api/json.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import type { AnyResource } from '../../api/resource.ts'
+import { storedAs } from '../../api/resource.ts'
 import { conflict, invalid, isConflict, isNotFound, StatusError } from '../../api/status-error.ts'
 import { formatTime, parseTime } from '../../api/time.ts'
 import type { StoredEntry } from '../../store/store.ts'
 import type { Registry } from './registry.ts'
 import type { Result, WriteScope } from './scope.ts'
 import { objectOf, resultOf, storeFault } from './storage.ts'
-import { orphansDependentsByDefault } from './strategy-facts.ts'
+import { isNeverCollected, orphansDependentsByDefault } from './strategy-facts.ts'
 
 /** meta/v1 DeleteOptions, as far as a server reads it. */
 export interface DeleteRequest {
@@ -44,7 +45,7 @@ export function checkDeleteRequest(options: DeleteRequest): void {
     faults.push(invalidValue(policy, options.propagationPolicy, 'orphanDependents and deletionPropagation cannot be both set'))
   }
   if (options.propagationPolicy && !['Foreground', 'Background', 'Orphan'].includes(options.propagationPolicy)) {
-    faults.push(notSupported(policy, options.propagationPolicy, ['Foreground', 'Background', 'Orphan', 'nil']))
+    faults.push(notSupportedInOrder(policy, options.propagationPolicy, ['Foreground', 'Background', 'Orphan', 'nil']))
   }
   if ((options.dryRun ?? []).some(value => value !== 'All')) faults.push(notSupported(FieldPath.root('dryRun'), [...(options.dryRun ?? [])], ['All']))
   if (faults.length > 0) throw invalid('meta.k8s.io', 'DeleteOptions', '', faults)
@@ -53,15 +54,27 @@ export function checkDeleteRequest(options: DeleteRequest): void {
 function checkPreconditions(r: AnyResource, object: KubernetesObject, options: DeleteRequest): void {
   const { uid, resourceVersion } = options.preconditions ?? {}
   const name = object.metadata.name ?? ''
-  if (uid && uid !== object.metadata.uid) throw conflict(r.group, r.plural, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${object.metadata.uid ?? ''}`)
-  if (resourceVersion && resourceVersion !== object.metadata.resourceVersion) {
-    throw conflict(r.group, r.plural, name, `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${object.metadata.resourceVersion ?? ''}`)
+  if (r.group === '' && r.plural === 'namespaces') return checkNamespacePreconditions(object, uid, resourceVersion)
+  const { group, kind } = storedAs(r)
+  if (uid && uid !== object.metadata.uid) {
+    throw conflict(group, kind, name, `the UID in the precondition (${uid}) does not match the UID in record (${object.metadata.uid ?? ''}). The object might have been deleted and then recreated`)
   }
+  if (resourceVersion && resourceVersion !== object.metadata.resourceVersion) {
+    throw conflict(group, kind, name, `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion ?? ''}). The object might have been modified`)
+  }
+}
+
+/** Namespaces have a deletion of their own, and with it texts of their own. */
+function checkNamespacePreconditions({ metadata }: KubernetesObject, uid: string | undefined, resourceVersion: string | undefined): void {
+  const fail = (field: string, asked: string, present: string | undefined): never => { throw conflict('', 'namespaces', metadata.name ?? '', `Precondition failed: ${field} in precondition: ${asked}, ${field} in object meta: ${present ?? ''}`) }
+  if (uid && uid !== metadata.uid) fail('UID', uid, metadata.uid)
+  if (resourceVersion && resourceVersion !== metadata.resourceVersion) fail('ResourceVersion', resourceVersion, metadata.resourceVersion)
 }
 
 /** The finalizers of garbage collection that the options ask for, the others kept. */
 function finalizersFor(r: AnyResource, object: KubernetesObject, options: DeleteRequest): string[] {
   const present = object.metadata.finalizers ?? []
+  if (isNeverCollected(r)) return [...present]
   const rest = present.filter(finalizer => finalizer !== ORPHAN && finalizer !== FOREGROUND)
   if (options.orphanDependents === true || options.propagationPolicy === 'Orphan') return [...rest, ORPHAN]
   if (options.propagationPolicy === 'Foreground') return [...rest, FOREGROUND]

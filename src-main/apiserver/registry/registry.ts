@@ -13,7 +13,7 @@ import { generateName } from '../../api/names.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import { schemaOf } from '../../api/schema.ts'
 import { finishShape } from '../../api/shape.ts'
-import { alreadyExists, conflict, generateNameConflict, invalid, isAlreadyExists, isConflict, notFound } from '../../api/status-error.ts'
+import { alreadyExists, conflict, generateNameConflict, invalid, isAlreadyExists, isConflict, notFound, unknownError } from '../../api/status-error.ts'
 import { formatTime } from '../../api/time.ts'
 import { encodeStored } from '../../store/json.ts'
 import type { Expectation, Store, StoredEntry } from '../../store/store.ts'
@@ -21,7 +21,7 @@ import { partFaults } from './part-validation.ts'
 import type { Result, WriteScope } from './scope.ts'
 import { writeContext } from './scope.ts'
 import { checkSize, keyFor, objectOf, resultOf, storeFault, toStored } from './storage.ts'
-import { allowsCreateOnUpdate, isCustom } from './strategy-facts.ts'
+import { allowsCreateOnUpdate, allowsPlainFinalizers, isCustom } from './strategy-facts.ts'
 import { checkVersion, declaredDiffers, dedupe, isLastFinalizerGone, prepareChange, restoreAllButPart, restoreAllButStatus, restoreStatus, sameMetadata, sameStored } from './change.ts'
 
 /** Names that are made at random before a taken one is an error. */
@@ -137,22 +137,22 @@ export class Registry {
     const { metadata } = object
     object.apiVersion = groupVersion(r.group, r.version)
     object.kind = r.kind
+    if (metadata.resourceVersion && metadata.resourceVersion !== '0' && !scope.mayNameVersion) throw unknownError('resourceVersion should not be set on objects to be created')
     for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'resourceVersion'] as const) delete metadata[field]
     if (r.scope !== 'Namespaced') delete metadata.namespace
-  else if (scope.namespace !== '') metadata.namespace = scope.namespace
+    else if (scope.namespace !== '') metadata.namespace = scope.namespace
     if (isCustom(r) && r.subresources?.status) delete (object as { status?: unknown }).status
     // Before the strategy: jobs select their pods by their own uid.
     metadata.creationTimestamp = formatTime(now)
     metadata.uid = this.env.random.uuid()
     r.prepareForCreate?.(object, writeContext(scope, now))
     if (r.generation) metadata.generation = 1
-    else if (!isCustom(r)) delete metadata.generation
   }
 
   #metadataFaults(r: AnyResource, object: KubernetesObject): FieldErrorList {
     const { validateName } = r
     return validateObjectMeta(object.metadata, {
-      namespaced: r.scope === 'Namespaced',
+      namespaced: r.scope === 'Namespaced', plainFinalizers: allowsPlainFinalizers(r),
       ...(validateName ? { validateName: (name: string, prefix: boolean) => validateName(prefix ? maskTrailingDash(name) : name) } : {}),
     })
   }
@@ -178,9 +178,9 @@ export class Registry {
     const r = scope.resource
     const { uid, resourceVersion } = next.metadata
     // An object that names what it replaces cannot have been there.
-    if (uid) throw conflict(r.group, r.plural, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: `)
+    if (uid) throw conflict(r.group, r.plural, name, whenMissing === 'apply' ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found` : `Precondition failed: UID in precondition: ${uid}, UID in object meta: `)
     if (resourceVersion && resourceVersion !== '0' && whenMissing !== 'apply') throw notFound(r.group, r.plural, name)
-    return this.create(scope, next)
+    return this.create({ ...scope, mayNameVersion: true }, next)
   }
 
   async #updateOnce(scope: WriteScope, next: KubernetesObject, previous: KubernetesObject, entry: StoredEntry, request: UpdateRequest): Promise<{ result: Result; deleted: boolean }> {
@@ -200,7 +200,7 @@ export class Registry {
     try {
       const faults = this.#changeFaults(scope, next, previous)
       if (faults.length > 0) throw invalid(r.group, r.kind, request.name, dedupe(faults))
-      for (const text of r.warnings?.(next, previous) ?? []) scope.warn(text)
+      if (scope.subresource !== 'status') for (const text of r.warnings?.(next, previous) ?? []) scope.warn(text)
       await scope.admitUpdate?.(next, previous)
       finishShape(next, schemaOf(r))
       if (isLastFinalizerGone(r, next, previous)) {
@@ -284,7 +284,9 @@ export class Registry {
 
 /** A copy as it would be stored: what the request leaves out and the store writes as null is then no difference. */
 function shaped(r: AnyResource, object: KubernetesObject): KubernetesObject {
-  const copy = structuredClone(object)
+  // Metadata and status do not count.
+  const { metadata, status: _status, ...declared } = object as KubernetesObject & { status?: unknown }
+  const copy = { ...cloneJson(declared), metadata: { ...metadata } } as KubernetesObject
   finishShape(copy, schemaOf(r))
   return copy
 }

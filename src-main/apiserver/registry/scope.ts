@@ -11,6 +11,8 @@ export interface WriteScope {
   readonly subresource: string
   readonly user: UserInfo
   readonly dryRun: boolean
+  /** A create by apply ignores a resourceVersion; a plain create refuses it. */
+  readonly mayNameVersion?: boolean
   warn(text: string): void
   /** Validating admission of a create or change, just before it is written; `previous` is undefined for a create. */
   admitCreate?(object: KubernetesObject): Promise<void>
@@ -21,5 +23,5 @@ export interface WriteScope {
 export interface Result { readonly object: KubernetesObject; readonly entry?: StoredEntry }
 
 export function writeContext(scope: WriteScope, now: number): WriteContext {
-  return { user: { name: scope.user.name, groups: scope.user.groups }, now, dryRun: scope.dryRun }
+  return { user: scope.user, now, dryRun: scope.dryRun }
 }

@@ -11,7 +11,6 @@ const createOnUpdate: ReadonlySet<string> = new Set([
   'services', 'endpoints', 'events', 'events.events.k8s.io', 'limitranges', 'podtemplates',
   'leases.coordination.k8s.io', 'runtimeclasses.node.k8s.io', 'csinodes.storage.k8s.io',
   'roles.rbac.authorization.k8s.io', 'rolebindings.rbac.authorization.k8s.io', 'clusterroles.rbac.authorization.k8s.io', 'clusterrolebindings.rbac.authorization.k8s.io',
-  'ipaddresses.networking.k8s.io',
 ])
 
 /** PUT without a resourceVersion is refused. */
@@ -26,6 +25,12 @@ const returnsDeleted: ReadonlySet<string> = new Set(['pods', 'services', 'servic
 /** Dependents stay when no propagation policy is asked for. */
 const orphansByDefault: ReadonlySet<string> = new Set(['replicationcontrollers', 'jobs.batch'])
 
+/** Nothing depends on these, so propagation policies do not touch their finalizers. */
+const neverCollected: ReadonlySet<string> = new Set(['events', 'events.events.k8s.io'])
+
+/** Finalizers without a domain pass. */
+const plainFinalizers: ReadonlySet<string> = new Set(['runtimeclasses.node.k8s.io', 'poddisruptionbudgets.policy'])
+
 /** Texts that every request on a deprecated kind is warned with. */
 const deprecated: ReadonlyMap<string, string> = new Map([
   ['endpoints', 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice'],
@@ -36,6 +41,8 @@ export function deprecationOf(r: AnyResource): string | undefined { return depre
 export function allowsCreateOnUpdate(r: AnyResource): boolean { return createOnUpdate.has(groupResource(r)) }
 export function allowsUnconditionalUpdate(r: AnyResource): boolean { return !isCustom(r) && !versionRequired.has(groupResource(r)) }
 export function returnsDeletedObject(r: AnyResource): boolean { return returnsDeleted.has(groupResource(r)) }
+export function allowsPlainFinalizers(r: AnyResource): boolean { return isCustom(r) || plainFinalizers.has(groupResource(r)) }
+export function isNeverCollected(r: AnyResource): boolean { return neverCollected.has(groupResource(r)) }
 export function orphansDependentsByDefault(r: AnyResource): boolean { return orphansByDefault.has(groupResource(r)) }
 /** Kinds that carry their own schema. */
 export function isCustom(r: AnyResource): boolean { return typeof r.schema !== 'string' }

@@ -56,12 +56,14 @@ describe('parseJson', () => {
     ['[1 2]', "invalid character '2' after array element"],
     ['{"a" 1}', "invalid character '1' after object key"],
     ['{"a":1 "b"}', "invalid character '\"' after object key:value pair"],
-    ['nul', 'unexpected end of JSON input'],
+    ['nul', "invalid character ' ' in literal null (expecting 'l')"],
     ['nulx', "invalid character 'x' in literal null (expecting 'l')"],
     ['01', "invalid character '1' after top-level value"],
     ['"\\x"', "invalid character 'x' in string escape code"],
     ['"\n"', "invalid character '\\n' in string literal"],
-    ['-', 'unexpected end of JSON input'],
+    ['-', "invalid character ' ' in numeric literal"],
+    ['"\\', "invalid character ' ' in string escape code"],
+    ['"a', 'unexpected end of JSON input'],
     ['1.x', "invalid character 'x' after decimal point in numeric literal"],
   ])('says of %j what Go says', (text, message) => {
     expect(() => parseJson(text)).toThrow(new JsonError(message))

@@ -13,8 +13,13 @@ beforeEach(() => { server = testServer() })
 
 describe('create', () => {
   it('sets what the server decides and keeps the caller from deciding it', async () => {
-    const { status, body } = await server.create(configMaps, { metadata: { name: 'a', uid: 'mine', resourceVersion: '7', deletionTimestamp: '2020-01-01T00:00:00Z' }, data: { k: 'v' } })
+    const { status, body } = await server.create(configMaps, { metadata: { name: 'a', uid: 'mine', deletionTimestamp: '2020-01-01T00:00:00Z' }, data: { k: 'v' } })
     expect([status, body.metadata.uid === 'mine', body.metadata.resourceVersion, body.metadata.deletionTimestamp, body.metadata.creationTimestamp, body.metadata.namespace]).toEqual([201, false, '2', undefined, '2026-01-01T00:00:00Z', 'n'])
+  })
+
+  it('refuses a resourceVersion and keeps a generation that it does not count', async () => {
+    expect((await server.create(configMaps, { metadata: { name: 'a', resourceVersion: '7' } })).body).toMatchObject({ code: 500, message: 'resourceVersion should not be set on objects to be created' })
+    expect((await server.create(configMaps, { metadata: { name: 'a', generation: 5 } })).body.metadata.generation).toBe(5)
   })
 
   it('makes names', async () => {

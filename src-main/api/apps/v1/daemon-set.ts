@@ -6,7 +6,7 @@ import type { DaemonSet, DaemonSetSpec } from '../../generated/apps-v1.ts'
 import { deepEqual } from '../../json.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
 import { intOrPercentFaults, nonNegative, percentAtMost100, workloadSelectorFaults } from '../../validation.ts'
-import { longLivedTemplateFaults, selectorImmutable, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
+import { longLivedTemplateFaults, selectorImmutable, collisionCountFaults, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
 
 export type { DaemonSet }
 
@@ -80,6 +80,9 @@ export const daemonSets = defineResource<DaemonSet>({
     return faults
   },
   validateUpdate: selectorImmutable,
-  validateStatusUpdate: (next, _previous, at) => statusCountFaults(next.status as Record<string, unknown> | undefined, [], at.child('status')),
+  validateStatusUpdate: (next, previous, at) => [
+    ...statusCountFaults(next.status as Record<string, unknown> | undefined, [], at.child('status')),
+    ...collisionCountFaults(next.status?.collisionCount, previous.status?.collisionCount, at.child('status', 'collisionCount')),
+  ],
   warnings: templateWarnings,
 })

@@ -5,7 +5,7 @@ import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { Deployment, DeploymentSpec } from '../../generated/apps-v1.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
 import { intOrPercentFaults, nonNegative, percentAtMost100, workloadSelectorFaults } from '../../validation.ts'
-import { longLivedTemplateFaults, selectorImmutable, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
+import { longLivedTemplateFaults, selectorImmutable, collisionCountFaults, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
 
 export type { Deployment }
 
@@ -71,7 +71,10 @@ export const deployments = defineResource<Deployment>({
     return faults
   },
   validateUpdate: selectorImmutable,
-  validateStatusUpdate: (next, _previous, at) => statusCountFaults(next.status as Record<string, unknown> | undefined,
-    [['updatedReplicas', 'replicas'], ['readyReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+  validateStatusUpdate: (next, previous, at) => [
+    ...statusCountFaults(next.status as Record<string, unknown> | undefined,
+      [['updatedReplicas', 'replicas'], ['readyReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+    ...collisionCountFaults(next.status?.collisionCount, previous.status?.collisionCount, at.child('status', 'collisionCount')),
+  ],
   warnings: templateWarnings,
 })

@@ -22,7 +22,6 @@ export const replicaSets = defineResource<ReplicaSet>({
     ...workloadColumns<ReplicaSet>(),
   ],
   menu: { area: 'workloads', order: 30 },
-  fields: { 'status.replicas': r => String(r.status?.replicas ?? 0) },
   setDefaults(set) {
     if (set.spec === undefined) return
     set.spec.replicas ??= 1

@@ -8,7 +8,7 @@ import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
 import { isDns1123Label } from '../../names.ts'
 import { deepEqual } from '../../json.ts'
 import { immutable, nameFaults, nonNegative, oneOf, workloadSelectorFaults } from '../../validation.ts'
-import { longLivedTemplateFaults, statusCountFaults, templateWarnings } from './workload.ts'
+import { longLivedTemplateFaults, collisionCountFaults, statusCountFaults, templateWarnings } from './workload.ts'
 
 export type { StatefulSet }
 
@@ -77,7 +77,11 @@ export const statefulSets = defineResource<StatefulSet>({
     if (!deepEqual(strip(next.spec), strip(previous.spec))) faults.push(forbiddenField(at.child('spec'), updateText))
     return faults
   },
-  validateStatusUpdate: (next, _previous, at) => statusCountFaults(next.status as Record<string, unknown> | undefined,
-    [['readyReplicas', 'replicas'], ['currentReplicas', 'replicas'], ['updatedReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+  validateStatusUpdate: (next, previous, at) => [
+    ...statusCountFaults(next.status as Record<string, unknown> | undefined,
+      [['readyReplicas', 'replicas'], ['currentReplicas', 'replicas'], ['updatedReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+    // Unlike deployments, a count that was set may not be left out either.
+    ...collisionCountFaults(next.status?.collisionCount ?? -1, previous.status?.collisionCount, at.child('status', 'collisionCount')),
+  ],
   warnings: templateWarnings,
 })

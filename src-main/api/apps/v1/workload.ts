@@ -40,3 +40,8 @@ export function statusCountFaults(status: Readonly<Record<string, unknown>> | un
   for (const [part, whole] of parts) if (numberOf(part) > numberOf(whole)) faults.push(invalidValue(at.child(part), numberOf(part), `cannot be greater than ${whole === 'replicas' ? 'status.replicas' : whole}`))
   return faults
 }
+
+/** Collisions of template hashes are only ever counted up. */
+export function collisionCountFaults(next: number | undefined, previous: number | undefined, at: FieldPath): FieldErrorList {
+  return previous !== undefined && (next ?? 0) < previous ? [invalidValue(at, Math.max(next ?? 0, 0), 'cannot be decremented')] : []
+}

@@ -1,7 +1,7 @@
 import { defineResource } from '../../resource.ts'
 import type { Column } from '../../resource.ts'
 import { ageColumn, nameColumn, none, unknown, unset } from '../../columns.ts'
-import { invalidValue, notSupported, required } from '../../field-errors.ts'
+import { forbiddenField, invalidValue, notSupported, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { HPAScalingRules, HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget } from '../../generated/autoscaling-v2.ts'
 import { isPathSegmentName } from '../../names.ts'
@@ -71,13 +71,13 @@ function targetFaults(target: MetricTarget | undefined, at: FieldPath): FieldErr
   const faults: FieldErrorList = []
   const type = target?.type ?? ''
   if (type === '') faults.push(required(at.child('type'), 'must specify a metric target type'))
-  else if (!['Utilization', 'Value', 'AverageValue'].includes(type)) faults.push(invalidValue(at.child('type'), type, 'must be either Utilization, Value, or AverageValue'))
+  if (!['Utilization', 'Value', 'AverageValue'].includes(type)) faults.push(invalidValue(at.child('type'), type, 'must be either Utilization, Value, or AverageValue'))
   if (target?.averageUtilization !== undefined && target.averageUtilization < 1) faults.push(invalidValue(at.child('averageUtilization'), target.averageUtilization, 'must be greater than 0'))
   return faults
 }
 
 function metricFaults(metric: MetricSpec, at: FieldPath): FieldErrorList {
-  if (!metric.type) return [required(at.child('type'), 'must specify a metric source type')]
+  if (!metric.type) return [required(at.child('type'), 'must specify a metric source type'), notSupported(at.child('type'), '', metricTypes)]
   if (!metricTypes.includes(metric.type)) return [notSupported(at.child('type'), metric.type, metricTypes)]
   const field = `${metric.type.charAt(0).toLowerCase()}${metric.type.slice(1)}` as 'containerResource' | 'external' | 'object' | 'pods' | 'resource'
   const source = metric[field]
@@ -95,12 +95,33 @@ function metricFaults(metric: MetricSpec, at: FieldPath): FieldErrorList {
   return faults
 }
 
+/** Only replication controllers live in the core group. */
+function scaleTargetVersionFaults(apiVersion: string, at: FieldPath): FieldErrorList {
+  if (apiVersion === 'v1') return []
+  if (apiVersion.split('/').length > 2) return [invalidValue(at, apiVersion, `unexpected GroupVersion string: ${apiVersion}`)]
+  return apiVersion.includes('/') && !apiVersion.startsWith('/') ? [] : [invalidValue(at, apiVersion, 'apiVersion must specify API group')]
+}
+
+const longestPeriodSeconds = 1_800
+
+function rulesFaults(rules: HPAScalingRules | undefined, at: FieldPath): FieldErrorList {
+  const faults: FieldErrorList = []
+  for (const [i, policy] of (rules?.policies ?? []).entries()) {
+    if (policy.periodSeconds > longestPeriodSeconds) faults.push(invalidValue(at.child('policies').index(i).child('periodSeconds'), policy.periodSeconds, `must be less than or equal to ${longestPeriodSeconds}`))
+  }
+  if (rules?.tolerance?.startsWith('-')) faults.push(invalidValue(at.child('tolerance'), rules.tolerance, 'must be greater than or equal to 0'))
+  return faults
+}
+
 export function autoscalerFaults(autoscaler: HorizontalPodAutoscaler, at: FieldPath): FieldErrorList {
   const spec: Partial<HorizontalPodAutoscaler['spec']> = autoscaler.spec ?? {}
   const path = at.child('spec')
   const faults: FieldErrorList = []
-  if (spec.minReplicas !== undefined && spec.minReplicas < 1) faults.push(invalidValue(path.child('minReplicas'), spec.minReplicas, 'must be greater than or equal to 1'))
-  if ((spec.maxReplicas ?? 0) < 1) faults.push(invalidValue(path.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than 0'))
+  const fromZero = (spec.metrics ?? []).some(metric => metric.type === 'Object' || metric.type === 'External')
+  if (spec.minReplicas !== undefined && spec.minReplicas < 0) faults.push(invalidValue(path.child('minReplicas'), spec.minReplicas, 'must be greater than or equal to 0'))
+  if (spec.minReplicas === 0 && !fromZero) faults.push(forbiddenField(path.child('metrics'), 'must specify at least one Object or External metric to support scaling to zero replicas'))
+  if (!spec.maxReplicas) faults.push(required(path.child('maxReplicas'), ''))
+  else if (spec.maxReplicas < 1) faults.push(invalidValue(path.child('maxReplicas'), spec.maxReplicas, 'must be greater than 0'))
   if (spec.minReplicas !== undefined && (spec.maxReplicas ?? 0) < spec.minReplicas) faults.push(invalidValue(path.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than or equal to `minReplicas`'))
   const ref = path.child('scaleTargetRef')
   for (const field of ['kind', 'name'] as const) {
@@ -108,6 +129,8 @@ export function autoscalerFaults(autoscaler: HorizontalPodAutoscaler, at: FieldP
     if (!value) faults.push(required(ref.child(field), ''))
     else faults.push(...isPathSegmentName(value).map(text => invalidValue(ref.child(field), value, text)))
   }
+  faults.push(...scaleTargetVersionFaults(spec.scaleTargetRef?.apiVersion ?? '', ref.child('apiVersion')))
+  for (const direction of ['scaleUp', 'scaleDown'] as const) faults.push(...rulesFaults(spec.behavior?.[direction], path.child('behavior', direction)))
   for (const [i, metric] of (spec.metrics ?? []).entries()) faults.push(...metricFaults(metric, path.child('metrics').index(i)))
   return faults
 }

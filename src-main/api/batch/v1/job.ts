@@ -3,6 +3,7 @@ import { ageColumn, containerColumns, nameColumn, selectorText } from '../../col
 import { invalidValue, notSupported, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { Job, JobSpec } from '../../generated/batch-v1.ts'
+import { isValidLabelValue } from '../../names.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
 import { podTemplateFaults } from '../../core/v1/pod-validation.ts'
 import { deepEqual } from '../../json.ts'
@@ -83,7 +84,8 @@ function selectByUid(job: Job): void {
   const spec = job.spec as JobSpec
   spec.selector ??= {}
   ;(spec.selector.matchLabels ??= {})[jobUidLabel] ??= uid
-  if (Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels }
+  // A name that is no label value is refused for the template's sake alone.
+  if (Object.keys(job.metadata.labels ?? {}).length === 0 && isValidLabelValue(name).length === 0) job.metadata.labels = { ...labels }
 }
 
 /** Faults of a job's spec, of jobs and of job templates. */
@@ -187,15 +189,24 @@ export const jobs = defineResource<Job>({
       faults.push(to?.completionMode === 'Indexed' ? invalidValue(path.child('completions'), to.completions ?? null, 'can only be modified in tandem with spec.parallelism') : invalidValue(path.child('completions'), to?.completions ?? null, 'field is immutable'))
     }
     for (const field of frozen) faults.push(...immutable(to?.[field], from?.[field], path.child(field)))
-    if (!sameTemplate(to, from, previous)) faults.push(invalidValue(path.child('template'), to?.template ?? null, 'field is immutable'))
+    if (!sameTemplate(to, from, previous)) faults.push(invalidValue(path.child('template', 'spec'), to?.template?.spec ?? null, 'field is immutable'))
     return faults
   },
+  validateStatusUpdate(next, _previous, at) {
+    const { ready, active } = next.status ?? {}
+    return (ready ?? 0) > (active ?? 0) ? [invalidValue(at.child('status', 'ready'), ready, 'cannot set more ready pods than active')] : []
+  },
 })
+
+/** What a suspended job asks for may change as well. */
+function withoutResources(containers: readonly object[] | undefined): unknown {
+  return containers?.map(container => ({ ...container, resources: null }))
+}
 
 /** While a job is suspended and has not started, its scheduling may still change. */
 function sameTemplate(to: JobSpec | undefined, from: JobSpec | undefined, previous: Job): boolean {
   if (deepEqual(to?.template, from?.template)) return true
   if (previous.spec?.suspend !== true || previous.status?.startTime !== undefined) return false
-  const bare = (spec: JobSpec | undefined): unknown => ({ ...spec?.template, metadata: null, spec: { ...spec?.template?.spec, nodeSelector: null, tolerations: null, affinity: null, schedulingGates: null } })
+  const bare = (spec: JobSpec | undefined): unknown => ({ ...spec?.template, metadata: null, spec: { ...spec?.template?.spec, nodeSelector: null, tolerations: null, affinity: null, schedulingGates: null, containers: withoutResources(spec?.template?.spec?.containers), initContainers: withoutResources(spec?.template?.spec?.initContainers) } })
   return deepEqual(bare(to), bare(from))
 }

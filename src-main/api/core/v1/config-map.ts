@@ -31,7 +31,7 @@ export const configMaps = defineResource<ConfigMap>({
       faults.push(...isConfigMapKey(key).map(text => invalidValue(at.child('binaryData').key(key), key, text)))
       bytes += Math.floor(String(value).length * 3 / 4)
     }
-    if (bytes > maxDataBytes) faults.push({ type: 'FieldValueTooLong', field: at.toString() === '<nil>' ? '' : at.toString(), message: `Too long: may not be more than ${maxDataBytes} bytes` })
+    if (bytes > maxDataBytes) faults.push({ type: 'FieldValueTooLong', field: at.toString() === '<nil>' ? '[]' : at.toString(), message: `Too long: may not be more than ${maxDataBytes} bytes` })
     return faults
   },
   validateUpdate(next, previous, at) {

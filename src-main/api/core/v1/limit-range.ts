@@ -1,9 +1,9 @@
 import { defineResource } from '../../resource.ts'
 import { createdAtColumn, nameColumn } from '../../columns.ts'
-import { duplicate, forbiddenField, invalidValue } from '../../field-errors.ts'
+import { duplicate, forbiddenField, invalidValue, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { LimitRange, LimitRangeItem } from '../../generated/core-v1.ts'
-import { compareQuantity } from '../../quantity.ts'
+import { compareQuantity, milliValue, parseQuantity } from '../../quantity.ts'
 import { quantityFaults, quantityOf } from './resource-validation.ts'
 
 export type { LimitRange }
@@ -30,11 +30,28 @@ function itemFaults(item: LimitRangeItem, at: FieldPath): FieldErrorList {
       const [a, b] = [item[low]?.[name], item[high]?.[name]]
       const [lower, higher] = [a === undefined ? undefined : quantityOf(a), b === undefined ? undefined : quantityOf(b)]
       if (lower === undefined || higher === undefined || compareQuantity(lower, higher) <= 0) continue
-      const other = high === 'defaultRequest' ? 'default request' : high
-      faults.push(invalidValue(at.child(low).key(name), a, `${label} ${a ?? ''} is greater than ${other} value ${b ?? ''}`))
+      const other = high === 'defaultRequest' ? 'default request' : high === 'default' && low === 'defaultRequest' ? 'default limit' : high
+      // A lower bound above a default is told at the default, with the bound as the value shown.
+      const field = low === 'min' && high !== 'max' ? high : low
+      faults.push(invalidValue(at.child(field).key(name), low === 'min' && high === 'defaultRequest' ? b : a, `${label} ${a ?? ''} is greater than ${other} value ${b ?? ''}`))
     }
   }
+  for (const [name, text] of Object.entries(item.maxLimitRequestRatio ?? {}).sort()) faults.push(...ratioFaults(item, name, text, at.child('maxLimitRequestRatio').key(name)))
+  if (item.type === 'PersistentVolumeClaim' && item.min?.['storage'] === undefined && item.max?.['storage'] === undefined) {
+    faults.push(required(at.child('limits'), 'either minimum or maximum storage value is required, but neither was provided'))
+  }
   return faults
+}
+
+/** Limits are never below requests, and a ratio that the bounds cannot reach says nothing. */
+function ratioFaults(item: LimitRangeItem, name: string, text: string, at: FieldPath): FieldErrorList {
+  const ratio = quantityOf(text)
+  if (ratio === undefined) return []
+  if (compareQuantity(ratio, parseQuantity('1')) < 0) return [invalidValue(at, text, `ratio ${text} is less than 1`)]
+  const [least, most] = [item.min?.[name], item.max?.[name]].map(bound => (bound === undefined ? undefined : quantityOf(bound)))
+  if (least === undefined || most === undefined || milliValue(least) === 0) return []
+  const reach = milliValue(most) / milliValue(least)
+  return milliValue(ratio) / 1_000 > reach ? [invalidValue(at, text, `ratio ${text} is greater than max/min = ${reach.toFixed(6)}`)] : []
 }
 
 export const limitRanges = defineResource<LimitRange>({

@@ -275,6 +275,9 @@ export function validatePodStatusUpdate(next: Pod, previous: Pod, at: FieldPath)
       faults.push(forbiddenField(path.child(list).index(i).child('state'), 'may not be transitioned to non-terminated state'))
     }
   }
+  if (previous.status?.qosClass && status.qosClass !== previous.status.qosClass) faults.push(invalidValue(path.child('qosClass'), status.qosClass ?? '', 'field is immutable'))
+  const [hostIP] = status.hostIPs ?? []
+  if (hostIP && status.hostIP !== hostIP.ip) faults.push(invalidValue(path.child('hostIPs').index(0).child('ip'), hostIP.ip, 'must be equal to `hostIP`'))
   for (const list of ['podIPs', 'hostIPs'] as const) for (const [i, item] of (status[list] ?? []).entries()) faults.push(...isIP(item.ip).map(text => invalidValue(path.child(list).index(i), item.ip, text)))
   return faults
 }

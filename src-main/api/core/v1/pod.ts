@@ -1,6 +1,6 @@
 /** Pod: declaration, strategy and columns. Questions are in pod-questions.ts, defaults in pod-defaults.ts, validation in pod-validation.ts. */
 import { defineResource } from '../../resource.ts'
-import type { Column } from '../../resource.ts'
+import type { Column, RowCondition } from '../../resource.ts'
 import { nameColumn, ageColumn, none } from '../../columns.ts'
 import { formatTime, humanDuration } from '../../time.ts'
 import type { Pod } from '../../generated/core-v1.ts'
@@ -24,6 +24,12 @@ const podColumns: Column<Pod>[] = [
   { name: 'Nominated Node', type: 'string', priority: 1, value: pod => pod.status?.nominatedNodeName || none },
   { name: 'Readiness Gates', type: 'string', priority: 1, value: readinessGatesText },
 ]
+
+/** A pod that ended is completed, well or not. */
+function completedConditions(pod: Pod): RowCondition[] {
+  if (pod.status?.phase === 'Succeeded') return [{ type: 'Completed', status: 'True', reason: 'Succeeded', message: 'The pod has completed successfully.' }]
+  return pod.status?.phase === 'Failed' ? [{ type: 'Completed', status: 'True', reason: 'Failed', message: 'The pod failed.' }] : []
+}
 
 function restartsText(pod: Pod, now: number): string {
   const { restarts, lastRestartAt } = podStatusText(pod)
@@ -67,6 +73,8 @@ export const pods = defineResource<Pod>({
     'spec.hostNetwork': pod => String(pod.spec?.hostNetwork ?? false),
     'status.phase': pod => pod.status?.phase ?? '',
     'status.podIP': pod => pod.status?.podIPs?.[0]?.ip ?? '',
+    // Legal to ask for, but never filled in.
+    'status.podIPs': () => '',
     'status.nominatedNodeName': pod => pod.status?.nominatedNodeName ?? '',
   },
   setDefaults(pod) {
@@ -93,6 +101,7 @@ export const pods = defineResource<Pod>({
   },
   validate: validatePod,
   validateUpdate: validatePodUpdate,
+  rowConditions: completedConditions,
   validateStatusUpdate: validatePodStatusUpdate,
   warnings: podWarnings,
   gracePeriodSeconds,

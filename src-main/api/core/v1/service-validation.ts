@@ -2,7 +2,7 @@
 import type { Service, ServicePort, ServiceSpec } from '../../generated/core-v1.ts'
 import { duplicate, forbiddenField, invalidValue, notSupported, notSupportedInOrder, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
-import { isCIDR, isDns1123Label, isIP, isPort, isPortName, isQualifiedName, parseAddress } from '../../names.ts'
+import { isCIDR, isDns1123Label, isDns1123Subdomain, isIP, isPort, isPortName, isQualifiedName, parseAddress } from '../../names.ts'
 import { validateLabels } from '../../selectors.ts'
 import { inRange, portFaults, subdomainFaults } from '../../validation.ts'
 
@@ -201,6 +201,19 @@ function trafficPolicyFaults(spec: ServiceSpec, service: Service, at: FieldPath)
   if (spec.type !== 'ExternalName') {
     if (internal === undefined) faults.push(required(at.child('internalTrafficPolicy'), ''))
     else if (!policies.includes(internal)) faults.push(notSupported(at.child('internalTrafficPolicy'), internal, policies))
+  }
+  return faults
+}
+
+/** Addresses that a load balancer reported. */
+export function validateServiceStatusUpdate(next: Service, _previous: Service, at: FieldPath): FieldErrorList {
+  const faults: FieldErrorList = []
+  for (const [i, ingress] of (next.status?.loadBalancer?.ingress ?? []).entries()) {
+    const path = at.child('status', 'loadBalancer', 'ingress').index(i)
+    if (ingress.ip) faults.push(...isIP(ingress.ip).map(text => invalidValue(path.child('ip'), ingress.ip, text)))
+    if (ingress.ipMode !== undefined && !ingress.ip) faults.push(forbiddenField(path.child('ipMode'), 'may not be specified when `ip` is not set'))
+    else if (ingress.ipMode !== undefined && ingress.ipMode !== 'VIP' && ingress.ipMode !== 'Proxy') faults.push(notSupported(path.child('ipMode'), ingress.ipMode, ['VIP', 'Proxy']))
+    if (ingress.hostname) faults.push(...isDns1123Subdomain(ingress.hostname).map(text => invalidValue(path.child('hostname'), ingress.hostname, text)))
   }
   return faults
 }

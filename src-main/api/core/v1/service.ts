@@ -4,7 +4,7 @@ import { ageColumn, labelsText, nameColumn, none } from '../../columns.ts'
 import type { Service, ServiceSpec } from '../../generated/core-v1.ts'
 import { deepEqual } from '../../json.ts'
 import { isDns1035Label, isDns1123Label } from '../../names.ts'
-import { isHeadless, needsClusterIP, needsHealthCheckNodePort, needsNodePort, validateService, validateServiceUpdate } from './service-validation.ts'
+import { isHeadless, needsClusterIP, needsHealthCheckNodePort, needsNodePort, validateService, validateServiceStatusUpdate, validateServiceUpdate } from './service-validation.ts'
 
 export type { Service }
 export { isHeadless, needsClusterIP, needsHealthCheckNodePort, needsNodePort }
@@ -24,6 +24,7 @@ function setServiceDefaults(service: Service): void {
   if ((spec.type === 'NodePort' || spec.type === 'LoadBalancer' || (spec.externalIPs?.length ?? 0) > 0) && !spec.externalTrafficPolicy && spec.type !== 'ExternalName') spec.externalTrafficPolicy = 'Cluster'
   if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster'
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true
+  if (spec.type === 'LoadBalancer') for (const ingress of service.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP'
   if (service.metadata.deletionTimestamp === undefined || service.status !== undefined) (service.status ??= {}).loadBalancer ??= {}
 }
 
@@ -138,6 +139,7 @@ export const services = defineResource<Service>({
   },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
+  validateStatusUpdate: validateServiceStatusUpdate,
   warnings(service) {
     const texts: string[] = []
     if ((service.spec?.externalIPs?.length ?? 0) > 0) texts.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters')

@@ -1,10 +1,10 @@
 import { defineResource } from '../../resource.ts'
 import { nameColumn } from '../../columns.ts'
-import { required } from '../../field-errors.ts'
+import { invalidValue, required } from '../../field-errors.ts'
 import type { FieldErrorList } from '../../field-errors.ts'
 import type { IPAddress } from '../../generated/networking-v1.ts'
 import { isDns1123Subdomain, isIP, isPathSegmentName } from '../../names.ts'
-import { immutable, nameFaults } from '../../validation.ts'
+import { nameFaults, sameValue } from '../../validation.ts'
 
 export type { IPAddress }
 
@@ -36,5 +36,5 @@ export const ipAddresses = defineResource<IPAddress>({
     if (parent.namespace) faults.push(...nameFaults(parent.namespace, path.child('namespace'), isPathSegmentName))
     return faults
   },
-  validateUpdate: (next, previous, at) => immutable(next.spec?.parentRef, previous.spec?.parentRef, at.child('spec', 'parentRef')),
+  validateUpdate: (next, previous, at) => sameValue(next.spec?.parentRef, previous.spec?.parentRef) ? [] : [invalidValue(at.child('spec', 'parentRef'), null, 'field is immutable')],
 })

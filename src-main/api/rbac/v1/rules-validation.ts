@@ -63,7 +63,7 @@ export function bindingFaults(binding: RoleBinding | ClusterRoleBinding, namespa
 
 export function roleRefImmutable(next: RoleBinding | ClusterRoleBinding, previous: RoleBinding | ClusterRoleBinding, at: FieldPath): FieldErrorList {
   if (deepEqual(next.roleRef, previous.roleRef)) return []
-  return [invalidValue(at.child('roleRef'), { APIGroup: next.roleRef?.apiGroup ?? '', Kind: next.roleRef?.kind ?? '', Name: next.roleRef?.name ?? '' }, 'cannot change roleRef')]
+  return [invalidValue(at.child('roleRef'), { APIGroup: next.roleRef?.apiGroup ?? '', Kind: next.roleRef?.kind ?? '', Name: next.roleRef?.name ?? '' }, 'field is immutable')]
 }
 
 export function setBindingDefaults(binding: RoleBinding | ClusterRoleBinding): void {

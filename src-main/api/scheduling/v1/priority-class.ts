@@ -20,7 +20,7 @@ function systemFault(priorityClass: PriorityClass): string | undefined {
 
 export const priorityClasses = defineResource<PriorityClass>({
   group: 'scheduling.k8s.io', version: 'v1', kind: 'PriorityClass', plural: 'priorityclasses', scope: 'Cluster',
-  shortNames: ['pc'], generation: true,
+  shortNames: ['pc'],
   schema: 'io.k8s.api.scheduling.v1.PriorityClass',
   columns: [
     nameColumn(),
@@ -30,6 +30,8 @@ export const priorityClasses = defineResource<PriorityClass>({
     { name: 'PreemptionPolicy', type: 'string', value: p => p.preemptionPolicy ?? '' },
   ],
   menu: { area: 'config', order: 70 },
+  // Set once and never counted.
+  prepareForCreate(priorityClass) { priorityClass.metadata.generation = 1 },
   setDefaults(priorityClass) { priorityClass.preemptionPolicy ??= 'PreemptLowerPriority' },
   validate(priorityClass, at) {
     const faults: FieldErrorList = []
