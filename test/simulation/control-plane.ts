@@ -151,7 +151,7 @@ export class SimControlPlane {
     running?.process.kill()
   }
 
-  pause(): void { for (const process of this.#processes()) process.pause() }
+  pause(awakeGoesOn: boolean): void { for (const process of this.#processes()) process.pause(awakeGoesOn) }
   resume(): void { for (const process of this.#processes()) process.resume() }
   #processes(): SimProcess[] { return [this.process, ...[...this.#parts.values()].map(part => part.process)] }
 

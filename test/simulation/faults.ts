@@ -58,8 +58,8 @@ async function restart(at: Surroundings, down: () => void | Promise<void>, longe
   at.evictions.disturb()
 }
 
-async function standStill(at: Surroundings, jumpMs: number, least: number, most: number): Promise<void> {
-  at.plane.pause()
+async function standStill(at: Surroundings, jumpMs: number, least: number, most: number, awakeGoesOn: boolean): Promise<void> {
+  at.plane.pause(awakeGoesOn)
   at.env.jump(jumpMs)
   await wait(at, least, most)
   if (jumpMs > 0) at.network.endWatches('cut', () => true)
@@ -102,9 +102,9 @@ export const faults: readonly Fault[] = [
     at.evictions.disturb()
   } },
   { name: 'away for an hour', weight: 1, part: 'plane', run: at => restart(at, () => { at.plane.cutPower(); at.env.jump(hour) }, 90_000) },
-  { name: 'sleep', weight: 4, part: 'plane', run: at => standStill(at, [10_000, hour / 6, 8 * hour, 72 * hour][Math.floor(at.random.next() * 4)] ?? hour, 1_000, 90_000) },
-  { name: 'stands still', weight: 2, part: 'plane', run: at => standStill(at, 0, 1_000, 60_000) },
-  { name: 'clock jumps', weight: 2, part: 'none', run: async at => { at.env.jump(between(at.random, -1, 1) * [1_000, 60_000, hour, 24 * hour][Math.floor(at.random.next() * 4)]! | 0); at.evictions.disturb() } },
+  { name: 'sleep', weight: 4, part: 'plane', run: at => standStill(at, [10_000, hour / 6, 8 * hour, 72 * hour][Math.floor(at.random.next() * 4)] ?? hour, 1_000, 90_000, at.random.next() < 0.3) },
+  { name: 'stands still', weight: 2, part: 'plane', run: at => standStill(at, 0, 1_000, 90_000, true) },
+  { name: 'clock jumps', weight: 2, part: 'none', run: async at => { at.env.jump(Math.round(between(at.random, -1, 1) * ([1_000, 60_000, hour, 24 * hour][Math.floor(at.random.next() * 4)] ?? hour))); at.evictions.disturb() } },
   { name: 'disk full', weight: 2, part: 'plane', only: 'embedded', run: async at => {
     const { disk } = at.plane
     disk.capacity = 0

@@ -12,7 +12,8 @@ export interface SimProcess {
   readonly alive: boolean
   readonly running: boolean
   kill(): void
-  pause(): void
+  /** `awakeGoesOn`: as a blocked event loop, or a sleep that the monotonic clock does not leave out: timers are late. */
+  pause(awakeGoesOn?: boolean): void
   resume(): void
   /** Resolves while the process runs: at once, on resume(), or never once it is dead. */
   whenRunning(): Promise<void>
@@ -28,6 +29,8 @@ export function simProcess(outer: VirtualEnv, name: string, seed: number): SimPr
   const waiting: (() => void)[] = []
   const deaths = new Set<() => void>()
   let alive = true
+  let isPaused = false
+  /** Awake time stands still since then. */
   let pausedAtMs: number | undefined
   let pausedMs = 0
 
@@ -42,7 +45,7 @@ export function simProcess(outer: VirtualEnv, name: string, seed: number): SimPr
       if (!alive) return () => {}
       const timer: Timer = { fn, dueMs: awakeMs() + Math.max(0, delayMs), cancel: () => {} }
       timers.add(timer)
-      if (pausedAtMs === undefined) arm(timer)
+      if (!isPaused) arm(timer)
       return () => { timer.cancel(); timers.delete(timer) }
     },
     sleep(delayMs, signal) {
@@ -59,7 +62,7 @@ export function simProcess(outer: VirtualEnv, name: string, seed: number): SimPr
     name,
     env: { clock, random, log: outer.log.child({ process: name }) },
     get alive() { return alive },
-    get running() { return alive && pausedAtMs === undefined },
+    get running() { return alive && !isPaused },
     kill() {
       if (!alive) return
       alive = false
@@ -69,21 +72,23 @@ export function simProcess(outer: VirtualEnv, name: string, seed: number): SimPr
       for (const call of [...deaths]) call()
       deaths.clear()
     },
-    pause() {
-      if (!alive || pausedAtMs !== undefined) return
-      pausedAtMs = outer.clock.awakeMs()
+    pause(awakeGoesOn = false) {
+      if (!alive || isPaused) return
+      isPaused = true
+      if (!awakeGoesOn) pausedAtMs = outer.clock.awakeMs()
       for (const timer of timers) timer.cancel()
     },
     resume() {
-      if (!alive || pausedAtMs === undefined) return
-      pausedMs += outer.clock.awakeMs() - pausedAtMs
+      if (!alive || !isPaused) return
+      isPaused = false
+      if (pausedAtMs !== undefined) pausedMs += outer.clock.awakeMs() - pausedAtMs
       pausedAtMs = undefined
-      for (const timer of timers) arm(timer)
+      for (const timer of [...timers].sort((a, b) => a.dueMs - b.dueMs)) arm(timer)
       for (const go of waiting.splice(0)) go()
     },
     whenRunning() {
       if (!alive) return new Promise(() => {})
-      if (pausedAtMs === undefined) return Promise.resolve()
+      if (!isPaused) return Promise.resolve()
       return new Promise(resolve => { waiting.push(resolve) })
     },
     onDeath(call) {

@@ -27,6 +27,8 @@ export interface SimulationOptions {
   /** Default: odd seeds memory, even seeds embedded. */
   readonly store?: StoreKind
   readonly nodes?: number
+  /** No faults: only the user's work. */
+  readonly calm?: boolean
   readonly echo?: (line: string) => void
   /** For proofs that the checkers can fail: breaks something between boot and work. */
   readonly sabotage?: (inside: Inside) => void
@@ -170,8 +172,8 @@ class Run {
     this.#rounds++
     const workMs = 15_000 + 60_000 * this.#random.next()
     const end = this.#env.clock.awakeMs() + workMs
-    const faultEveryMs = 2_000 + 15_000 * this.#random.next()
-    const actEveryMs = 200 + 3_000 * this.#random.next()
+    const faultEveryMs = 1_000 + 12_000 * this.#random.next()
+    const actEveryMs = 100 + 2_000 * this.#random.next()
     this.#journal.add(`round ${this.#rounds}`)
     let working = true
     let idle = false
@@ -186,7 +188,7 @@ class Run {
     let nextFaultMs = this.#env.clock.awakeMs() + faultEveryMs * this.#random.next()
     while (this.#env.clock.awakeMs() < end) {
       await this.#step()
-      if (this.#env.clock.awakeMs() < nextFaultMs) continue
+      if (this.#options.calm || this.#env.clock.awakeMs() < nextFaultMs) continue
       this.#faults.begin()
       nextFaultMs = this.#env.clock.awakeMs() + 2 * faultEveryMs * this.#random.next()
     }

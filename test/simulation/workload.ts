@@ -1,7 +1,7 @@
 /** A user at work: makes, changes, scales, rolls back and deletes things at random. What fails is simply not done; the user goes on. */
 import { configMaps, daemonSets, deployments, jobs, namespaces, nodes, pods, podDisruptionBudgets, replicaSets, services, statefulSets } from '../../src-main/api/resources.ts'
 import type { Deployment, ReplicaSet } from '../../src-main/api/generated/apps-v1.ts'
-import type { PodTemplateSpec } from '../../src-main/api/generated/core-v1.ts'
+import type { Pod, PodTemplateSpec } from '../../src-main/api/generated/core-v1.ts'
 import type { KubernetesObject } from '../../src-main/api/meta.ts'
 import type { AnyResource } from '../../src-main/api/resource.ts'
 import type { Random } from '../../src-main/base/env.ts'
@@ -33,8 +33,9 @@ const actions: readonly (readonly [number, string, Action])[] = [
   [2, 'delete service', user => user.remove(services)],
   [6, 'write config', user => user.writeConfig()],
   [2, 'delete config', user => user.remove(configMaps)],
-  [2, 'create namespace', user => user.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: user.one(teams) } })],
+  [5, 'create namespace', user => user.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: user.one(teams) } })],
   [1, 'delete namespace', async user => { await user.client.resource(namespaces).delete(user.one(teams)) }],
+  [1, 'delete node', async user => { await user.client.resource(nodes).delete(user.one(user.hosts)) }],
   [2, 'cordon', user => user.cordon(true)],
   [3, 'uncordon', user => user.cordon(false)],
   [2, 'drain', user => user.drain()],
@@ -62,6 +63,7 @@ export class User {
   }
 
   one<T>(of: readonly T[]): T { return of[Math.floor(this.#context.random.next() * of.length)] as T }
+  get hosts(): readonly string[] { return this.#context.hosts }
   number(least: number, most: number): number { return least + Math.floor(this.#context.random.next() * (most - least + 1)) }
 
   /** The namespaces that a user expects, made once at the beginning. */
@@ -108,7 +110,7 @@ export class User {
   async remove(resource: AnyResource): Promise<void> {
     const object = await this.pick(resource)
     if (!object || object.metadata.name === 'kube-root-ca.crt') return
-    const policy = this.one(['Background', 'Background', 'Foreground'] as const)
+    const policy = this.one(['Background', 'Background', 'Foreground', 'Orphan'] as const)
     await this.client.resource(resource).delete(object.metadata.name ?? '', { namespace: object.metadata.namespace ?? '', propagationPolicy: policy })
   }
 
@@ -194,6 +196,14 @@ export class User {
   async tidy(): Promise<void> {
     for (const node of (await this.client.resource(nodes).list()).items) {
       if (node.spec?.unschedulable) await this.client.resource(nodes).patch(node.metadata.name ?? '', 'merge', { spec: { unschedulable: null } })
+    }
+    // What was orphaned with a bad image will never be ready, and nobody replaces it.
+    for (const resource of [replicaSets, pods] as const) {
+      for (const orphan of (await this.client.resource<ReplicaSet | Pod>(resource as never).list()).items) {
+        const spec = 'template' in (orphan.spec ?? {}) ? (orphan as ReplicaSet).spec.template?.spec : (orphan as Pod).spec
+        if (orphan.metadata.ownerReferences?.some(o => o.controller) || !spec?.containers[0]?.image?.startsWith('bad')) continue
+        await this.client.resource(resource as never).delete(orphan.metadata.name ?? '', { namespace: orphan.metadata.namespace ?? '', propagationPolicy: 'Background' })
+      }
     }
     for (const d of (await this.client.resource(deployments).list()).items) {
       const bad = d.spec.template.spec?.containers[0]?.image?.startsWith('bad')
