@@ -14,6 +14,7 @@ import { createControlPlane } from '../control-plane/control-plane.ts'
 import { buildWindow } from './build-window.ts'
 import { defaultDataDir } from './data-dir.ts'
 import { projectDir } from '../base/node/project-dir.ts'
+import { openBrowser } from './open-browser.ts'
 import { startProduct } from './product.ts'
 
 const say = (text: string): void => { process.stdout.write(`${text}\n`) }
@@ -38,13 +39,14 @@ async function openDesktop(program: string, args: string[]): Promise<number> {
   return new Promise(done => { child.on('exit', code => { done(code ?? 0) }) })
 }
 
-async function serve(asked: { dataDir: string; apiPort: number; uiPort: number; verbose: boolean }): Promise<void> {
+async function serve(asked: { dataDir: string; apiPort: number; uiPort: number; verbose: boolean; open: boolean }): Promise<void> {
   const env = nodeEnv({ level: asked.verbose ? 'debug' : 'warn' })
   const windowFiles = await buildWindow(projectDir, say)
   const controlPlane = await createControlPlane({ env, dataDir: asked.dataDir, apiPort: asked.apiPort })
   await controlPlane.start()
   const product = await startProduct({ env, controlPlane, dataDir: asked.dataDir, uiPort: asked.uiPort, windowFiles })
   say(`Quarterdeck runs.\n  window   ${product.uiAddress ?? 'not built'}\n  API      ${controlPlane.address}\n  kubectl  KUBECONFIG=${controlPlane.kubeconfigPath}\nctrl-C stops it. Nodes live on by themselves meanwhile.`)
+  if (asked.open && product.uiAddress !== undefined) await openBrowser(product.uiAddress, asked.dataDir)
   let stopping = false
   const stop = (): void => {
     if (stopping) process.exit(1)
@@ -62,7 +64,7 @@ async function main(): Promise<void> {
   const dataDir = resolve(values['data-dir'] ?? defaultDataDir(process.platform, process.env))
   const program = values.web || !hasDisplay() ? undefined : await electronProgram()
   if (program) process.exit(await openDesktop(program, [`--data-dir=${dataDir}`, `--api-port=${values['api-port']}`]))
-  await serve({ dataDir, apiPort: Number(values['api-port']), uiPort: Number(values['ui-port']), verbose: values.verbose || values.dev })
+  await serve({ dataDir, apiPort: Number(values['api-port']), uiPort: Number(values['ui-port']), verbose: values.verbose || values.dev, open: hasDisplay() && !values.web })
 }
 
 main().catch((fault: unknown) => {
