@@ -15,6 +15,7 @@ import { newKey, selfSigned } from '../certificate-request.ts'
 import { loadIdentity, renewalTimeMs, requestIdentity } from '../certificates.ts'
 import type { Identity } from '../certificates.ts'
 import { containerLogs } from './logs.ts'
+import { nodeLogs } from './node-logs.ts'
 import { podProxy, podProxyUpgrade } from './pod-proxy.ts'
 import { portForward } from './port-forward.ts'
 import { remoteCommand } from './remote-command.ts'
@@ -109,6 +110,7 @@ async function route(scope: RequestScope, request: IncomingMessage, response: Se
     case 'pods': json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: scope.kubelet.pods() }); return
     case 'runningpods': json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: scope.kubelet.pods().filter(pod => pod.status?.phase === 'Running') }); return
     case 'containerLogs': await containerLogs(scope, parts.slice(1), url.searchParams, request, response); return
+    case 'logs': await nodeLogs(parts.slice(1), url.searchParams, request, response); return
     case 'podProxy': podProxy(scope, url, request, response); return
     case 'stats': json(summary(scope)); return
     case 'metrics': text(parts[1] === 'resource' || parts.length === 1 || parts[1] === 'cadvisor' ? resourceMetrics(scope) : ''); return
