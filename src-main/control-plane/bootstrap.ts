@@ -5,19 +5,20 @@
  */
 import { bootstrapObjects } from '../api/bootstrap-objects.ts'
 import { bootstrapGroup } from '../api/agent.ts'
-import { clusterRoleBindings, clusterRoles, namespaces, priorityClasses, roleBindings, roles, services } from '../api/resources.ts'
+import { clusterRoleBindings, clusterRoles, namespaces, priorityClasses, roleBindings, roles, serviceCIDRs, services } from '../api/resources.ts'
 import { storageKey, type AnyResource } from '../api/resource.ts'
 import { isAlreadyExists } from '../api/status-error.ts'
 import { deepEqual } from '../api/json.ts'
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Subject } from '../api/generated/rbac-v1.ts'
 import type { Service } from '../api/generated/core-v1.ts'
+import type { ServiceCIDR } from '../api/generated/networking-v1.ts'
 import type { KubernetesObject } from '../api/meta.ts'
 import { missingRules } from '../apiserver/authz/rules.ts'
 import type { Client } from '../client/client.ts'
 import { rulesFor, type AnyController } from './controllers.ts'
 import type { Store } from '../store/store.ts'
 
-const kinds: readonly AnyResource[] = [namespaces, priorityClasses, clusterRoles, roles, clusterRoleBindings, roleBindings, services]
+const kinds: readonly AnyResource[] = [namespaces, priorityClasses, clusterRoles, roles, clusterRoleBindings, roleBindings, services, serviceCIDRs]
 const group = 'rbac.authorization.k8s.io'
 const bootstrapLabels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' }
 const autoUpdate = { 'rbac.authorization.kubernetes.io/autoupdate': 'true' }
@@ -29,10 +30,10 @@ function resourceOf(object: KubernetesObject): AnyResource {
 }
 
 /** Makes or mends the objects. `client` needs every right. Whatever exists already is read from the store directly: a later start makes no requests. */
-export async function ensureBootstrapObjects(options: { store: Store; client: Client; kubernetesServiceIP: string; clusterDNS: string; apiPort: number }): Promise<void> {
+export async function ensureBootstrapObjects(options: { store: Store; client: Client; kubernetesServiceIP: string; clusterDNS: string; serviceCIDR: string; apiPort: number }): Promise<void> {
   const wanted = bootstrapObjects()
   const first = wanted.filter(object => object.kind === 'Namespace')
-  const rest = [...wanted.filter(object => object.kind !== 'Namespace'), ...nodePolicy(), kubernetesService(options), dnsService(options.clusterDNS)]
+  const rest = [...wanted.filter(object => object.kind !== 'Namespace'), ...nodePolicy(), kubernetesService(options), dnsService(options.clusterDNS), serviceRange(options.serviceCIDR)]
   // Two waves: everything namespaced needs its namespace. Within a wave the store groups the writes into few syncs.
   for (const wave of [first, rest]) await Promise.all(wave.map(object => ensure(options, object)))
 }
@@ -90,6 +91,11 @@ function nodePolicy(): ClusterRoleBinding[] {
     // The agent is kube-proxy, DNS and network plugin in one: it reads services, endpoint slices and the other nodes.
     binding('quarterdeck:node-proxier', 'system:node-proxier', [groupSubject('system:nodes')]),
   ]
+}
+
+/** The range that the addresses of services come from, as Kubernetes shows it. */
+function serviceRange(cidr: string): ServiceCIDR {
+  return { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'kubernetes' }, spec: { cidrs: [cidr] } }
 }
 
 function kubernetesService(options: { kubernetesServiceIP: string; apiPort: number }): Service {

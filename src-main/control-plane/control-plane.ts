@@ -124,7 +124,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
   async function start(): Promise<void> {
     await parts.ready
-    await ensureBootstrapObjects({ store, client: client(admin), kubernetesServiceIP: ranges.kubernetesServiceIP, clusterDNS: ranges.clusterDNS, apiPort: options.apiPort ?? 0 })
+    await ensureBootstrapObjects({ store, client: client(admin), kubernetesServiceIP: ranges.kubernetesServiceIP, clusterDNS: ranges.clusterDNS, serviceCIDR: ranges.serviceCIDR, apiPort: options.apiPort ?? 0 })
     parts.markReady('poststarthook/rbac/bootstrap-roles')
     port = await openPort(options, server, keys)
     const opened = port

@@ -24,6 +24,7 @@ import { replicaSetController, replicationController } from './replicaset/replic
 import { resourceQuotaController } from './resourcequota/resourcequota.ts'
 import { rootCaCertPublisher } from './root-ca-cert-publisher/root-ca-cert-publisher.ts'
 import { serviceAccountController } from './serviceaccount/serviceaccount.ts'
+import { serviceCIDRController } from './servicecidr/servicecidr.ts'
 import { statefulSetController } from './statefulset/statefulset.ts'
 import { taintEvictionController } from './taint-eviction/taint-eviction.ts'
 
@@ -65,5 +66,6 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     statefulSetController,
     cronJobController,
     resourceQuotaController,
+    serviceCIDRController,
   ]
 }

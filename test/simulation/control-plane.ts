@@ -92,7 +92,7 @@ export class SimControlPlane {
     const server = createApiServer({ env: process.env, store, resources: allResources, authorizer, admission: admissionPlugins({ env: process.env, copies, authorizer, rbac }) })
     await copies.ready
     const admin = createClient(inProcessTransport(server.handle, { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] }))
-    await ensureBootstrapObjects({ store, client: admin, kubernetesServiceIP: '10.96.0.1', clusterDNS: '10.96.0.10', apiPort: 6443 })
+    await ensureBootstrapObjects({ store, client: admin, kubernetesServiceIP: '10.96.0.1', clusterDNS: '10.96.0.10', serviceCIDR: '10.96.0.0/16', apiPort: 6443 })
     await ensureControllerPolicy({ store, client: admin }, this.#controllers())
     this.#stopServer = async () => { await server.stop(); copies.stop(); await raw.close() }
     this.#network.serve({ process, handle: server.handle })

@@ -121,9 +121,9 @@ export function tokenSubresource(options: { env: Env; copies: LiveCopies; tokens
 function checkRequest(request: TokenRequest): FieldErrorList {
   const faults: FieldErrorList = []
   const at = FieldPath.root('spec')
-  const seconds = request.spec.expirationSeconds
-  if (seconds !== undefined && seconds < minSeconds) faults.push(invalidValue(at.child('expirationSeconds'), seconds, 'may not specify a duration less than 10 minutes'))
-  if (seconds !== undefined && seconds > maxSeconds) faults.push(invalidValue(at.child('expirationSeconds'), seconds, 'may not specify a duration larger than 2^32 seconds'))
+  const seconds = request.spec.expirationSeconds ?? defaultSeconds
+  if (seconds < minSeconds) faults.push(invalidValue(at.child('expirationSeconds'), seconds, 'may not specify a duration less than 10 minutes'))
+  if (seconds > maxSeconds) faults.push(invalidValue(at.child('expirationSeconds'), seconds, 'may not specify a duration larger than 2^32 seconds'))
   const reference = request.spec.boundObjectRef
   if (reference && !(reference.apiVersion === 'v1' && ['Pod', 'Secret', 'Node'].includes(reference.kind ?? ''))) {
     faults.push(invalidValue(at.child('boundObjectRef'), `${reference.apiVersion ?? ''}, Kind=${reference.kind ?? ''}`, 'cannot bind token to this kind of object'))

@@ -34,6 +34,7 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
   const engine = new DockerEngine(options.socketPath)
   const lowestOomScore = lowestOomScoreHere()
   // An exited container does not change any more, and a running one only with an event that its list status shows.
+  let sandboxImport: Promise<void> | undefined
   const inspected = new Map<string, { status: string; container: RuntimeContainer }>()
 
   async function inspect(id: string): Promise<RuntimeContainer | undefined> {
@@ -90,6 +91,14 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     return (await engine.ask(docker => docker.createContainer(parts({ name }, body)))).id
   }
 
+  async function importSandboxImage(): Promise<void> {
+    if (await image(options.sandboxImage)) return
+    const [repo = '', tag = 'latest'] = options.sandboxImage.split(':')
+    // dockerode's types want a path or a stream; bytes go through it as they are.
+    const fileSystem: unknown = sandboxFileSystem(arch() === 'arm64' ? 'arm64' : 'x64')
+    await progressEnds(engine.ask(docker => docker.importImage(fileSystem as string, { repo, tag, changes: 'ENTRYPOINT ["/pause"]' })))
+  }
+
   return {
     async info(): Promise<RuntimeInfo> {
       const [version, info] = await Promise.all([
@@ -106,6 +115,12 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     createSandbox: spec => create(spec.name, sandboxBody(spec, { ...options, lowestOomScore })),
     createContainer: spec => create(spec.name, containerBody(spec, lowestOomScore)),
     async start(id) { inspected.delete(id); await engine.ask(docker => docker.getContainer(id).start()) },
+    async updateLimits(id, limits) {
+      // Docker takes 0 for "as it is": no limit is said as -1, the period of no quota as the kernel's own.
+      await engine.ask(docker => docker.getContainer(id).update({
+        CpuShares: limits.cpuShares, CpuPeriod: limits.cpuPeriod || 100_000, CpuQuota: limits.cpuQuota || -1, Memory: limits.memoryBytes || -1, MemorySwap: limits.memoryBytes || -1,
+      }))
+    },
     async stop(id, graceSeconds) {
       try {
         await engine.ask(docker => docker.getContainer(id).stop({ t: Math.max(0, Math.round(graceSeconds)) }), (graceSeconds + 60) * 1000)
@@ -154,12 +169,19 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
       await progressEnds(engine.ask(docker => docker.createImage(auth ?? {}, { ...parts<object>(pullParts(name)), ...abortedBy(signal) }), pullIdleMs))
     },
     async removeImage(id) { try { await engine.ask(docker => docker.getImage(encodeURI(id)).remove({ force: true })) } catch (fault) { if (!isGone(fault)) throw fault } },
-    async ensureSandboxImage() {
-      if (await image(options.sandboxImage)) return
-      const [repo = '', tag = 'latest'] = options.sandboxImage.split(':')
-      // dockerode's types want a path or a stream; bytes go through it as they are.
-      const fileSystem: unknown = sandboxFileSystem(arch() === 'arm64' ? 'arm64' : 'x64')
-      await progressEnds(engine.ask(docker => docker.importImage(fileSystem as string, { repo, tag, changes: 'ENTRYPOINT ["/pause"]' })))
+    async removeUnusedImage(unused) {
+      for (const name of unused.names.length > 0 ? unused.names : [unused.id]) {
+        try { await engine.ask(docker => docker.getImage(encodeURI(name)).remove()) } catch (fault) {
+          if (fault instanceof RuntimeError && fault.code === 409) return false
+          if (!isGone(fault)) throw fault
+        }
+      }
+      return true
+    },
+    ensureSandboxImage() {
+      // Pods that start at once share one import: each import makes another image.
+      sandboxImport ??= importSandboxImage().finally(() => { sandboxImport = undefined })
+      return sandboxImport
     },
     ensurePodNetwork: spec => ensureNetwork(engine, options.networkName, spec),
     async removePodNetwork() { try { await engine.ask(docker => docker.getNetwork(options.networkName).remove()) } catch (fault) { if (!isGone(fault)) throw fault } },

@@ -64,6 +64,9 @@ export interface SandboxSpec {
   readonly sysctls: Readonly<Record<string, string>>
 }
 
+/** As the kernel's cgroups take them; 0 is no limit. */
+export interface RuntimeLimits { readonly cpuShares: number; readonly cpuQuota: number; readonly cpuPeriod: number; readonly memoryBytes: number }
+
 export interface ContainerSpec {
   readonly name: string
   readonly image: string
@@ -166,6 +169,8 @@ export interface ContainerRuntime {
   createSandbox(spec: SandboxSpec): Promise<string>
   createContainer(spec: ContainerSpec): Promise<string>
   start(id: string): Promise<void>
+  /** Changes what a running container may take. */
+  updateLimits(id: string, limits: RuntimeLimits): Promise<void>
   /** Sends the stop signal, then SIGKILL after the grace period; resolves when it is dead. No error if it is gone. */
   stop(id: string, graceSeconds: number): Promise<void>
   /** No error if it is gone. */
@@ -177,6 +182,8 @@ export interface ContainerRuntime {
   images(): Promise<readonly ImageInfo[]>
   pull(name: string, auth: RegistryAuth | undefined, signal?: AbortSignal): Promise<void>
   removeImage(id: string): Promise<void>
+  /** Takes all names of an image and so the image; false where a container, anybody's, uses it. */
+  removeUnusedImage(image: ImageInfo): Promise<boolean>
   /** Makes the sandbox's image where it is missing. */
   ensureSandboxImage(): Promise<void>
   /** Makes the pod network, or makes it anew where its range changed and no container uses it. */

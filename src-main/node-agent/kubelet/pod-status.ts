@@ -91,7 +91,7 @@ function containerStatus(pod: Pod, container: Container, facts: PodFacts, isInit
   return {
     ...base, imageID: facts.imageReference(latest.imageID), containerID: `docker://${latest.id}`, restartCount: latest.restartCount, ready, started, state,
     lastState: lastEnded ? terminatedState(lastEnded, facts) : {},
-    ...(container.resources ? { resources: container.resources } : {}),
+    ...(container.resources ? { resources: container.resources, ...(container.resources.requests ? { allocatedResources: container.resources.requests } : {}) } : {}),
   }
 }
 

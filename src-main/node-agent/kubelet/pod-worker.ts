@@ -14,6 +14,7 @@ import { killContainers } from './pod-killer.ts'
 import { attemptsOf, podStatus } from './pod-status.ts'
 import type { Waiting } from './pod-status.ts'
 import { containerHash } from './container-spec.ts'
+import { Resizer } from './resizer.ts'
 import { shouldRestart } from './restart-policy.ts'
 import { SandboxKeeper } from './sandbox-keeper.ts'
 import { podText } from './pod-text.ts'
@@ -28,6 +29,7 @@ export class PodWorker {
   readonly #waiting = new Map<string, Waiting>()
   readonly #sandboxes: SandboxKeeper
   readonly #starter: ContainerStarter
+  readonly #resizer: Resizer
   readonly #onGone: (uid: string) => void
   #abort = new AbortController()
   #pod: Pod
@@ -49,6 +51,7 @@ export class PodWorker {
     this.#startTime = pod.status?.startTime ?? formatTime(context.env.clock.now())
     this.#sandboxes = new SandboxKeeper(context)
     this.#starter = new ContainerStarter(context, this.#waiting)
+    this.#resizer = new Resizer(context)
   }
 
   get pod(): Pod { return this.#pod }
@@ -173,6 +176,7 @@ export class PodWorker {
     if (sandbox.fresh) await this.#report([...containers.filter(c => c.id !== sandbox.container.id), sandbox.container], false)
     const present = sandbox.fresh ? await context.runtime.list(this.#uid) : containers
     const live = present.filter(c => c.labels['app.quarterdeck.sandbox-id'] === sandbox.container.id)
+    this.#resizer.keepOnly(live)
     this.#starter.begin(pod, sandbox.container, paths, present, signal)
     context.prober.update(pod, live.filter(c => c.phase === 'running'), sandbox.container.address, context.nodeAddress)
     const initDone = await this.#syncInit(pod, live, present)
@@ -233,7 +237,7 @@ export class PodWorker {
     const nextAttempt = before + 1
     if (latest?.phase === 'running') {
       this.#waiting.delete(container.name)
-      const message = this.#killReason(container, latest)
+      const message = this.#killReason(container, latest) ?? (await this.#resizer.sync(pod, container, latest, previous))
       if (message === undefined) return resyncMs
       const again = shouldRestart(pod, container, 137, isInit)
       await killContainers(this.#context, pod, [latest], undefined, again ? `${message}, will be restarted` : message)
