@@ -115,6 +115,15 @@ export async function until<T>(what: string, seconds: number, ask: () => Promise
   }
 }
 
+/** Looks again and again while `work` runs, however it ends. */
+export async function whileLooking(look: () => Promise<void>, work: () => Promise<unknown>): Promise<void> {
+  let over = false
+  const looking = (async () => { while (!over) { await look(); await sleep(50) } })()
+  looking.catch(() => undefined) // told below, unless the work failed first
+  try { await work() } finally { over = true }
+  await looking
+}
+
 /** kubectl in one namespace, with what most tests ask for. */
 export interface Scope {
   readonly name: string
@@ -126,6 +135,8 @@ export interface Scope {
   pod(name: string): Promise<Pod>
   /** Waits until `count` pods of the selector are Ready, none of them on its way out. */
   ready(labelSelector: string, count: number, seconds?: number): Promise<Pod[]>
+  /** Waits until the deployment is rolled out, and gives what kubectl says. */
+  rolledOut(deployment: string): Promise<string>
   /** A shell command in a pod. */
   sh(pod: string, script: string, container?: string): Promise<string>
 }
@@ -148,6 +159,7 @@ export function scope(cluster: TestCluster, name: string): Scope {
       if (found.length !== count || !found.every(pod => pod.metadata?.deletionTimestamp === undefined && isReady(pod))) throw new Error(summary(found))
       return found
     }),
+    rolledOut: deployment => until(`${deployment} of ${name} is rolled out`, 60, async () => self.kubectl(`rollout status deployment/${deployment} --timeout=50s`)),
     sh: (pod, script, container) => self.kubectl(['exec', pod, ...(container === undefined ? [] : ['-c', container]), '--', 'sh', '-c', script]),
   }
   return self

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { busyboxImage, inNamespace, pod, service, until, webDeployment, webImage, type Scope, type TestCluster } from './cluster.ts'
+import { busyboxImage, inNamespace, isReady, pod, service, until, webDeployment, webImage, whileLooking, type Scope, type TestCluster } from './cluster.ts'
 
 /** A command that goes on, with what it has said so far. */
 interface Running { readonly process: ChildProcess; out(): string; readonly ended: Promise<number>; end(): Promise<number> }
@@ -99,18 +99,18 @@ export function kubectlVerbs(cluster: () => TestCluster): void {
 
     it('scales, rolls out, shows history, undoes, restarts and exposes a deployment', () => inNamespace(cluster(), 'verbs-rollout', async ns => {
       await ns.apply(webDeployment('web'))
-      await ns.kubectl('rollout status deployment/web --timeout=40s')
+      await ns.rolledOut('web')
       await ns.kubectl('scale deployment web --replicas=2')
       await ns.ready('app=web', 2)
       await ns.kubectl('set env deployment/web VERSION=2')
-      expect(await ns.kubectl('rollout status deployment/web --timeout=40s')).toContain('successfully rolled out')
+      expect(await ns.rolledOut('web')).toContain('successfully rolled out')
       expect(rows(await ns.kubectl('rollout history deployment/web')).slice(1)).toHaveLength(3)
       expect(await ns.kubectl('rollout history deployment/web --revision=2')).toMatch(/VERSION:\s+2/)
       await ns.kubectl('rollout undo deployment/web')
-      await ns.kubectl('rollout status deployment/web --timeout=40s')
+      await ns.rolledOut('web')
       expect((await ns.kubectl('get deployment web -o json'))).not.toContain('VERSION')
       await ns.kubectl('rollout restart deployment/web')
-      await ns.kubectl('rollout status deployment/web --timeout=40s')
+      await ns.rolledOut('web')
       expect(await ns.kubectl('get deployment web -o jsonpath={.spec.template.metadata.annotations}')).toContain('kubectl.kubernetes.io/restartedAt')
       expect(await ns.kubectl('expose deployment web --port=8080 --target-port=80')).toBe('service/web exposed\n')
       expect(JSON.parse(await ns.kubectl('get service web -o json'))).toMatchObject({ spec: { type: 'ClusterIP', ports: [{ port: 8080, targetPort: 80 }], selector: { app: 'web' } } })
@@ -152,7 +152,8 @@ export function kubectlVerbs(cluster: () => TestCluster): void {
       let shown = ''
       terminal.stdout.on('data', (data: Buffer) => { shown += data.toString() })
       await until('the prompt is there', 15, () => shown.includes('# '))
-      terminal.stdin.write('stty size; test -t 0 && echo is-a-terminal; exit 3\n')
+      // The size follows right after the start.
+      terminal.stdin.write('until stty size 2>/dev/null; do sleep 0.1; done; test -t 0 && echo is-a-terminal; exit 3\n')
       const code = await new Promise(resolve => terminal.on('close', resolve))
       expect(shown).toMatch(/31 97\r\nis-a-terminal/)
       expect(code).toBe(3)
@@ -206,7 +207,8 @@ export function kubectlVerbs(cluster: () => TestCluster): void {
       const name = found?.metadata?.name ?? ''
       await ns.kubectl(['debug', name, `--image=${busyboxImage}`, '--container=probe', '--profile=general', '--', 'sh', '-c', 'fetch http://127.0.0.1/; sleep 1000'])
       await until('the ephemeral container spoke', 20, async () => (await ns.kubectl(['logs', name, '-c', 'probe'])).includes(`${name} 1`))
-      expect((await ns.pod(name)).status?.ephemeralContainerStatuses?.[0]).toMatchObject({ name: 'probe', state: { running: {} } })
+      const status = await until('its status is there', 15, async () => (await ns.pod(name)).status?.ephemeralContainerStatuses?.[0])
+      expect(status).toMatchObject({ name: 'probe', state: { running: {} } })
     }))
 
     it('explains kinds, lists them, answers auth can-i, waits, and lists events', () => inNamespace(cluster(), 'verbs-about', async ns => {
@@ -281,12 +283,12 @@ export function nodeVerbs(cluster: () => TestCluster): void {
       await ns.kubectl(['patch', 'pdb', 'web', '--type=merge', '-p', '{"spec":{"minAvailable":1}}'])
       await ns.kubectl('wait pdb/web --for=jsonpath={.status.disruptionsAllowed}=1 --timeout=20s')
       let fewest = 2
-      const watching = new AbortController()
-      const watch = (async () => { while (!watching.signal.aborted) { const ready = (await ns.pods('app=web')).filter(one => one.metadata?.deletionTimestamp === undefined && one.status?.conditions?.some(condition => condition.type === 'Ready' && condition.status === 'True')).length; fewest = Math.min(fewest, ready); await new Promise(resolve => setTimeout(resolve, 50)) } })()
-      expect(await ns.kubectl('drain one --pod-selector=app=web --ignore-daemonsets --delete-emptydir-data --timeout=50s')).toContain('node/one drained')
-      const after = await ns.ready('app=web', 2)
-      watching.abort()
-      await watch
+      const count = async (): Promise<void> => { fewest = Math.min(fewest, (await ns.pods('app=web')).filter(one => one.metadata?.deletionTimestamp === undefined && isReady(one)).length) }
+      await whileLooking(count, async () => {
+        expect(await ns.kubectl('drain one --pod-selector=app=web --ignore-daemonsets --delete-emptydir-data --timeout=50s')).toContain('node/one drained')
+        await ns.ready('app=web', 2)
+      })
+      const after = await ns.pods('app=web')
       expect(after.map(found => found.spec?.nodeName)).toEqual(['two', 'two'])
       expect(fewest).toBe(1)
       await ns.kubectl('uncordon one')

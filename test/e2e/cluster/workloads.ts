@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { endpointSlices } from '../../../src-main/api/discovery/v1/endpoint-slice.ts'
 import type { EndpointSlice } from '../../../src-main/api/generated/discovery-v1.ts'
 import type { Pod } from '../../../src-main/api/generated/core-v1.ts'
-import { apart, inNamespace, isReady, nodeNames, pod, service, until, webDeployment, webImage, type Scope, type TestCluster } from './cluster.ts'
+import { apart, inNamespace, isReady, nodeNames, pod, service, until, webDeployment, webImage, whileLooking, type Scope, type TestCluster } from './cluster.ts'
 
 const names = (found: readonly Pod[]): string[] => found.map(one => one.metadata?.name ?? '').sort()
 const nodesOf = (found: readonly Pod[]): string[] => [...new Set(found.map(one => one.spec?.nodeName ?? ''))].sort()
@@ -29,30 +29,26 @@ export function workloads(cluster: () => TestCluster): void {
     }))
 
     it('is updated and rolled back in steps without one failed request', inOwn('load-rolling', async ns => {
+      const asking = 'until [ -e /tmp/start ]; do sleep 0.1; done; until [ -e /tmp/stop ]; do TIMEOUT=10 fetch http://web/ >> /tmp/answers || echo failed >> /tmp/failures; sleep 0.02; done; touch /tmp/stopped; exec sleeper'
       const rolling = { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }, revisionHistoryLimit: 1 }
-      await ns.apply(webDeployment('web', { replicas: 3, spec: rolling, container: { lifecycle: { preStop: { sleep: { seconds: 3 } } } }, template: { terminationGracePeriodSeconds: 10 } }), service('web'), pod('client'))
+      await ns.apply(webDeployment('web', { replicas: 3, spec: rolling, container: { lifecycle: { preStop: { sleep: { seconds: 3 } } } }, template: { terminationGracePeriodSeconds: 10 } }), service('web'), pod('client', { container: { command: ['sh', '-c', asking] } }))
       await Promise.all([ns.ready('app=web', 3), ns.ready('app=client', 1)])
       await until('the service answers', 20, () => ns.sh('client', 'fetch http://web/'))
-      const asking = ns.sh('client', 'while [ ! -e /tmp/stop ]; do fetch http://web/ >> /tmp/answers || echo failed >> /tmp/failures; sleep 0.02; done')
+      await ns.sh('client', 'touch /tmp/start')
       let most = 0
       let fewest = 3
-      const stop = new AbortController()
-      const counting = (async () => {
-        while (!stop.signal.aborted) {
-          const found = (await ns.pods('app=web')).filter(one => one.metadata?.deletionTimestamp === undefined)
-          most = Math.max(most, found.length)
-          fewest = Math.min(fewest, found.filter(isReady).length)
-          await new Promise(resolve => setTimeout(resolve, 50))
-        }
-      })()
-      await ns.kubectl('set env deployment/web VERSION=2')
-      await ns.kubectl('rollout status deployment/web --timeout=50s')
-      await ns.kubectl('rollout undo deployment/web')
-      await ns.kubectl('rollout status deployment/web --timeout=50s')
-      stop.abort()
-      await counting
-      await ns.sh('client', 'touch /tmp/stop')
-      await asking
+      const count = async (): Promise<void> => {
+        const found = (await ns.pods('app=web')).filter(one => one.metadata?.deletionTimestamp === undefined)
+        most = Math.max(most, found.length)
+        fewest = Math.min(fewest, found.filter(isReady).length)
+      }
+      await whileLooking(count, async () => {
+        await ns.kubectl('set env deployment/web VERSION=2')
+        await ns.rolledOut('web')
+        await ns.kubectl('rollout undo deployment/web')
+        await ns.rolledOut('web')
+      })
+      await ns.sh('client', 'touch /tmp/stop; until [ -e /tmp/stopped ]; do sleep 0.1; done')
       expect(await ns.sh('client', 'cat /tmp/failures 2>/dev/null || true')).toBe('')
       const answers = (await ns.sh('client', 'cut -d " " -f 2 /tmp/answers | sort | uniq -c')).trim().split('\n').map(line => line.trim().split(' '))
       expect(answers.map(([, version]) => version)).toEqual(['1', '2'])
