@@ -23,6 +23,7 @@ import { dockerRuntime } from './container-runtime/docker-runtime.ts'
 import type { ContainerRuntime } from './container-runtime/runtime.ts'
 import { DnsServer } from './dns/server.ts'
 import { Zone } from './dns/zone.ts'
+import { collectImages } from './kubelet/image-collector.ts'
 import { Kubelet } from './kubelet/kubelet.ts'
 import { NodeKeeper } from './kubelet/node-keeper.ts'
 import { Mirror } from './mirror.ts'
@@ -116,7 +117,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   await Promise.all([nodeMirror.load(), serviceMirror.load(), sliceMirror.load()])
   await podMirror.load()
   const running = [
-    access.run(signal), network.run(signal), proxy.run(signal), kubelet.run(signal), startAgentServer({ env, config, stateDir, client, clientReady: access.ready, runtime, kubelet, node: () => nodeMirror.get(config.nodeName), signal }),
+    access.run(signal), network.run(signal), proxy.run(signal), kubelet.run(signal), collectImages(env, runtime, agentNames.sandboxImage, signal), startAgentServer({ env, config, stateDir, client, clientReady: access.ready, runtime, kubelet, node: () => nodeMirror.get(config.nodeName), signal }),
     (async () => {
       await Promise.race([access.ready, new Promise<void>(resolve => { signal.addEventListener('abort', () => { resolve() }, { once: true }) })])
       await Promise.all([keeper.run(signal), nodeMirror.run(signal), serviceMirror.run(signal), sliceMirror.run(signal), podMirror.run(signal)])

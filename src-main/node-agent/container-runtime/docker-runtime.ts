@@ -33,8 +33,8 @@ export interface DockerOptions { readonly socketPath: string; readonly networkNa
 export function dockerRuntime(options: DockerOptions): ContainerRuntime {
   const engine = new DockerEngine(options.socketPath)
   const lowestOomScore = lowestOomScoreHere()
-  // An exited container does not change any more, and a running one only with an event that its list status shows.
   let sandboxImport: Promise<void> | undefined
+  // An exited container does not change any more, and a running one only with an event that its list status shows.
   const inspected = new Map<string, { status: string; container: RuntimeContainer }>()
 
   async function inspect(id: string): Promise<RuntimeContainer | undefined> {

@@ -97,6 +97,17 @@ describe('the container runtime', () => {
     expect({ actions: events.filter(e => e.containerID === id).map(e => e.action), inspected: await runtime.inspect(id), image: await runtime.image('quarterdeck-no-such-image') }).toEqual({ actions: ['create', 'start', 'die', 'destroy'], inspected: undefined, image: undefined })
   })
 
+  it('removes an image that nobody uses, and only such', async () => {
+    await new Promise<void>(resolve => { spawn('sh', ['-c', `tar -C /tmp -c --files-from=/dev/null | docker import -c 'CMD ["x"]' - quarterdeck-runtime-unused:1`], { stdio: 'ignore' }).on('close', () => { resolve() }) })
+    const container = await runtime.createContainer(spec('keeper', ['sh', '-c', ':']))
+    const unused = await runtime.image('quarterdeck-runtime-unused:1')
+    const used = await runtime.image(image)
+    if (!unused || !used) throw new Error('images are missing')
+    const removed = [await runtime.removeUnusedImage(unused), await runtime.removeUnusedImage(used)]
+    await runtime.remove(container)
+    expect({ removed, unused: await runtime.image('quarterdeck-runtime-unused:1'), used: (await runtime.image(image))?.id }).toEqual({ removed: [true, false], unused: undefined, used: used.id })
+  })
+
   it('has a sandbox that ends at once when asked', async () => {
     const startMs = performance.now()
     await runtime.stop(sandbox, 10)
