@@ -50,8 +50,8 @@ export class EvictionCheck {
   }
 
   #checkTaints(event: TruthEvent): void {
-    const isEvicting = (object: unknown): boolean => (object as Node).spec?.taints?.some(taint => taint.effect === 'NoExecute' && taint.key === 'node.kubernetes.io/unreachable') ?? false
-    if (!isEvicting(event.object) || isEvicting(event.previous)) return
+    const isTainted = (object: unknown): boolean => (object as Node).spec?.taints?.some(taint => taint.key === 'node.kubernetes.io/unreachable') ?? false
+    if (!isTainted(event.object) || isTainted(event.previous)) return
     // An informer that met many failed requests may be deaf for its back-off of half a minute: a taint then is wrong but harmless.
     if (this.#env.clock.awakeMs() - this.deafMs < 90_000) return
     const silentMs = this.#silentMs(event.object.metadata.name ?? '')

@@ -155,7 +155,7 @@ export class Network {
       try {
         for (;;) {
           const next = await Promise.race([ended, inner.next()])
-          if (next === undefined || how !== undefined) { if (how === 'end') return; break }
+          if (next === undefined || how !== undefined) break
           if (next.done) return
           await network.#eventDelay(client, faulty)
           await Promise.race([ended, client.whenRunning()])
