@@ -1,13 +1,15 @@
 /**
- * `npm run bench`: speed and memory of the headless control plane through its TLS port, on this machine, in one run.
- * Prints the machine, then a line a figure with its goal. Nothing fails: figures are for people to compare.
+ * `npm run bench [-- --hosts]`: speed and memory of the headless control plane through its TLS port, on this machine, in
+ * one run; with `--hosts` also the way from a bare practice host to a Ready node. Prints the machine and how busy others
+ * keep it, then a line a figure with its goal. Nothing fails: figures are for people to compare.
  * A raw append + fdatasync loop runs beside the durable creates, so that the disk's share can be seen.
  */
 import { open, rm } from 'node:fs/promises'
-import { cpus, release, tmpdir, totalmem } from 'node:os'
+import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { benchClient, readKubeconfig, type BenchClient } from './api-client.ts'
-import { startServer } from './server.ts'
+import { measureHosts } from './hosts.ts'
+import { startServer, type BenchServer } from './server.ts'
 
 interface Figure { readonly name: string; readonly value: number; readonly unit: string; readonly goal?: string }
 const figures: Figure[] = []
@@ -129,14 +131,34 @@ async function watchFanOut(client: BenchClient): Promise<void> {
   report('  p99 of them', quantile(delays, 0.99), 'ms')
 }
 
-async function main(): Promise<void> {
-  console.log(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()}, Node ${process.version}`)
-  const server = await startServer()
-  report('start to API ready, new data', server.readyMs, 'ms', '≤ 1000')
+async function idle(server: BenchServer): Promise<void> {
   await pause(5000)
   report('resident memory, idle', server.residentBytes() / 2 ** 20, 'MiB', '≤ 250')
+  const before = server.cpuMs()
+  await pause(10_000)
+  report('processor, idle, of one core', (server.cpuMs() - before) / 100, '%', '≤ 2')
+}
+
+async function hosts(client: BenchClient): Promise<void> {
+  await measureHosts(client, (withDocker, { readyMs, agentBytes, agentIdlePercent }) => {
+    report(`bare host to Ready, ${withDocker ? 'Docker present' : 'Docker installed on the way'}`, readyMs / 1000, 's', withDocker ? '≤ 20' : '≤ 90')
+    report('  resident memory of its agent', agentBytes / 2 ** 20, 'MiB', '≤ 90')
+    report('  processor of its agent, idle, of one core', agentIdlePercent, '%', '≤ 2')
+  })
+}
+
+async function main(): Promise<void> {
+  console.log(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()}, Node ${process.version}`)
+  console.log(`load before the run: ${loadavg().map(load => load.toFixed(1)).join(' ')} on ${cpus().length} processors`)
+  // A first start bundles the sources as they are now, and leaves V8's code cache behind; users pay that once a version.
+  await (await startServer()).stop()
+  const server = await startServer()
+  report('start to API ready, new data', server.readyMs, 'ms', '≤ 1000')
+  report('  processor time of it', server.readyCpuMs, 'ms')
+  await idle(server)
   const client = benchClient(readKubeconfig(server.kubeconfig), 64)
   try {
+    if (process.argv.includes('--hosts')) await hosts(client)
     await creates(client)
     await reads(client)
     await lists(client)
@@ -148,6 +170,8 @@ async function main(): Promise<void> {
   }
   const again = await startServer(server.dataDir)
   report('start to API ready, on 22,000 objects', again.readyMs, 'ms', '≤ 1000')
+  report('  processor time of it', again.readyCpuMs, 'ms')
+  console.log(`load after the run: ${loadavg().map(load => load.toFixed(1)).join(' ')}`)
   await again.stop()
 }
 

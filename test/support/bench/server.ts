@@ -11,7 +11,10 @@ export interface BenchServer {
   readonly kubeconfig: string
   /** From the start of the process to its ready line, ms. */
   readonly readyMs: number
+  /** Processor time until then, all threads: does not depend on what else the machine does. */
+  readonly readyCpuMs: number
   readonly dataDir: string
+  cpuMs(): number
   residentBytes(): number
   stop(keepData?: boolean): Promise<void>
 }
@@ -23,8 +26,10 @@ export async function startServer(dataDir = mkdtempSync(join(tmpdir(), 'quarterd
   const child = spawn(process.execPath, [join(root, 'src-main/server/run.js'), 'headless', '--data-dir', join(dataDir, 'data'), '--api-port', '0', '--ui-port', '0', '--kubeconfig', kubeconfig], { stdio: ['ignore', 'pipe', 'pipe'] })
   await readyLine(child)
   const readyMs = performance.now() - began
+  const cpuMs = (): number => readFileSync(`/proc/${child.pid ?? 0}/stat`, 'utf8').split(') ')[1]?.split(' ').slice(11, 13).reduce((sum, ticks) => sum + Number(ticks) * 10, 0) ?? 0
+  const readyCpuMs = cpuMs()
   return {
-    kubeconfig, readyMs, dataDir,
+    kubeconfig, readyMs, readyCpuMs, dataDir, cpuMs,
     residentBytes: () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid ?? 0}/status`, 'utf8'))?.[1] ?? 0) * 1024,
     async stop(keepData = false) {
       const ended = new Promise<void>(resolve => { child.once('close', () => { resolve() }) })
