@@ -36,19 +36,6 @@ test.each(['memory', 'embedded'] as const)('the same seed gives the same journal
   expect((await simulate({ ...options, seed: 12 })).digest).not.toBe(first.digest)
 })
 
-test('a desktop that stands still for 80 s, and one that sleeps for 3 days, taint no node', { timeout: 120_000 }, async () => {
-  const outcome = await simulate({ seed: 31, minutes: 0.5, store: 'memory', calm: true, sabotage: ({ env, plane, evictions, network }) => {
-    const wake = (): void => { plane.resume(); evictions.disturb() }
-    env.clock.after(1_000, () => { plane.pause(true) })
-    env.clock.after(81_000, wake)
-    env.clock.after(82_000, () => { plane.pause(false); env.jump(72 * 3_600_000) })
-    env.clock.after(90_000, () => { network.endWatches('cut', () => true); wake() })
-  } })
-  // Nothing converges while nobody is there: only the eviction checker counts.
-  expect(outcome.violation?.invariant === 'I5' ? told(outcome) : undefined).toBeUndefined()
-  expect(outcome.virtualMs).toBeGreaterThan(95_000)
-})
-
 /** Answers of the API server go through `change`. */
 function tamper(inside: Inside, change: (request: ApiRequest, answer: () => Promise<ApiResponse>) => Promise<ApiResponse>): void {
   const { network } = inside
