@@ -169,7 +169,8 @@ class Comparer {
   }
 
   #list(before: unknown[], after: unknown[], place: Place): void {
-    if (!place.schema) return
+    // Most lists are as they were; telling their items apart costs more than comparing them.
+    if (!place.schema || deepEqual(before, after)) return
     const left = itemsByElement(place.schema, before)
     const right = itemsByElement(place.schema, after)
     for (const [element, items] of left) this.#items(items, right.get(element) ?? [], place, element)

@@ -21,7 +21,8 @@ export function checkVersion(r: AnyResource, next: KubernetesObject, previous: K
   }
   const named = resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0'
   if (!named && request.retry === undefined && !allowsUnconditionalUpdate(r)) {
-    throw invalid(r.group, r.kind, request.name, [invalidValue(FieldPath.root('metadata', 'resourceVersion'), resourceVersion === '0' ? 0 : '', 'must be specified for an update')])
+    // Upstream names the resource here and shows the version as a number.
+    throw invalid(r.group, r.plural, request.name, [invalidValue(FieldPath.root('metadata', 'resourceVersion'), 0, 'must be specified for an update')])
   }
   if (named && !/^[0-9]+$/.test(resourceVersion)) throw unknownError(`strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`)
   if (named && resourceVersion !== previous.metadata.resourceVersion) throw conflict(r.group, r.plural, request.name)

@@ -16,7 +16,7 @@ const createOnUpdate: ReadonlySet<string> = new Set([
 /** PUT without a resourceVersion is refused. */
 const versionRequired: ReadonlySet<string> = new Set([
   'leases.coordination.k8s.io', 'customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io',
-  'runtimeclasses.node.k8s.io', 'csinodes.storage.k8s.io', 'csidrivers.storage.k8s.io', 'volumeattachments.storage.k8s.io',
+  'runtimeclasses.node.k8s.io', 'csinodes.storage.k8s.io', 'csidrivers.storage.k8s.io', 'volumeattachments.storage.k8s.io', 'validatingwebhookconfigurations.admissionregistration.k8s.io',
 ])
 
 /** DELETE answers with the last state instead of a Status. */

@@ -203,8 +203,13 @@ describe('tracking of other writes', () => {
     const data = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`k${i}`, 'x'.repeat(100)]))
     s.update('a', { data })
     const next = decodeObject({ kind: 'ConfigMap', metadata: { name: 'a' }, data }, kinds.ConfigMap).object
-    const start = performance.now()
-    for (let i = 0; i < 100; i++) updateManagedFields({ live: s.object, next, manager: 'b', subresource: '', apiVersion: 'v1', schema: schemaOf(kinds.ConfigMap), now: 0 })
-    expect((performance.now() - start) / 100).toBeLessThan(5)
+    // The best of many rounds: other programs on the machine slow single ones down.
+    let best = Infinity
+    for (let i = 0; i < 100; i++) {
+      const start = performance.now()
+      updateManagedFields({ live: s.object, next, manager: 'b', subresource: '', apiVersion: 'v1', schema: schemaOf(kinds.ConfigMap), now: 0 })
+      best = Math.min(best, performance.now() - start)
+    }
+    expect(best).toBeLessThan(2)
   })
 })

@@ -110,6 +110,26 @@ describe('subresources', () => {
   })
 })
 
+describe('kinds', () => {
+  it('a webhook is filled in, and its configuration is only replaced in a named version', async () => {
+    const url = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations'
+    const { body } = await server.create(url, { metadata: { name: 'w' }, webhooks: [{ name: 'shop.example.com', clientConfig: { url: 'https://localhost/' }, sideEffects: 'None', admissionReviewVersions: ['v1'] }] })
+    expect(body.webhooks[0]).toMatchObject({ failurePolicy: 'Fail', matchPolicy: 'Equivalent', namespaceSelector: {}, objectSelector: {}, timeoutSeconds: 10 })
+    expect((await server.call('PUT', `${url}/w`, { metadata: { name: 'w' } })).body).toMatchObject({ code: 422, details: { kind: 'validatingwebhookconfigurations' } })
+  })
+
+  it.each([
+    ['resourcequotas', { hard: { pods: '1' }, scopes: ['Terminating', 'NotTerminating'] }, 'spec.scopes'],
+    ['resourcequotas', { hard: { pods: '1' }, scopeSelector: { matchExpressions: [{ scopeName: 'BestEffort', operator: 'In', values: ['a'] }] } }, 'spec.scopeSelector.matchExpressions.operator'],
+    ['limitranges', { limits: [{ type: 'Container', maxLimitRequestRatio: { memory: '0.9' } }] }, 'spec.limits[0].maxLimitRequestRatio[memory]'],
+    ['limitranges', { limits: [{ type: 'PersistentVolumeClaim' }] }, 'spec.limits[0].limits'],
+    ['services', { ports: [{ port: 80 }], ipFamilies: ['IPv6'] }, 'spec.ipFamilies[0]'],
+  ])('%s with %j are refused at one field', async (plural, spec, field) => {
+    const { status, body } = await server.create(`${n}/${plural}`, { metadata: { name: 'x' }, spec })
+    expect([status, body.details.causes.map((cause: { field: string }) => cause.field)]).toEqual([422, [field]])
+  })
+})
+
 describe('tables and metadata', () => {
   it('mark pods that ended', async () => {
     await server.create(`${n}/pods`, { metadata: { name: 'p' }, spec: { containers: [container] } })

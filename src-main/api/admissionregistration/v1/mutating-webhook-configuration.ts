@@ -1,6 +1,7 @@
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn } from '../../columns.ts'
 import type { MutatingWebhookConfiguration } from '../../generated/admissionregistration-v1.ts'
+import { setWebhookDefaults } from './webhook-defaults.ts'
 
 export type { MutatingWebhookConfiguration }
 
@@ -13,5 +14,11 @@ export const mutatingWebhookConfigurations = defineResource<MutatingWebhookConfi
     { name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 },
     ageColumn(),
   ],
+  setDefaults(configuration) {
+    for (const webhook of configuration.webhooks ?? []) {
+      setWebhookDefaults(webhook)
+      webhook.reinvocationPolicy ??= 'Never'
+    }
+  },
   menu: { area: 'access', order: 80 },
 })

@@ -1,6 +1,7 @@
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn } from '../../columns.ts'
 import type { ValidatingWebhookConfiguration } from '../../generated/admissionregistration-v1.ts'
+import { setWebhookDefaults } from './webhook-defaults.ts'
 
 export type { ValidatingWebhookConfiguration }
 
@@ -13,5 +14,10 @@ export const validatingWebhookConfigurations = defineResource<ValidatingWebhookC
     { name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 },
     ageColumn(),
   ],
+  setDefaults(configuration) {
+    for (const webhook of configuration.webhooks ?? []) {
+      setWebhookDefaults(webhook)
+    }
+  },
   menu: { area: 'access', order: 70 },
 })

@@ -131,6 +131,7 @@ function clusterIPsFaults(spec: ServiceSpec, at: FieldPath): FieldErrorList {
   for (const [i, family] of families.entries()) {
     if (family !== 'IPv4' && family !== 'IPv6') faults.push(notSupported(at.child('ipFamilies').index(i), family, ['IPv4', 'IPv6']))
     if (families.indexOf(family) < i) faults.push(duplicate(at.child('ipFamilies').index(i), family))
+    else if (family === 'IPv6' && families.length === 1 && spec.clusterIP !== 'None') faults.push(invalidValue(at.child('ipFamilies').index(i), family, 'not configured on this cluster'))
   }
   const policy = spec.ipFamilyPolicy
   if (policy !== undefined && !['SingleStack', 'PreferDualStack', 'RequireDualStack'].includes(policy)) faults.push(notSupported(at.child('ipFamilyPolicy'), policy, ['SingleStack', 'PreferDualStack', 'RequireDualStack']))
