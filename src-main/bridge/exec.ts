@@ -20,6 +20,9 @@ const closeChannel = 255
 
 export async function* openExec(target: { upgrade: Upgrade; user: UserInfo; path: string }, up: AsyncIterable<ChannelData>, signal: AbortSignal): AsyncGenerator<ChannelData> {
   const [near, far] = duplexPair()
+  // A window that goes at once breaks both ends; an error nobody hears would end the whole process.
+  near.on('error', () => {})
+  far.on('error', () => {})
   void serveUpgrade(target, far).catch((fault: unknown) => { far.destroy(fault instanceof Error ? fault : new Error(String(fault))) })
   const socket = new WebSocket(`ws://api.internal${target.path}`, ['v5.channel.k8s.io', 'v4.channel.k8s.io'], { createConnection: () => near as never, perMessageDeflate: false })
   socket.binaryType = 'nodebuffer'

@@ -27,11 +27,18 @@ function elements(der: Uint8Array): Element[] {
 /** 2.5.4.10 */
 const organizationOid = '55040a'
 
-/** Organizations of the subject of a base64 PEM request (spec.request); empty when it cannot be read (validation refuses those). */
+/**
+ * Organizations of the subjects of a base64 PEM request (spec.request), of every block in it and whatever stands around
+ * them: the signer may read another block than we would. Empty when none can be read (validation refuses those).
+ */
 export function organizationsOf(request: string): string[] {
+  const text = Buffer.from(request, 'base64').toString('latin1')
+  const blocks = [...text.matchAll(/-----BEGIN [^-]+-----([^-]*)/g)].map(match => (match[1] ?? '').replace(/^[^:\n]*:.*$/gm, ''))
+  return blocks.flatMap(block => organizationsOfBlock(Buffer.from(block.replace(/\s/g, ''), 'base64')))
+}
+
+function organizationsOfBlock(der: Uint8Array): string[] {
   try {
-    const pem = Buffer.from(request, 'base64').toString('latin1')
-    const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
     const whole = elements(der)[0]
     const info = whole && elements(whole.content)[0]
     const subject = info && elements(info.content)[1]

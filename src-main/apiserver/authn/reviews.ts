@@ -1,4 +1,5 @@
 /** TokenReview, SelfSubjectReview and the token subresource of service accounts. */
+import { decodeObject } from '../../api/decode.ts'
 import { decodeObjectBody } from '../decode-body.ts'
 import { badRequest, forbidden, invalid, conflict, notFound } from '../../api/status-error.ts'
 import { FieldPath, invalidValue, type FieldErrorList } from '../../api/field-errors.ts'
@@ -81,7 +82,7 @@ export function tokenSubresource(options: { env: Env; copies: LiveCopies; tokens
   return {
     async handle(context) {
       const { info, user } = context
-      const request = decodeObjectBody(await context.body(), { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }) as unknown as TokenRequest
+      const request = decodeObject(decodeObjectBody(await context.body(), tokenRequest), tokenRequest).object as unknown as TokenRequest
       const account = accounts.get(info.namespace, info.name)
       if (!account) throw notFound('', 'serviceaccounts', info.name)
       const faults = checkRequest(request)
@@ -117,6 +118,8 @@ export function tokenSubresource(options: { env: Env; copies: LiveCopies; tokens
     if (!podReferences(pod).serviceaccounts.includes(name)) return refuse('node requested token for a service account that the pod does not use')
   }
 }
+
+const tokenRequest = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest', schema: 'io.k8s.api.authentication.v1.TokenRequest' } as const
 
 function checkRequest(request: TokenRequest): FieldErrorList {
   const faults: FieldErrorList = []
