@@ -21,7 +21,7 @@ export interface WindowColumn {
 
 const widths: Readonly<Record<string, number>> = {
   'Node/status': 27, 'Node/roles': 9, 'Node/version': 11, 'Pod/status': 18, ready: 7, status: 20, restarts: 12, age: 8, ip: 14, node: 20, namespace: 14, type: 12, 'cluster-ip': 14, 'external-ip': 14, 'port(s)': 22, data: 7, roles: 12, version: 22, desired: 9, current: 9,
-  'up-to-date': 11, available: 10, object: 30, reason: 16, message: 60, 'last-seen': 10, count: 7, selector: 24, images: 30, containers: 18, 'internal-ip': 14, 'os-image': 26, 'kernel-version': 20, 'container-runtime': 20,
+  'up-to-date': 11, available: 10, object: 30, reason: 16, message: 60, 'last-seen': 12, count: 7, selector: 24, images: 30, containers: 18, 'internal-ip': 14, 'os-image': 26, 'kernel-version': 20, 'container-runtime': 20,
   address: 18, phase: 16, host: 16, role: 28, holder: 40, completions: 12, duration: 10, schedule: 16,
 }
 
