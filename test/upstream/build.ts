@@ -1,5 +1,5 @@
 /** Builds the suite, its runner and its test image's program with the installed Go, once per version of the module file. */
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,6 +18,11 @@ function go(args: readonly string[], env: Record<string, string> = {}): void {
   const result = spawnSync('go', args, { cwd: here, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, GOFLAGS: '-mod=mod -buildvcs=false', ...env } })
   if (result.error) throw new Error(`Go is needed to build the upstream suite: ${result.error.message}`)
   if (result.status !== 0) throw new Error(`go ${args[0] ?? ''} ended with ${result.status ?? 'a signal'}`)
+}
+
+/** Where Go keeps the suite's module. */
+export function moduleDir(): string {
+  return execFileSync('go', ['list', '-mod=mod', '-m', '-f', '{{.Dir}}', 'k8s.io/kubernetes'], { cwd: here, encoding: 'utf8' }).trim()
 }
 
 /** Minutes the first time; nothing afterwards. */

@@ -6,7 +6,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { agnhost, cacheDir, noNewPrivileges } from './build.ts'
+import { agnhost, cacheDir, moduleDir, noNewPrivileges } from './build.ts'
 
 interface ImageRecipe {
   /** Matches the name without registry. */
@@ -19,14 +19,21 @@ interface ImageRecipe {
 // bash, unlike Debian's other shells, hands variables with names that no shell can use on to its children, as upstream's images do.
 const path = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
+/** A web server whose data.json names its picture: what the update demo looks for. */
+function picture(name: string): string[] {
+  return [`RUN echo '{"image": "${name}.jpg"}' > /data.json`, 'CMD ["/agnhost","test-webserver"]', 'EXPOSE 80']
+}
+
 const recipes: readonly ImageRecipe[] = [
-  { matches: /^agnhost:2\.(66\.1|55)$/, base: 'debian', lines: [path, 'RUN ln -s agnhost /agnhost-2', 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'] },
+  { matches: /^agnhost:2\.(66\.1|55)$/, base: 'debian', lines: [path, 'RUN ln -s agnhost /agnhost-2 && mkdir /uploads', 'COPY localhost.crt localhost.key /', 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'] },
   { matches: /^busybox:/, base: 'busybox', lines: [path, 'CMD ["sh"]'] },
   { matches: /^pause:/, base: 'busybox', lines: ['ENTRYPOINT ["/pause"]'] },
   { matches: /^nonroot:/, base: 'busybox', lines: [path, 'USER 1234', 'ENTRYPOINT ["/bin/id","-u"]'] },
   { matches: /^nonewprivs:/, base: 'debian', lines: [path, 'COPY nnp /nnp', 'USER 1000', 'ENTRYPOINT ["/nnp"]'] },
   { matches: /^glibc-dns-testing:/, base: 'debian', lines: [path] },
-  { matches: /^(nginx|kitten|nautilus|perl):/, base: 'debian', lines: [path, 'CMD ["/agnhost","netexec","--http-port=80"]', 'EXPOSE 80'] },
+  { matches: /^nautilus:/, base: 'debian', lines: [path, ...picture('nautilus')] },
+  { matches: /^kitten:/, base: 'debian', lines: [path, ...picture('kitten')] },
+  { matches: /^(nginx|perl):/, base: 'debian', lines: [path, 'CMD ["/agnhost","netexec","--http-port=80"]', 'EXPOSE 80'] },
 ]
 
 const packages = 'bind9-dnsutils,curl,iproute2,iputils-ping,netcat-openbsd,procps,ca-certificates,iptables'
@@ -117,6 +124,10 @@ function make(name: string, recipe: ImageRecipe): void {
   if (recipe.lines.some(line => line.includes('nnp'))) {
     copyFileSync(noNewPrivileges, join(context, 'nnp'))
     chmodSync(join(context, 'nnp'), 0o4755)
+  }
+  if (recipe.lines.some(line => line.includes('localhost.crt'))) {
+    // The key pair that upstream's image serves TLS with comes from the suite's own module.
+    for (const file of ['localhost.crt', 'localhost.key']) copyFileSync(join(moduleDir(), 'test/images/agnhost/porter', file), join(context, file))
   }
   writeFileSync(join(context, 'Dockerfile'), [`FROM ${base(recipe.base)}`, ...recipe.lines].join('\n') + '\n')
   execFileSync('docker', ['build', '-q', '-t', name, context], { env: { ...process.env, DOCKER_BUILDKIT: '0' }, stdio: ['ignore', 'ignore', 'inherit'] })

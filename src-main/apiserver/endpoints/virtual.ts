@@ -27,6 +27,8 @@ export async function virtualEndpoint(call: Call, storage: VirtualStorage): Prom
 async function createVirtual(call: Call, create: NonNullable<VirtualStorage['create']>): Promise<ApiResponse> {
   const { resource: r, info, user } = call
   const query = writeQuery(info.query, 'CreateOptions')
+  // What is only answered, never kept, has no other forms.
+  negotiate(call.request.headers['accept'], { table: false, metadata: false })
   const object = readObject(call, r, query.fieldValidation)
   checkNamespace(call, object)
   const scope = writeScope(call, query.dryRun, query.object)

@@ -116,9 +116,9 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     createContainer: spec => create(spec.name, containerBody(spec, lowestOomScore)),
     async start(id) { inspected.delete(id); await engine.ask(docker => docker.getContainer(id).start()) },
     async updateLimits(id, limits) {
-      // Docker takes 0 for "as it is": no limit is said as -1, the period of no quota as the kernel's own.
+      // Docker takes 0 for "as it is"; no quota is said as -1, with the kernel's own period.
       await engine.ask(docker => docker.getContainer(id).update({
-        CpuShares: limits.cpuShares, CpuPeriod: limits.cpuPeriod || 100_000, CpuQuota: limits.cpuQuota || -1, Memory: limits.memoryBytes || -1, MemorySwap: limits.memoryBytes || -1,
+        CpuShares: limits.cpuShares, CpuPeriod: limits.cpuPeriod || 100_000, CpuQuota: limits.cpuQuota || -1, Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes,
       }))
     },
     async stop(id, graceSeconds) {

@@ -64,7 +64,7 @@ export interface SandboxSpec {
   readonly sysctls: Readonly<Record<string, string>>
 }
 
-/** As the kernel's cgroups take them; 0 is no limit. */
+/** As the kernel's cgroups take them. No cpuQuota is no limit; memoryBytes 0 leaves memory as it is. */
 export interface RuntimeLimits { readonly cpuShares: number; readonly cpuQuota: number; readonly cpuPeriod: number; readonly memoryBytes: number }
 
 export interface ContainerSpec {

@@ -16,7 +16,8 @@ export interface EnvironmentSources {
 /** Thrown for a reference that cannot be resolved: the container waits with reason CreateContainerConfigError. */
 export class ContainerConfigError extends Error {}
 
-const variableName = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/
+/** Printable ASCII without `=`. */
+const variableName = /^[ -<>-~]+$/
 
 /** In the order in which they are set; later ones win. */
 export async function environmentOf(pod: Pod, container: Container, sources: EnvironmentSources): Promise<Map<string, string>> {

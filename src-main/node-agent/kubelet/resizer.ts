@@ -19,7 +19,11 @@ export class Resizer {
     this.#applied.set(live.id, before)
     if (same(before, wanted)) return undefined
     if (needsRestart(container, before, wanted)) return `Container ${container.name} resize requires restart`
-    await this.#context.runtime.updateLimits(live.id, containerLimits(pod, container, this.#context.nodeMemoryBytes))
+    const { nodeMemoryBytes } = this.#context
+    const limits = containerLimits(pod, container, nodeMemoryBytes)
+    // Docker cannot lift a limit of memory: all that the node has is as good as none.
+    const lifted = limits.memoryBytes === 0 && before.limits?.['memory'] !== undefined
+    await this.#context.runtime.updateLimits(live.id, lifted ? { ...limits, memoryBytes: nodeMemoryBytes } : limits)
     this.#applied.set(live.id, wanted)
     return undefined
   }
