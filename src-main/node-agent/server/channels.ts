@@ -53,12 +53,26 @@ export function openChannels(clock: Clock, wishes: ChannelWishes, request: Incom
   return Promise.reject(new Error('unable to upgrade: unknown protocol'))
 }
 
+/** A terminal's size for the process that is to have it. Clients send the first at once, long before a process has begun: it is kept. */
+function latestSize(): { put(size: TerminalSize): void; onPut(handler: (size: TerminalSize) => void): void } {
+  let handler: ((size: TerminalSize) => void) | undefined
+  let waiting: TerminalSize | undefined
+  return {
+    put(size) { if (handler) handler(size); else waiting = size },
+    onPut(next) {
+      handler = next
+      if (waiting) next(waiting)
+      waiting = undefined
+    },
+  }
+}
+
 function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSocket): Channels {
   const base64 = webSocket.protocol.endsWith('base64.channel.k8s.io')
   // The first protocols know no Status: a text where it failed, nothing where it went well.
   const plainErrors = !webSocket.protocol.startsWith('v')
   const stdin = wishes.stdin ? new PassThrough() : undefined
-  let resize: (size: TerminalSize) => void = () => {}
+  const sizes = latestSize()
   webSocket.on('message', (data: Buffer, isBinary: boolean) => {
     const message = isBinary || !base64 ? data : Buffer.concat([Buffer.from([Number(String.fromCharCode(data[0] ?? 48))]), Buffer.from(data.subarray(1).toString('ascii'), 'base64')])
     const channel = message[0]
@@ -67,7 +81,7 @@ function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSo
       if (!stdin.write(bytes)) { webSocket.pause(); stdin.once('drain', () => { webSocket.resume() }) }
     } else if (channel === channelNumbers.resize) {
       const size = parseSize(bytes)
-      if (size) resize(size)
+      if (size) sizes.put(size)
     } else if (channel === closeSignal && bytes[0] === channelNumbers.stdin) stdin?.end()
   })
   let cancelPing = (): void => {}
@@ -83,7 +97,7 @@ function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSo
   return {
     stdin,
     write: (channel, bytes) => send(channelNumbers[channel], bytes),
-    onResize: handler => { resize = handler },
+    onResize: sizes.onPut,
     onClose: handler => { webSocket.on('close', handler) },
     finish: async status => {
       if (!plainErrors) await send(channelNumbers.error, Buffer.from(JSON.stringify(status)))
@@ -116,14 +130,14 @@ function spdyChannels(clock: Clock, wishes: ChannelWishes, request: IncomingMess
 }
 
 function assemble(streams: ReadonlyMap<string, SpdyStream>, closeHandlers: (() => void)[], connection: SpdyConnection): Channels {
-  let resize: (size: TerminalSize) => void = () => {}
+  const sizes = latestSize()
   // Sizes come as JSON texts one after the other.
   let text = ''
   streams.get('resize')?.duplex.on('data', (chunk: Buffer) => {
     text += chunk.toString('utf8')
     for (let end = text.indexOf('}'); end >= 0; end = text.indexOf('}')) {
       const size = parseSize(Buffer.from(text.slice(0, end + 1)))
-      if (size) resize(size)
+      if (size) sizes.put(size)
       text = text.slice(end + 1)
     }
   })
@@ -135,7 +149,7 @@ function assemble(streams: ReadonlyMap<string, SpdyStream>, closeHandlers: (() =
   return {
     stdin: streams.get('stdin')?.duplex,
     write,
-    onResize: handler => { resize = handler },
+    onResize: sizes.onPut,
     onClose: handler => { closeHandlers.push(handler) },
     finish: async status => {
       for (const name of ['stdout', 'stderr']) streams.get(name)?.duplex.end()
