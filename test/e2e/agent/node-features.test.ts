@@ -101,7 +101,7 @@ describe('a node', () => {
         forward.on('close', () => { reject(new Error('port-forward ended')) })
       })
       const forwarded = await (await fetch(`http://127.0.0.1:${port}/`)).text()
-      expect({ forwarded, published: await inHost(host(), 'curl -s -m 5 http://127.0.0.1:18080/') }).toEqual({ forwarded: 'web\n', published: 'web\n' })
+      expect({ forwarded, published: await inHost(host(), 'curl -s -m 5 http://127.0.0.1:18080/') }).toEqual({ forwarded: 'web\n', published: 'web' })
     } finally { forward.kill() }
   })
 
@@ -143,7 +143,7 @@ describe('a node', () => {
     // No sshd, no tunnel.
     await inHost(host(), 'systemctl disable -q ssh')
     await new Promise<void>(resolve => { spawn('docker', ['restart', '-t', '20', host().name], { stdio: 'ignore' }).on('close', () => { resolve() }) })
-    await until('the pod answers', async () => (await inHost(host(), 'systemctl is-active -q ssh || curl -s -m 2 http://127.0.0.1:18080/')) === 'web\n', 90)
+    await until('the pod answers', async () => (await inHost(host(), 'systemctl is-active -q ssh || curl -s -m 2 http://127.0.0.1:18080/')) === 'web', 90)
     await inHost(host(), 'systemctl enable -q ssh; systemctl start ssh')
     await until('the API sees it', async () => (await kubectl('exec', 'web', '--', 'cat', '/conf/colour')) === 'red', 90)
   })
