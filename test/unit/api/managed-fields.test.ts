@@ -198,18 +198,13 @@ describe('tracking of other writes', () => {
     expect(owners['ancient-changes Update']).toEqual({ 'f:data': { '.': {}, 'f:k0': {}, 'f:k1': {}, 'f:k2': {} } })
   })
 
-  it('is fast where nothing changed', () => {
+  it('names no new manager where nothing changed', () => {
     const s = new Subject('ConfigMap')
     const data = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`k${i}`, 'x'.repeat(100)]))
     s.update('a', { data })
+    const before = s.object?.metadata.managedFields
     const next = decodeObject({ kind: 'ConfigMap', metadata: { name: 'a' }, data }, kinds.ConfigMap).object
-    // The best of many rounds: other programs on the machine slow single ones down.
-    let best = Infinity
-    for (let i = 0; i < 100; i++) {
-      const start = performance.now()
-      updateManagedFields({ live: s.object, next, manager: 'b', subresource: '', apiVersion: 'v1', schema: schemaOf(kinds.ConfigMap), now: 0 })
-      best = Math.min(best, performance.now() - start)
-    }
-    expect(best).toBeLessThan(2)
+    const updated = updateManagedFields({ live: s.object, next, manager: 'b', subresource: '', apiVersion: 'v1', schema: schemaOf(kinds.ConfigMap), now: 0 })
+    expect(updated.metadata.managedFields).toEqual(before)
   })
 })

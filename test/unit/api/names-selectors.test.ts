@@ -22,13 +22,10 @@ describe('names', () => {
   })
 
   it('answers hostile input in linear time', () => {
-    const start = performance.now()
-    for (const text of ['a'.repeat(1e6) + '!', '-'.repeat(1e6), 'a.'.repeat(5e5), 'a-'.repeat(5e5)]) {
-      names.isDns1123Subdomain(text)
-      names.isQualifiedName(text)
-      names.isDns1035Label(text)
-    }
-    expect(performance.now() - start).toBeLessThan(2_000)
+    // A pattern that backtracks would not end within the test's time limit.
+    const hostile = ['a'.repeat(1e6) + '!', '-'.repeat(1e6), 'a.'.repeat(5e5), 'a-'.repeat(5e5)]
+    const refused = hostile.map(text => [names.isDns1123Subdomain(text), names.isQualifiedName(text), names.isDns1035Label(text)].every(faults => faults.length > 0))
+    expect(refused).toEqual([true, true, true, true])
   })
 
   it('generates names that keep within 63 bytes', () => {
