@@ -35,6 +35,18 @@ export function useRows(input: { objects: Readonly<Ref<readonly KubernetesObject
   return { rows, error: computed(() => parsed.value.error) }
 }
 
+/** What a row says in words, made once an object: typing in the filter asks it of every row. Ages and measurements are not words. */
+const texts = new WeakMap<KubernetesObject, string>()
+const measured: ReadonlySet<string> = new Set(['age', 'cores', 'bytes', 'node-cpu', 'node-memory', 'node-pods'])
+function textOf(object: KubernetesObject, columns: readonly WindowColumn[], context: CellContext): string {
+  let text = texts.get(object)
+  if (text === undefined) {
+    text = columns.filter(c => !measured.has(c.type)).map(c => c.value(object, context) ?? '').join(' ')
+    texts.set(object, text)
+  }
+  return text
+}
+
 function filterable(object: KubernetesObject, columns: readonly WindowColumn[], byId: Map<string, WindowColumn>, context: CellContext): Filterable {
   return {
     cell: id => {
@@ -43,7 +55,7 @@ function filterable(object: KubernetesObject, columns: readonly WindowColumn[], 
       // Millicores are compared as `cpu>500m` says it.
       return column?.type === 'cores' && typeof value === 'number' ? value / 1000 : value
     },
-    text: () => columns.filter(c => c.type !== 'age').map(c => c.value(object, context) ?? '').join(' '),
+    text: () => textOf(object, columns, context),
     labels: () => object.metadata.labels ?? {},
     namespace: () => object.metadata.namespace ?? '',
   }

@@ -36,6 +36,8 @@ const lingerMs = 60_000
 /** Big lists are rebuilt at most this often: sorting and filtering 10,000 rows costs tens of milliseconds. */
 const bigListMs = 250
 const bigListRows = 2000
+/** While such a list still comes in, its rows jump anyway. */
+const bigLoadMs = 1000
 /** Of this many deleted objects the last state is kept. */
 const maxDeleted = 50
 
@@ -65,7 +67,7 @@ function start(resource: AnyResource): { list: LiveList; stop: () => void } {
   const state = shallowRef<LiveState>('loading')
   const error = shallowRef<unknown>()
   const staleSince = shallowRef<number | undefined>()
-  const publish = perFrame(() => { rows.value = [...objects.values()] }, () => objects.size)
+  const publish = perFrame(() => { rows.value = [...objects.values()] }, () => (objects.size <= bigListRows ? 0 : state.value === 'loading' ? bigLoadMs : bigListMs))
 
   const onFault = (fault: unknown): void => {
     error.value = fault
@@ -112,15 +114,15 @@ async function* watched<T>(events: AsyncIterable<T>, onFault: (fault: unknown) =
   try { yield* events } catch (fault) { onFault(fault); throw fault }
 }
 
-/** Runs `fn` at most once a frame, for big lists at most every bigListMs; in a hidden window by a timer. */
-function perFrame(fn: () => void, size: () => number): () => void {
+/** Runs `fn` at most once a frame and at most every `apartMs`; in a hidden window by a timer. */
+function perFrame(fn: () => void, apartMs: () => number): () => void {
   let waiting = false
   let last = 0
   const run = (): void => { waiting = false; last = performance.now(); fn() }
   return () => {
     if (waiting) return
     waiting = true
-    const wait = size() > bigListRows ? bigListMs - (performance.now() - last) : 0
+    const wait = apartMs() - (performance.now() - last)
     if (wait > 0 || document.hidden) setTimeout(run, Math.max(wait, 16))
     else requestAnimationFrame(run)
   }
