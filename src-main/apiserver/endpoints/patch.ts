@@ -168,7 +168,9 @@ function checkApplied(call: Call, document: unknown): void {
   if (document !== undefined && document !== null && !isObject(document)) throw badRequest(`error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(document) ? 'array' : typeof document} into Go value of type map[string]interface {}`)
   const { apiVersion = '', kind = '', metadata } = document ?? {}
   // Go prints group, version and kind; the core group is an empty one.
-  if (apiVersion === '' || kind === '') throw badRequest(`invalid object type: ${String(apiVersion).includes('/') ? String(apiVersion) : `/${String(apiVersion)}`}, Kind=${String(kind)}`)
+  if (apiVersion === '' || kind === '' || kind !== call.resource.kind) throw badRequest(`invalid object type: ${String(apiVersion).includes('/') ? String(apiVersion) : `/${String(apiVersion)}`}, Kind=${String(kind)}`)
+  const expected = groupVersion(call.resource.group, call.resource.version)
+  if (apiVersion !== expected) throw badRequest(`incorrect version specified in apply patch. Specified patch version: ${String(apiVersion)}, expected: ${expected}`)
   if (isObject(metadata) && metadata['managedFields'] !== undefined) throw badRequest('metadata.managedFields must be nil')
   if (!isObject(metadata)) throw badRequest(`the name of the object (${call.info.name} based on URL) was undeterminable: name must be provided`)
 }

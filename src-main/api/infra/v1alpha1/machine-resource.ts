@@ -1,4 +1,5 @@
 /** Machine as a resource: its schema, defaults, validation and columns. The types are in machine.ts. */
+import { structuralTypeFaults } from '../../structural-types.ts'
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn, none } from '../../columns.ts'
 import { forbiddenField, invalidValue, notSupported, required } from '../../field-errors.ts'
@@ -59,6 +60,8 @@ function validate(machine: Machine, at: FieldPath): FieldErrorList {
   const path = at.child('spec')
   const spec: Partial<Machine['spec']> | null | undefined = machine.spec
   if (spec === undefined || spec === null) return [required(path, '')]
+  const typeFaults = structuralTypeFaults(spec, specSchema, path)
+  if (typeFaults.length > 0) return typeFaults
   const faults: FieldErrorList = addressFaults(spec.address ?? '', path.child('address'))
   if (spec.port !== undefined) faults.push(...portFaults(spec.port, path.child('port')))
   if (spec.user !== undefined && !userPattern.test(spec.user)) faults.push(invalidValue(path.child('user'), spec.user, 'must be a user name'))
@@ -68,6 +71,11 @@ function validate(machine: Machine, at: FieldPath): FieldErrorList {
   if (spec.nodeAddress !== undefined) faults.push(...isIP(spec.nodeAddress).map(fault => invalidValue(path.child('nodeAddress'), spec.nodeAddress, fault)))
   if (spec.privilege !== undefined && !privileges.includes(spec.privilege)) faults.push(notSupported(path.child('privilege'), spec.privilege, privileges))
   return [...faults, ...validateLabels(spec.nodeLabels, path.child('nodeLabels')), ...taintsFaults(spec.nodeTaints as Taint[] | undefined, path.child('nodeTaints'))]
+}
+
+/** Whether the spec is an object at all: a patch may have put anything there, and validation comes later. */
+function isSpec(spec: unknown): spec is Machine['spec'] {
+  return typeof spec === 'object' && spec !== null && !Array.isArray(spec)
 }
 
 export const machines = defineResource<Machine>({
@@ -89,8 +97,8 @@ export const machines = defineResource<Machine>({
   fields: { 'spec.address': m => m.spec?.address ?? '', 'status.phase': m => m.status?.phase ?? '' },
   setDefaults(machine) {
     // A body without a spec is refused by validation, not by a crash.
-    const spec: Machine['spec'] | null | undefined = machine.spec
-    if (spec === undefined || spec === null) return
+    const spec: unknown = machine.spec
+    if (!isSpec(spec)) return
     spec.port ??= 22
     spec.user ??= 'root'
     spec.privilege ??= 'auto'
