@@ -34,6 +34,6 @@ export function admissionPlugins(options: { env: Env; copies: LiveCopies; author
     certificateSubjectRestriction,
     defaultIngressClass(copies),
     createEscalationCheck(options),
-    resourceQuotaAdmission(copies),
+    resourceQuotaAdmission(copies, options.env.clock),
   ]
 }

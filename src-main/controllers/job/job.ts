@@ -1,6 +1,6 @@
 /**
  * Runs a job's pods to completion. Every pod carries a finalizer until its outcome is in the job's status, so that none
- * is lost or counted twice. Not here: podFailurePolicy, successPolicy, backoffLimitPerIndex.
+ * is lost or counted twice.
  */
 import { jobs } from '../../api/batch/v1/job.ts'
 import { pods } from '../../api/core/v1/pod.ts'
@@ -15,7 +15,7 @@ import type { ControllerContext, Requeue } from '../../controller-runtime/contro
 import { claimOwned, indexByController } from '../../controller-runtime/ownership.ts'
 import { podFromTemplate } from '../../controller-runtime/pod-template.ts'
 import { slowStart } from '../../controller-runtime/slow-start.ts'
-import { backoffLeftMs, completedIndexes, countsOf, finishedCondition, formatIndexes, freeIndexes, indexAnnotation, indexOf, isActive, isIndexed, isTracked, outcomeOf, trackingFinalizer, uncounted, wantedActive, withCondition } from './plan.ts'
+import { backoffLeftMs, completedIndexes, countsOf, finishedCondition, formatIndexes, freeIndexes, indexAnnotation, indexesGivenUp, indexOf, isActive, isIndexed, isTracked, matchedRule, outcomeOf, trackingFinalizer, uncounted, wantedActive, withCondition } from './plan.ts'
 import type { Counts, Outcome } from './plan.ts'
 
 export const jobController = defineController<Job>({
@@ -62,7 +62,7 @@ async function step(context: ControllerContext, job: Job, owned: readonly Pod[])
   const nowMs = context.env.clock.now()
   const status = account(job, owned, nowMs)
   // First the outcome is written down, then the pods are let go: a crash in between loses nothing.
-  if (!deepEqual(status.uncountedTerminatedPods ?? {}, job.status?.uncountedTerminatedPods ?? {}) || status.startTime !== job.status?.startTime) {
+  if (!deepEqual(status.uncountedTerminatedPods ?? {}, job.status?.uncountedTerminatedPods ?? {}) || status.startTime !== job.status?.startTime || status.failedIndexes !== job.status?.failedIndexes) {
     await write(context, job, withCounts(status, countsOf(status, owned)))
     return undefined
   }
@@ -94,6 +94,9 @@ function account(job: Job, owned: readonly Pod[], nowMs: number): JobStatus {
     for (const pod of owned) if (fresh.succeeded.includes(pod.metadata.uid ?? '')) done.add(indexOf(pod))
     status.completedIndexes = formatIndexes(done)
   }
+  if (job.spec?.backoffLimitPerIndex !== undefined) status.failedIndexes = formatIndexes(indexesGivenUp({ ...job, status }, owned))
+  const fatal = owned.filter(isTracked).map(pod => matchedRule(job, pod)).find(rule => rule?.action === 'FailJob')
+  if (fatal) status.conditions = withCondition(status.conditions ?? [], 'FailureTarget', 'True', 'PodFailurePolicy', fatal.message, nowMs)
   if (!status.startTime && !job.spec?.suspend) status.startTime = formatTime(nowMs)
   return status
 }
@@ -137,17 +140,17 @@ async function run(context: ControllerContext, job: Job, status: JobStatus, coun
     context.events.event(job, 'Normal', 'Resumed', 'Job resumed')
   }
   const difference = wantedActive(job, counts) - counts.active.length
-  const waitMs = difference > 0 ? backoffLeftMs(counts, nowMs) : 0
+  const waitMs = difference > 0 ? backoffLeftMs(job, counts, nowMs) : 0
   await write(context, job, next)
   for (const pod of counts.active.slice(0, Math.max(0, -difference))) await remove(context, job, pod)
-  if (difference > 0 && waitMs === 0) await create(context, job, counts, difference)
+  if (difference > 0 && (waitMs === 0 || job.spec?.backoffLimitPerIndex !== undefined)) await create(context, job, counts, difference)
   const deadlineMs = job.spec?.activeDeadlineSeconds !== undefined && next.startTime ? parseTime(next.startTime) + job.spec.activeDeadlineSeconds * 1000 - nowMs : undefined
   const delays = [...(waitMs > 0 ? [waitMs] : []), ...(deadlineMs !== undefined ? [Math.max(1000, deadlineMs)] : [])]
   return delays.length > 0 ? { requeueAfterMs: Math.min(...delays) } : undefined
 }
 
 async function create(context: ControllerContext, job: Job, counts: Counts, count: number): Promise<void> {
-  const indexes = isIndexed(job) ? freeIndexes(job, counts.active, count) : undefined
+  const indexes = isIndexed(job) ? freeIndexes(job, counts, count, context.env.clock.now()) : undefined
   const { fault } = await slowStart(indexes?.length ?? count, async i => {
     const made = await context.client.resource(pods).create(jobPod(job, indexes?.[i]))
     context.events.event(job, 'Normal', 'SuccessfulCreate', `Created pod: ${made.metadata.name ?? ''}`)

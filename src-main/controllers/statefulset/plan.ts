@@ -93,7 +93,7 @@ export function statefulStatus(set: StatefulSet, pods: readonly Pod[], revisions
   const status: StatefulSetStatus = {
     replicas: alive.length, readyReplicas: ready.length, availableReplicas: ready.filter(p => isPodAvailable(p, set.spec.minReadySeconds ?? 0, nowMs)).length,
     currentReplicas: staying.filter(p => hashOf(p) === current).length, updatedReplicas: updated.length,
-    currentRevision: set.status?.currentRevision || complete ? nameOf(set, current) : nameOf(set, revisions.update), updateRevision: nameOf(set, revisions.update),
+    currentRevision: set.status?.currentRevision || complete ? current : revisions.update, updateRevision: revisions.update,
     collisionCount: set.status?.collisionCount ?? 0,
   }
   for (const field of ['readyReplicas', 'currentReplicas', 'updatedReplicas'] as const) if (status[field] === 0) delete status[field]
@@ -101,6 +101,3 @@ export function statefulStatus(set: StatefulSet, pods: readonly Pod[], revisions
   return status
 }
 
-function nameOf(set: StatefulSet, hash: string): string {
-  return `${set.metadata.name ?? ''}-${hash}`
-}

@@ -35,7 +35,8 @@ export const statefulSetController = defineController<StatefulSet>({
     const history = await claimOwned<ControllerRevision>({ ...claim, lister: cache.of(controllerRevisions), resource: controllerRevisions })
     const update = await syncRevision({ client, owner: set, template: set.spec.template, selectorLabels: set.spec.selector.matchLabels ?? {}, collisionCount: set.status?.collisionCount, present: history })
     const current = history.find(r => r.metadata.name === set.status?.currentRevision) ?? update
-    const revisions: Revisions = { current: hashOf(current), update: hashOf(update) }
+    // Pods carry the whole name of their revision, unlike those of daemon sets.
+    const revisions: Revisions = { current: current.metadata.name ?? '', update: update.metadata.name ?? '' }
     for (const action of planStatefulSet(set, owned, revisions, env.clock.now())) {
       await carryOut(context, set, action, action.kind === 'create' && action.revision === revisions.current ? templateOf(current, set) : set.spec.template)
     }
@@ -43,7 +44,7 @@ export const statefulSetController = defineController<StatefulSet>({
     if (!deepEqual(status, set.status)) {
       try { await client.resource(statefulSets).updateStatus({ ...set, status }) } catch (fault) { if (!isNotFound(fault)) throw fault }
     }
-    await trimRevisions(client, history, new Set([revisions.current, revisions.update, ...owned.map(hashOf)]), set.spec.revisionHistoryLimit ?? 10)
+    await trimRevisions(client, history, new Set([hashOf(current), hashOf(update), ...owned.map(pod => hashOf(pod).slice((set.metadata.name ?? '').length + 1))]), set.spec.revisionHistoryLimit ?? 10)
     const waiting = (set.spec.minReadySeconds ?? 0) > 0 && (status.readyReplicas ?? 0) !== (status.availableReplicas ?? 0)
     return waiting ? { requeueAfterMs: (set.spec.minReadySeconds ?? 0) * 1000 } : undefined
   },
