@@ -21,7 +21,12 @@ export const wanted = (d: Deployment): number => d.spec.replicas ?? 1
 export const sizeOf = (rs: ReplicaSet): number => rs.spec.replicas ?? 1
 export const totalSize = (sets: readonly ReplicaSet[]): number => sets.reduce((n, rs) => n + sizeOf(rs), 0)
 export const totalAvailable = (sets: readonly ReplicaSet[]): number => sets.reduce((n, rs) => n + (rs.status?.availableReplicas ?? 0), 0)
-export const revisionOf = (rs: { metadata: { annotations?: Record<string, string> } }): number => Number(rs.metadata.annotations?.[revisionAnnotation] ?? 0) || 0
+export const revisionOf = (rs: { metadata: { annotations?: Record<string, string> } }): bigint => revisionIn(rs.metadata.annotations?.[revisionAnnotation])
+
+/** Revisions are 64 bits wide; 0 for what is none. */
+function revisionIn(text: string | undefined): bigint {
+  return /^\d{1,19}$/.test(text ?? '') ? BigInt(text ?? 0) : 0n
+}
 const created = (rs: ReplicaSet): string => `${rs.metadata.creationTimestamp ?? ''}/${rs.metadata.name ?? ''}`
 export const oldestFirst = (sets: readonly ReplicaSet[]): ReplicaSet[] => [...sets].sort((a, b) => (created(a) < created(b) ? -1 : 1))
 
@@ -65,23 +70,23 @@ export function oldSets(sets: readonly ReplicaSet[], current: ReplicaSet | undef
   return oldestFirst(sets.filter(rs => rs.metadata.uid !== current?.metadata.uid))
 }
 
-export function nextRevision(old: readonly ReplicaSet[]): number {
-  return Math.max(0, ...old.map(revisionOf)) + 1
+export function nextRevision(old: readonly ReplicaSet[]): bigint {
+  return old.map(revisionOf).reduce((highest, revision) => (revision > highest ? revision : highest), 0n) + 1n
 }
 
 /** Annotations of the new replica set at this revision; the same object contents when nothing changes. */
-export function annotationsFor(d: Deployment, present: Record<string, string> | undefined, revision: number, exists: boolean): Record<string, string> {
+export function annotationsFor(d: Deployment, present: Record<string, string> | undefined, revision: bigint, exists: boolean): Record<string, string> {
   const next: Record<string, string> = { ...present }
   for (const [key, value] of Object.entries(d.metadata.annotations ?? {})) if (!notCopied.has(key)) next[key] = value
-  const before = Number(present?.[revisionAnnotation] ?? 0) || 0
+  const before = revisionIn(present?.[revisionAnnotation])
   if (before < revision) {
     next[revisionAnnotation] = String(revision)
-    if (before > 0) next[revisionHistoryAnnotation] = historyWith(present?.[revisionHistoryAnnotation], before)
+    if (before > 0n) next[revisionHistoryAnnotation] = historyWith(present?.[revisionHistoryAnnotation], before)
   }
   return exists ? next : { ...next, ...sizeAnnotations(d) }
 }
 
-function historyWith(history: string | undefined, revision: number): string {
+function historyWith(history: string | undefined, revision: bigint): string {
   const all = history ? [...history.split(','), String(revision)] : [String(revision)]
   while (all.length > 1 && all.join(',').length > maxHistoryLength) all.shift()
   return all.join(',')
@@ -120,7 +125,7 @@ export function newSize(d: Deployment, old: readonly ReplicaSet[], present: numb
 /** Old, empty, settled replica sets beyond the history limit, the earliest revisions first. */
 export function beyondHistory(d: Deployment, old: readonly ReplicaSet[]): ReplicaSet[] {
   const limit = d.spec.revisionHistoryLimit ?? 10
-  const alive = old.filter(rs => !rs.metadata.deletionTimestamp).sort((a, b) => revisionOf(a) - revisionOf(b))
+  const alive = old.filter(rs => !rs.metadata.deletionTimestamp).sort((a, b) => (revisionOf(a) < revisionOf(b) ? -1 : 1))
   return alive.slice(0, Math.max(0, alive.length - limit)).filter(rs =>
     sizeOf(rs) === 0 && (rs.status?.replicas ?? 0) === 0 && (rs.metadata.generation ?? 0) <= (rs.status?.observedGeneration ?? 0))
 }
