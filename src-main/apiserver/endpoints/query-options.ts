@@ -1,5 +1,5 @@
 /** Reads and checks the options that travel in the query, with the texts of Kubernetes' option validation. */
-import { FieldPath, forbiddenField, invalidValue, notSupported, required, tooLong } from '../../api/field-errors.ts'
+import { FieldPath, forbiddenField, notSupported, required, tooLong } from '../../api/field-errors.ts'
 import type { FieldErrorList } from '../../api/field-errors.ts'
 import { quoteGo } from '../../api/json.ts'
 import { badRequest, invalid } from '../../api/status-error.ts'

@@ -116,7 +116,7 @@ describe('fields', () => {
       expect([made.status, made.text.includes(`"n":${number}`)]).toEqual([201, true])
       const patched = await admin.ask(`/apis/apps/v1/namespaces/default/controllerrevisions/${name}`, { method: 'PATCH', type: 'application/merge-patch+json', body: '{"metadata":{"labels":{"a":"b"}}}' })
       expect([patched.status, patched.text.includes(`"n":${number}`)]).toEqual([200, true])
-      for (const headers of [{}, { accept: 'application/yaml' }]) expect((await admin.ask(`/apis/apps/v1/namespaces/default/controllerrevisions/${name}`, { headers })).text).toContain(number)
+      for (const headers of [{}, { accept: 'application/yaml' }] as Record<string, string>[]) expect((await admin.ask(`/apis/apps/v1/namespaces/default/controllerrevisions/${name}`, { headers })).text).toContain(number)
     }
   })
   test.each(['1Gii', '', ' ', '--1', '1e', '1E99999999999', '0x10', 'Infinity', '1 Gi', '١', '9'.repeat(5_000), `1${'0'.repeat(400)}Ei`, '1e-99999999', '-1'])('quantity %j', async quantity => {
