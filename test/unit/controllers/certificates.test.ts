@@ -4,9 +4,20 @@ import { isOwnServingRequest, nodeClientPermission, signerRefusal } from '../../
 import type { RequestFacts } from '../../../src-main/controllers/certificates/requests.ts'
 
 const csr = (signer: string, usages: string[], username = 'system:bootstrap:abcdef', groups = ['system:bootstrappers']): CertificateSigningRequest => ({
-  apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name: 'r' }, spec: { request: '', signerName: `kubernetes.io/${signer}`, usages, username, groups },
+  apiVersion: 'certificates.k8s.io/v1',
+  kind: 'CertificateSigningRequest',
+  metadata: { name: 'r' },
+  spec: { request: '', signerName: `kubernetes.io/${signer}`, usages, username, groups },
 })
-const facts = (more: Partial<RequestFacts> = {}): RequestFacts => ({ commonName: 'system:node:n', organizations: ['system:nodes'], dnsNames: [], ipAddresses: [], uris: [], emailAddresses: [], ...more })
+const facts = (more: Partial<RequestFacts> = {}): RequestFacts => ({
+  commonName: 'system:node:n',
+  organizations: ['system:nodes'],
+  dnsNames: [],
+  ipAddresses: [],
+  uris: [],
+  emailAddresses: [],
+  ...more,
+})
 const clientUsages = ['digital signature', 'client auth']
 const servingUsages = ['digital signature', 'server auth']
 const nodeUser = ['system:node:n', ['system:nodes', 'system:authenticated']] as const
@@ -26,8 +37,8 @@ test.each([
 
 test.each([
   ['its own addresses', csr('kubelet-serving', servingUsages, nodeUser[0], [...nodeUser[1]]), facts({ dnsNames: ['n'], ipAddresses: ['10.0.0.1'] }), true],
-  ['another host\'s address', csr('kubelet-serving', servingUsages, nodeUser[0], [...nodeUser[1]]), facts({ ipAddresses: ['10.0.0.2'] }), false],
-  ['another node\'s name', csr('kubelet-serving', servingUsages, 'system:node:other', [...nodeUser[1]]), facts({ ipAddresses: ['10.0.0.1'] }), false],
+  ["another host's address", csr('kubelet-serving', servingUsages, nodeUser[0], [...nodeUser[1]]), facts({ ipAddresses: ['10.0.0.2'] }), false],
+  ["another node's name", csr('kubelet-serving', servingUsages, 'system:node:other', [...nodeUser[1]]), facts({ ipAddresses: ['10.0.0.1'] }), false],
   ['no name at all', csr('kubelet-serving', servingUsages, nodeUser[0], [...nodeUser[1]]), facts(), false],
   ['no group of nodes', csr('kubelet-serving', servingUsages, nodeUser[0], []), facts({ ipAddresses: ['10.0.0.1'] }), false],
 ] as const)('serving certificate with %s', (_name, request, what, expected) => {
@@ -35,7 +46,7 @@ test.each([
 })
 
 test.each([
-  ['a node\'s client certificate', csr('kube-apiserver-client-kubelet', clientUsages), facts(), undefined],
+  ["a node's client certificate", csr('kube-apiserver-client-kubelet', clientUsages), facts(), undefined],
   ['masters by the kubelet signer', csr('kube-apiserver-client-kubelet', clientUsages), facts({ organizations: ['system:masters'] }), 'subject organization is not system:nodes'],
   ['serving without a name', csr('kubelet-serving', servingUsages), facts(), 'DNS or IP subjectAltName is required'],
   ['a user that wants to serve', csr('kube-apiserver-client', servingUsages), facts({ commonName: 'jane' }), 'usages must include client auth'],

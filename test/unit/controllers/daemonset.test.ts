@@ -6,14 +6,25 @@ import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
 let cluster: TestCluster
-afterEach(async () => { await cluster.stop() })
+afterEach(async () => {
+  await cluster.stop()
+})
 
 const daemon = (): DaemonSet => ({
-  apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'agent', namespace: 'default' },
-  spec: { selector: { matchLabels: { app: 'agent' } }, template: { metadata: { labels: { app: 'agent' } }, spec: { nodeSelector: { run: 'yes' }, containers: [{ name: 'c', image: 'agent:1' }] } } },
+  apiVersion: 'apps/v1',
+  kind: 'DaemonSet',
+  metadata: { name: 'agent', namespace: 'default' },
+  spec: {
+    selector: { matchLabels: { app: 'agent' } },
+    template: { metadata: { labels: { app: 'agent' } }, spec: { nodeSelector: { run: 'yes' }, containers: [{ name: 'c', image: 'agent:1' }] } },
+  },
 })
 const get = (): Promise<DaemonSet> => cluster.client.resource(daemonSets).get('agent', { namespace: 'default' })
-const placed = async (): Promise<string[]> => (await cluster.list<Pod>(pods, 'default')).filter(p => p.status?.phase === 'Running').map(p => `${p.spec?.nodeName ?? ''}:${p.spec?.containers[0]?.image ?? ''}`).sort()
+const placed = async (): Promise<string[]> =>
+  (await cluster.list<Pod>(pods, 'default'))
+    .filter(p => p.status?.phase === 'Running')
+    .map(p => `${p.spec?.nodeName ?? ''}:${p.spec?.containers[0]?.image ?? ''}`)
+    .sort()
 
 test('a daemon set runs once on each node that suits it, as nodes and labels come and go', async () => {
   cluster = await testCluster()
@@ -26,8 +37,13 @@ test('a daemon set runs once on each node that suits it, as nodes and labels com
   await cluster.until('moved', async () => (await placed()).join() === 'b:agent:1,c:agent:1')
   await cluster.until('told', async () => (await get()).status?.numberAvailable === 2)
   const { desiredNumberScheduled, currentNumberScheduled, numberMisscheduled, updatedNumberScheduled } = (await get()).status ?? {}
-  expect({ first, desiredNumberScheduled, currentNumberScheduled, numberMisscheduled, updatedNumberScheduled })
-    .toEqual({ first: ['a:agent:1', 'b:agent:1'], desiredNumberScheduled: 2, currentNumberScheduled: 2, numberMisscheduled: 0, updatedNumberScheduled: 2 })
+  expect({ first, desiredNumberScheduled, currentNumberScheduled, numberMisscheduled, updatedNumberScheduled }).toEqual({
+    first: ['a:agent:1', 'b:agent:1'],
+    desiredNumberScheduled: 2,
+    currentNumberScheduled: 2,
+    numberMisscheduled: 0,
+    updatedNumberScheduled: 2,
+  })
 })
 
 test('a new template rolls over the nodes one at a time and leaves a revision', async () => {
@@ -35,7 +51,9 @@ test('a new template rolls over the nodes one at a time and leaves a revision', 
   for (const name of ['a', 'b', 'c']) await cluster.addNode(name, { labels: { run: 'yes' } })
   await cluster.client.resource(daemonSets).create(daemon())
   await cluster.until('all', async () => (await placed()).length === 3)
-  await cluster.client.resource(daemonSets).patch('agent', 'strategic', { spec: { template: { spec: { containers: [{ name: 'c', image: 'agent:2' }] } } } }, { namespace: 'default' })
+  await cluster.client
+    .resource(daemonSets)
+    .patch('agent', 'strategic', { spec: { template: { spec: { containers: [{ name: 'c', image: 'agent:2' }] } } } }, { namespace: 'default' })
   let fewest = 3
   await cluster.until('rolled', async () => {
     const now = await placed()

@@ -5,17 +5,33 @@ import { resizeNew, scaleAll, shrinkOld } from '../../../src-main/controllers/de
 import { safeEncode, templateHash } from '../../../src-main/controller-runtime/pod-template.ts'
 
 const deployment = (replicas: number, surge: number | string, unavailable: number | string): Deployment => ({
-  apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'd', namespace: 'n' },
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'd', namespace: 'n' },
   spec: { replicas, selector: { matchLabels: { a: 'b' } }, template: {}, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: surge, maxUnavailable: unavailable } } },
 })
 const set = (name: string, size: number, available = size, max = 0, created = '2026-01-01T00:00:00Z'): ReplicaSet => ({
-  apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata: { name, uid: name, creationTimestamp: created, annotations: { 'deployment.kubernetes.io/desired-replicas': '10', 'deployment.kubernetes.io/max-replicas': String(max) } },
-  spec: { replicas: size, selector: {} }, status: { replicas: size, availableReplicas: available },
+  apiVersion: 'apps/v1',
+  kind: 'ReplicaSet',
+  metadata: {
+    name,
+    uid: name,
+    creationTimestamp: created,
+    annotations: { 'deployment.kubernetes.io/desired-replicas': '10', 'deployment.kubernetes.io/max-replicas': String(max) },
+  },
+  spec: { replicas: size, selector: {} },
+  status: { replicas: size, availableReplicas: available },
 })
-const sizes = (resizes: readonly { replicaSet: ReplicaSet; size: number }[]): Record<string, number> => Object.fromEntries(resizes.map(r => [r.replicaSet.metadata.name ?? '', r.size]))
+const sizes = (resizes: readonly { replicaSet: ReplicaSet; size: number }[]): Record<string, number> =>
+  Object.fromEntries(resizes.map(r => [r.replicaSet.metadata.name ?? '', r.size]))
 
 test.each([
-  [10, '25%', '25%', 3, 2], [1, '25%', '25%', 1, 0], [4, 0, 0, 0, 1], [3, 5, 10, 5, 3], [0, '25%', '25%', 0, 0], [10, '100%', 0, 10, 0],
+  [10, '25%', '25%', 3, 2],
+  [1, '25%', '25%', 1, 0],
+  [4, 0, 0, 0, 1],
+  [3, 5, 10, 5, 3],
+  [0, '25%', '25%', 0, 0],
+  [10, '100%', 0, 10, 0],
 ] as const)('%i replicas with surge %s and unavailable %s allow %i more and %i less', (replicas, surge, unavailable, more, less) => {
   const d = deployment(replicas, surge, unavailable)
   expect([maxSurge(d), maxUnavailable(d)]).toEqual([more, less])
@@ -47,6 +63,10 @@ test('scaling one replica set goes straight to the size', () => {
 
 test('the template hash is ten safe letters at most, the same for the same content in any order, and differs by the collision count', () => {
   const one = templateHash({ a: 1, b: { c: [1, 2] } })
-  expect({ same: one === templateHash({ b: { c: [1, 2] }, a: 1 }), collided: one !== templateHash({ a: 1, b: { c: [1, 2] } }, 1), safe: /^[bcdfghjklmnpqrstvwxz2456789]{1,10}$/.test(one), encoded: safeEncode('0123456789') })
-    .toEqual({ same: true, collided: true, safe: true, encoded: '456789bcdf' })
+  expect({
+    same: one === templateHash({ b: { c: [1, 2] }, a: 1 }),
+    collided: one !== templateHash({ a: 1, b: { c: [1, 2] } }, 1),
+    safe: /^[bcdfghjklmnpqrstvwxz2456789]{1,10}$/.test(one),
+    encoded: safeEncode('0123456789'),
+  }).toEqual({ same: true, collided: true, safe: true, encoded: '456789bcdf' })
 })

@@ -5,8 +5,15 @@ import { DependencyGraph, decide } from '../../../src-main/controllers/garbage-c
 import type { OwnerState } from '../../../src-main/controllers/garbage-collector/graph.ts'
 
 const object = (uid: string, owners: string[] = [], more: Partial<KubernetesObject['metadata']> = {}): KubernetesObject => ({
-  apiVersion: 'v1', kind: 'ConfigMap',
-  metadata: { uid, name: uid, namespace: 'n', ...(owners.length > 0 ? { ownerReferences: owners.map(o => ({ apiVersion: 'v1', kind: 'ConfigMap', name: o, uid: o, blockOwnerDeletion: true })) } : {}), ...more },
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: {
+    uid,
+    name: uid,
+    namespace: 'n',
+    ...(owners.length > 0 ? { ownerReferences: owners.map(o => ({ apiVersion: 'v1', kind: 'ConfigMap', name: o, uid: o, blockOwnerDeletion: true })) } : {}),
+    ...more,
+  },
 })
 const deleting = { deletionTimestamp: '2026-01-01T00:00:00Z' }
 

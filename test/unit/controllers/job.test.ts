@@ -7,19 +7,28 @@ import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
 let cluster: TestCluster | undefined
-afterEach(async () => { await cluster?.stop(); cluster = undefined })
+afterEach(async () => {
+  await cluster?.stop()
+  cluster = undefined
+})
 
 async function start(spec: Partial<JobSpec>, image = 'exit-0'): Promise<TestCluster> {
   const made = await testCluster({ nodes: 1 })
   cluster = made
   await made.client.resource(jobs).create({
-    apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'work', namespace: 'default' },
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'work', namespace: 'default' },
     spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image }] } }, ...spec },
   })
   return made
 }
 const get = (c: TestCluster): Promise<Job> => c.client.resource(jobs).get('work', { namespace: 'default' })
-const truths = (job: Job): string[] => (job.status?.conditions ?? []).filter(c => c.status === 'True').map(c => `${c.type} ${c.reason ?? ''}`).sort()
+const truths = (job: Job): string[] =>
+  (job.status?.conditions ?? [])
+    .filter(c => c.status === 'True')
+    .map(c => `${c.type} ${c.reason ?? ''}`)
+    .sort()
 
 test('a job runs as many pods at once as it may and completes', async () => {
   const c = await start({ completions: 5, parallelism: 2 })
@@ -30,14 +39,22 @@ test('a job runs as many pods at once as it may and completes', async () => {
   })
   const job = await get(c)
   await c.env.advance(2000)
-  expect({ most, succeeded: job.status?.succeeded, active: job.status?.active, tracked: (await c.list<Pod>(pods, 'default')).filter(p => p.metadata.finalizers).length, conditions: truths(job) })
-    .toEqual({ most: 2, succeeded: 5, active: undefined, tracked: 0, conditions: ['Complete CompletionsReached', 'SuccessCriteriaMet CompletionsReached'] })
+  expect({
+    most,
+    succeeded: job.status?.succeeded,
+    active: job.status?.active,
+    tracked: (await c.list<Pod>(pods, 'default')).filter(p => p.metadata.finalizers).length,
+    conditions: truths(job),
+  }).toEqual({ most: 2, succeeded: 5, active: undefined, tracked: 0, conditions: ['Complete CompletionsReached', 'SuccessCriteriaMet CompletionsReached'] })
 })
 
 test('a job that keeps failing gives up at its limit', async () => {
   const c = await start({ backoffLimit: 2 }, 'exit-1')
   await c.until('failed', async () => truths(await get(c)).includes('Failed BackoffLimitExceeded'), 300_000)
-  expect({ failed: (await get(c)).status?.failed, conditions: truths(await get(c)) }).toEqual({ failed: 3, conditions: ['Failed BackoffLimitExceeded', 'FailureTarget BackoffLimitExceeded'] })
+  expect({ failed: (await get(c)).status?.failed, conditions: truths(await get(c)) }).toEqual({
+    failed: 3,
+    conditions: ['Failed BackoffLimitExceeded', 'FailureTarget BackoffLimitExceeded'],
+  })
 })
 
 test('each index of an indexed job succeeds once', async () => {
@@ -61,4 +78,26 @@ test('a deadline ends a job that runs too long', async () => {
 test.each([['0-3,5'], ['0'], [''], ['1,2'], ['0,1,4-7']])('completed indexes %s are read and written', text => {
   const job: Job = { apiVersion: 'batch/v1', kind: 'Job', metadata: {}, status: { completedIndexes: text } }
   expect(formatIndexes(completedIndexes(job))).toBe(text)
+})
+
+test('an indexed job is done as soon as its success policy is met', async () => {
+  const c = await start({ completionMode: 'Indexed', completions: 4, parallelism: 1, successPolicy: { rules: [{ succeededIndexes: '0-2', succeededCount: 2 }] } })
+  await c.until('complete', async () => truths(await get(c)).includes('Complete SuccessPolicy'))
+  expect({ done: (await get(c)).status?.completedIndexes, conditions: truths(await get(c)) }).toEqual({
+    done: '0,1',
+    conditions: ['Complete SuccessPolicy', 'SuccessCriteriaMet SuccessPolicy'],
+  })
+})
+
+test('indexes fail one by one within their own limit', async () => {
+  const c = await start({ completionMode: 'Indexed', completions: 2, parallelism: 2, backoffLimit: 100, backoffLimitPerIndex: 1 }, 'exit-1')
+  await c.until('failed', async () => truths(await get(c)).includes('Failed FailedIndexes'), 300_000)
+  expect({ failed: (await get(c)).status?.failed, indexes: (await get(c)).status?.failedIndexes }).toEqual({ failed: 4, indexes: '0,1' })
+})
+
+test('an exit code may fail the whole job at once', async () => {
+  const rules = [{ action: 'FailJob', onExitCodes: { operator: 'In', values: [1] } }]
+  const c = await start({ backoffLimit: 6, podFailurePolicy: { rules } }, 'exit-1')
+  await c.until('failed', async () => truths(await get(c)).includes('Failed PodFailurePolicy'))
+  expect((await get(c)).status?.failed).toBe(1)
 })

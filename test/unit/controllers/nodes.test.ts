@@ -5,7 +5,9 @@ import { testCluster } from '../../support/cluster.ts'
 import type { FakeNode, TestCluster } from '../../support/cluster.ts'
 
 let cluster: TestCluster
-afterEach(async () => { await cluster.stop() })
+afterEach(async () => {
+  await cluster.stop()
+})
 
 const minute = 60_000
 
@@ -14,7 +16,9 @@ async function withPods(replicas: number): Promise<FakeNode[]> {
   const fakes = [await cluster.addNode('node-1'), await cluster.addNode('node-2')]
   await cluster.until('nodes ready', async () => (await cluster.list<Node>(nodes)).every(n => (n.spec?.taints ?? []).length === 0))
   await cluster.client.resource(deployments).create({
-    apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'default' },
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', namespace: 'default' },
     spec: { replicas, selector: { matchLabels: { app: 'web' } }, template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'web:1' }] } } },
   })
   await cluster.until('all ready', allReady)
@@ -32,7 +36,11 @@ const readyOf = async (name: string): Promise<string | undefined> => (await node
 test('each node gets its own range of pod addresses and loses the not-ready taint once it is ready', async () => {
   cluster = await testCluster({ nodes: 3 })
   const all = await cluster.list<Node>(nodes)
-  expect(all.map(n => [n.spec?.podCIDR, n.spec?.taints ?? []])).toEqual([['10.244.0.0/24', []], ['10.244.1.0/24', []], ['10.244.2.0/24', []]])
+  expect(all.map(n => [n.spec?.podCIDR, n.spec?.taints ?? []])).toEqual([
+    ['10.244.0.0/24', []],
+    ['10.244.1.0/24', []],
+    ['10.244.2.0/24', []],
+  ])
 })
 
 test('a silent node becomes Unknown and tainted, its pods move after five minutes, and it comes back clean', async () => {
@@ -45,11 +53,17 @@ test('a silent node becomes Unknown and tainted, its pods move after five minute
   const ready = (await cluster.list<Pod>(pods, 'default')).filter(p => p.spec?.nodeName === 'node-1').map(p => p.status?.conditions?.find(c => c.type === 'Ready')?.status)
   await cluster.env.advance(4 * minute)
   const untouched = await uids()
-  await cluster.until('moved', async () => (await cluster.list<Pod>(pods, 'default')).filter(p => p.spec?.nodeName === 'node-2' && !p.metadata.deletionTimestamp).length === 4, 3 * minute)
+  await cluster.until(
+    'moved',
+    async () => (await cluster.list<Pod>(pods, 'default')).filter(p => p.spec?.nodeName === 'node-2' && !p.metadata.deletionTimestamp).length === 4,
+    3 * minute,
+  )
   first?.resume()
   await cluster.until('back', async () => (await taintsOf('node-1')).length === 0 && (await readyOf('node-1')) === 'True', 2 * minute)
   expect({ taints, ready: [...new Set(ready)], untouched: untouched.length === before.length && untouched.every((u, i) => u === before[i]) }).toEqual({
-    taints: ['node.kubernetes.io/unreachable:NoExecute', 'node.kubernetes.io/unreachable:NoSchedule'], ready: ['False'], untouched: true,
+    taints: ['node.kubernetes.io/unreachable:NoExecute', 'node.kubernetes.io/unreachable:NoSchedule'],
+    ready: ['False'],
+    untouched: true,
   })
 })
 
@@ -58,10 +72,18 @@ test('pods stay when all nodes are silent at once: the fault is likelier ours', 
   const before = await uids()
   for (const fake of fakes) fake.silence()
   await cluster.env.advance(20 * minute)
-  expect({ pods: await uids(), noExecute: [...(await taintsOf('node-1')), ...(await taintsOf('node-2'))].filter(t => t.endsWith('NoExecute')) }).toEqual({ pods: before, noExecute: [] })
+  expect({ pods: await uids(), noExecute: [...(await taintsOf('node-1')), ...(await taintsOf('node-2'))].filter(t => t.endsWith('NoExecute')) }).toEqual({
+    pods: before,
+    noExecute: [],
+  })
 })
 
-test.each([[10_000, 'ten seconds'], [10 * minute, 'ten minutes'], [8 * 60 * minute, 'eight hours'], [3 * 24 * 60 * minute, 'three days']])('a sleep of %i ms (%s) taints and evicts nobody', async sleepMs => {
+test.each([
+  [10_000, 'ten seconds'],
+  [10 * minute, 'ten minutes'],
+  [8 * 60 * minute, 'eight hours'],
+  [3 * 24 * 60 * minute, 'three days'],
+])('a sleep of %i ms (%s) taints and evicts nobody', async sleepMs => {
   const fakes = await withPods(4)
   const before = await uids()
   // One node was silent for 45 s already when the lid closed, and needs 30 s to reconnect after it opens.
@@ -101,8 +123,12 @@ test('pods of a removed node are collected and replaced', async () => {
   const [first] = await withPods(4)
   first?.silence()
   await cluster.client.resource(nodes).delete('node-1')
-  await cluster.until('replaced', async () => {
-    const all = await cluster.list<Pod>(pods, 'default')
-    return all.length === 4 && all.every(p => p.spec?.nodeName === 'node-2') && (await allReady())
-  }, 5 * minute)
+  await cluster.until(
+    'replaced',
+    async () => {
+      const all = await cluster.list<Pod>(pods, 'default')
+      return all.length === 4 && all.every(p => p.spec?.nodeName === 'node-2') && (await allReady())
+    },
+    5 * minute,
+  )
 })

@@ -6,14 +6,27 @@ import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
 let cluster: TestCluster
-afterEach(async () => { await cluster.stop() })
+afterEach(async () => {
+  await cluster.stop()
+})
 
 const set = (): StatefulSet => ({
-  apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'db', namespace: 'default' },
-  spec: { replicas: 3, serviceName: 'db', selector: { matchLabels: { app: 'db' } }, template: { metadata: { labels: { app: 'db' } }, spec: { containers: [{ name: 'c', image: 'db:1' }] } } },
+  apiVersion: 'apps/v1',
+  kind: 'StatefulSet',
+  metadata: { name: 'db', namespace: 'default' },
+  spec: {
+    replicas: 3,
+    serviceName: 'db',
+    selector: { matchLabels: { app: 'db' } },
+    template: { metadata: { labels: { app: 'db' } }, spec: { containers: [{ name: 'c', image: 'db:1' }] } },
+  },
 })
 const get = (): Promise<StatefulSet> => cluster.client.resource(statefulSets).get('db', { namespace: 'default' })
-const running = async (): Promise<string[]> => (await cluster.list<Pod>(pods, 'default')).filter(p => p.status?.phase === 'Running' && !p.metadata.deletionTimestamp).map(p => `${p.metadata.name ?? ''} ${p.spec?.containers[0]?.image ?? ''}`).sort()
+const running = async (): Promise<string[]> =>
+  (await cluster.list<Pod>(pods, 'default'))
+    .filter(p => p.status?.phase === 'Running' && !p.metadata.deletionTimestamp)
+    .map(p => `${p.metadata.name ?? ''} ${p.spec?.containers[0]?.image ?? ''}`)
+    .sort()
 
 /** Runs until `done`, and tells in which order pods came into being, and the most pods that were not ready at once. */
 async function watchOrder(what: string, done: () => Promise<boolean>): Promise<{ order: string[]; mostUnready: number }> {
@@ -22,7 +35,11 @@ async function watchOrder(what: string, done: () => Promise<boolean>): Promise<{
   let mostUnready = 0
   await cluster.until(what, async () => {
     const all = await cluster.list<Pod>(pods, 'default')
-    for (const pod of all) if (!seen.has(pod.metadata.uid ?? '')) { seen.add(pod.metadata.uid ?? ''); order.push(pod.metadata.name ?? '') }
+    for (const pod of all)
+      if (!seen.has(pod.metadata.uid ?? '')) {
+        seen.add(pod.metadata.uid ?? '')
+        order.push(pod.metadata.name ?? '')
+      }
     mostUnready = Math.max(mostUnready, all.filter(p => p.status?.phase !== 'Running' || p.metadata.deletionTimestamp).length)
     return done()
   })
@@ -38,8 +55,10 @@ test('pods come one after the other, keep their names, and go from the highest',
   await cluster.client.resource(statefulSets).patch('db', 'merge', { spec: { replicas: 1 } }, { namespace: 'default' })
   await cluster.until('down', async () => (await cluster.list(pods, 'default')).length === 1)
   const left = (await cluster.list<Pod>(pods, 'default'))[0]
-  expect({ up, left: [left?.metadata.name, left?.spec?.hostname, left?.spec?.subdomain, left?.metadata.labels?.['apps.kubernetes.io/pod-index']] })
-    .toEqual({ up: { order: ['db-0', 'db-1', 'db-2'], mostUnready: 1 }, left: ['db-0', 'db-0', 'db', '0'] })
+  expect({ up, left: [left?.metadata.name, left?.spec?.hostname, left?.spec?.subdomain, left?.metadata.labels?.['apps.kubernetes.io/pod-index']] }).toEqual({
+    up: { order: ['db-0', 'db-1', 'db-2'], mostUnready: 1 },
+    left: ['db-0', 'db-0', 'db', '0'],
+  })
 })
 
 test('an update goes from the highest ordinal to the partition, one pod at a time', async () => {
@@ -52,6 +71,9 @@ test('an update goes from the highest ordinal to the partition, one pod at a tim
   await cluster.until('old one again', async () => (await running()).join() === 'db-0 db:1,db-1 db:2,db-2 db:2')
   const between = (await get()).status
   await cluster.client.resource(statefulSets).patch('db', 'merge', { spec: { updateStrategy: { rollingUpdate: { partition: 0 } } } }, { namespace: 'default' })
-  await cluster.until('all', async () => (await running()).join() === 'db-0 db:2,db-1 db:2,db-2 db:2' && (await get()).status?.currentRevision === (await get()).status?.updateRevision)
+  await cluster.until(
+    'all',
+    async () => (await running()).join() === 'db-0 db:2,db-1 db:2,db-2 db:2' && (await get()).status?.currentRevision === (await get()).status?.updateRevision,
+  )
   expect({ different: between?.currentRevision !== between?.updateRevision, updated: (await get()).status?.updatedReplicas }).toEqual({ different: true, updated: 3 })
 })

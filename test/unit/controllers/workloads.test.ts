@@ -6,12 +6,21 @@ import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
 let cluster: TestCluster
-afterEach(async () => { await cluster.stop() })
+afterEach(async () => {
+  await cluster.stop()
+})
 
 function deployment(name: string, spec: Partial<Deployment['spec']> = {}, image = 'web:1'): Deployment {
   return {
-    apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: 'default' },
-    spec: { replicas: 3, selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'web', image, resources: { requests: { cpu: '100m' } } }] } }, ...spec },
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: 'default' },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'web', image, resources: { requests: { cpu: '100m' } } }] } },
+      ...spec,
+    },
   }
 }
 
@@ -31,12 +40,17 @@ test('a deployment gets its pods, spread over both nodes, and says that it is av
   const d = await get('web')
   const all = await cluster.list<Pod>(pods, 'default')
   expect({
-    nodes: [...new Set(all.map(p => p.spec?.nodeName))].sort(), pods: all.length,
+    nodes: [...new Set(all.map(p => p.spec?.nodeName))].sort(),
+    pods: all.length,
     conditions: (d.status?.conditions ?? []).map(c => [c.type, c.status, c.reason]).sort(),
     revision: d.metadata.annotations?.['deployment.kubernetes.io/revision'],
   }).toEqual({
-    nodes: ['node-1', 'node-2'], pods: 4,
-    conditions: [['Available', 'True', 'MinimumReplicasAvailable'], ['Progressing', 'True', 'NewReplicaSetAvailable']],
+    nodes: ['node-1', 'node-2'],
+    pods: 4,
+    conditions: [
+      ['Available', 'True', 'MinimumReplicasAvailable'],
+      ['Progressing', 'True', 'NewReplicaSetAvailable'],
+    ],
     revision: '1',
   })
 })
@@ -54,8 +68,11 @@ test('a rolling update never goes below or above its bounds', async () => {
     most = Math.max(most, all.length)
     return isRolledOut('web')
   })
-  expect({ fewest: fewest >= 3, most: most <= 5, images: [...new Set((await cluster.list<Pod>(pods, 'default')).map(p => p.spec?.containers[0]?.image))] })
-    .toEqual({ fewest: true, most: true, images: ['web:2'] })
+  expect({ fewest: fewest >= 3, most: most <= 5, images: [...new Set((await cluster.list<Pod>(pods, 'default')).map(p => p.spec?.containers[0]?.image))] }).toEqual({
+    fewest: true,
+    most: true,
+    images: ['web:2'],
+  })
 })
 
 test('undoing a rollout takes the old replica set again and counts a new revision', async () => {
@@ -69,8 +86,12 @@ test('undoing a rollout takes the old replica set again and counts a new revisio
   await cluster.until('rollback', () => isRolledOut('web'))
   const sets = await cluster.list<ReplicaSet>(replicaSets, 'default')
   const active = sets.filter(rs => rs.spec.replicas === 3)
-  expect({ sets: sets.length, hash: active[0]?.metadata.labels?.['pod-template-hash'], revision: active[0]?.metadata.annotations?.['deployment.kubernetes.io/revision'], history: active[0]?.metadata.annotations?.['deployment.kubernetes.io/revision-history'] })
-    .toEqual({ sets: 2, hash: before, revision: '3', history: '1' })
+  expect({
+    sets: sets.length,
+    hash: active[0]?.metadata.labels?.['pod-template-hash'],
+    revision: active[0]?.metadata.annotations?.['deployment.kubernetes.io/revision'],
+    history: active[0]?.metadata.annotations?.['deployment.kubernetes.io/revision-history'],
+  }).toEqual({ sets: 2, hash: before, revision: '3', history: '1' })
 })
 
 test('a bad image stops the rollout, keeps the old pods and exceeds the progress deadline', async () => {
@@ -82,8 +103,11 @@ test('a bad image stops the rollout, keeps the old pods and exceeds the progress
   await cluster.until('deadline', async () => (await get('web')).status?.conditions?.find(c => c.type === 'Progressing')?.reason === 'ProgressDeadlineExceeded', 90_000)
   const d = await get('web')
   const progressing = d.status?.conditions?.find(c => c.type === 'Progressing')
-  expect({ available: d.status?.availableReplicas, status: progressing?.status, message: progressing?.message?.replace(/"web-[a-z0-9]+"/, '"RS"') })
-    .toEqual({ available: 3, status: 'False', message: 'ReplicaSet "RS" has timed out progressing.' })
+  expect({ available: d.status?.availableReplicas, status: progressing?.status, message: progressing?.message?.replace(/"web-[a-z0-9]+"/, '"RS"') }).toEqual({
+    available: 3,
+    status: 'False',
+    message: 'ReplicaSet "RS" has timed out progressing.',
+  })
 })
 
 test('scaling changes the pods and writes the events of Kubernetes', async () => {
@@ -134,7 +158,10 @@ test('deleting a deployment takes its replica sets and pods; orphaning keeps the
   await cluster.until('rolled out', async () => (await isRolledOut('gone')) && (await isRolledOut('kept')))
   await cluster.client.resource(deployments).delete('gone', { namespace: 'default', propagationPolicy: 'Foreground' })
   await cluster.client.resource(deployments).delete('kept', { namespace: 'default', propagationPolicy: 'Orphan' })
-  await cluster.until('collected', async () => (await cluster.list(deployments, 'default')).length === 0 && (await cluster.list<Pod>(pods, 'default')).every(p => p.metadata.labels?.['app'] === 'kept'))
+  await cluster.until(
+    'collected',
+    async () => (await cluster.list(deployments, 'default')).length === 0 && (await cluster.list<Pod>(pods, 'default')).every(p => p.metadata.labels?.['app'] === 'kept'),
+  )
   await cluster.env.advance(5000)
   const sets = await cluster.list<ReplicaSet>(replicaSets, 'default')
   expect({ pods: (await cluster.list(pods, 'default')).length, sets: sets.map(rs => rs.metadata.ownerReferences ?? []) }).toEqual({ pods: 2, sets: [[]] })
