@@ -6,7 +6,14 @@ export default defineConfig({
   test: {
     // One worker a core; the levels that need the machine for themselves run one file at a time.
     projects: [
-      { extends: true, test: { name: 'fast', include: ['test/rules/**/*.test.ts', 'test/unit/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/simulation/**/*.test.ts', 'test/scenarios/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        extends: true,
+        test: {
+          name: 'fast',
+          include: ['test/rules/**/*.test.ts', 'test/unit/**/*.test.ts', 'test/conformance/**/*.test.ts', 'test/simulation/**/*.test.ts', 'test/scenarios/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
       { extends: true, test: { name: 'integration', include: ['test/integration/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false } },
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 900_000, fileParallelism: false } },
     ],

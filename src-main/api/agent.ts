@@ -78,7 +78,21 @@ export interface AgentConfig {
  * GET  /metrics/resource, /metrics, /metrics/cadvisor
  * GET  /logs/{path}, /configz, /runningpods/
  */
-export const agentServerPaths = ['/healthz', '/pods', '/containerLogs/', '/exec/', '/attach/', '/portForward/', '/podProxy/', '/stats/summary', '/metrics', '/metrics/resource', '/logs/', '/configz', '/runningpods/'] as const
+export const agentServerPaths = [
+  '/healthz',
+  '/pods',
+  '/containerLogs/',
+  '/exec/',
+  '/attach/',
+  '/portForward/',
+  '/podProxy/',
+  '/stats/summary',
+  '/metrics',
+  '/metrics/resource',
+  '/logs/',
+  '/configz',
+  '/runningpods/',
+] as const
 
 /** Group of bootstrap tokens that may ask for node client certificates. */
 export const bootstrapGroup = 'system:bootstrappers:quarterdeck:nodes'

@@ -14,13 +14,20 @@ import type { KubernetesObject } from './meta.ts'
 
 /** Fresh copies, in an order in which they can be created: namespaces first, roles before their bindings. */
 export function bootstrapObjects(): KubernetesObject[] {
-  const lists: unknown[] = [namespaceFacts, priorityClassFacts, withAggregatedRules(clusterRoleFacts as unknown as ClusterRole[]), clusterRoleBindingFacts, roleFacts, roleBindingFacts]
+  const lists: unknown[] = [
+    namespaceFacts,
+    priorityClassFacts,
+    withAggregatedRules(clusterRoleFacts as unknown as ClusterRole[]),
+    clusterRoleBindingFacts,
+    roleFacts,
+    roleBindingFacts,
+  ]
   return lists.flatMap(list => structuredClone(list) as KubernetesObject[])
 }
 
 function withAggregatedRules(roles: readonly ClusterRole[]): ClusterRole[] {
   const byName = new Map(roles.map(role => [role.metadata.name ?? '', role]))
-  return roles.map(role => role.aggregationRule === undefined ? role : { ...role, rules: aggregatedRules(role, byName) })
+  return roles.map(role => (role.aggregationRule === undefined ? role : { ...role, rules: aggregatedRules(role, byName) }))
 }
 
 /** Rules of every role that the aggregation rule selects, through further aggregated roles, each rule once. */

@@ -15,7 +15,11 @@ export const acknowledgeEvery = 16
 /** Largest frame that is accepted: an answer of 64 MiB and its quoting. */
 export const maxFrameBytes = 128 * 2 ** 20
 
-export interface FrameError { code: BridgeErrorCode; message: string; hint?: string }
+export interface FrameError {
+  code: BridgeErrorCode
+  message: string
+  hint?: string
+}
 
 /** From the window. */
 export type UpFrame =
@@ -49,7 +53,9 @@ function replaceBytes(frame: Frame): { wire: Wire; bytes: Uint8Array | undefined
 }
 
 // Integers beyond 2^53 are kept as bigint by api/json.ts; the window shows them, so text of digits is what it needs.
-function plain(_key: string, value: unknown): unknown { return typeof value === 'bigint' ? value.toString() : value }
+function plain(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value
+}
 
 export function encodeFrame(frame: Frame): string | Uint8Array {
   const { wire, bytes } = replaceBytes(frame)
@@ -73,19 +79,27 @@ export function decodeFrame(data: string | Uint8Array): Frame {
 }
 
 function parse(text: string): unknown {
-  try { return JSON.parse(text) as unknown } catch { throw new BridgeError('invalid', 'the frame is not JSON') }
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    throw new BridgeError('invalid', 'the frame is not JSON')
+  }
 }
 
 /** Checks the shape of a frame that came as a structured clone or from JSON. */
 export function asFrame(input: unknown, bytes?: Uint8Array): Frame {
-  if (input === null || typeof input !== 'object' || !('t' in input) || !('id' in input) || typeof input.t !== 'string' || !Number.isSafeInteger(input.id)) throw new BridgeError('invalid', 'not a frame')
+  if (input === null || typeof input !== 'object' || !('t' in input) || !('id' in input) || typeof input.t !== 'string' || !Number.isSafeInteger(input.id))
+    throw new BridgeError('invalid', 'not a frame')
   const { bytes: place, ...frame } = input as Wire
   if (bytes && place === 'value') frame['value'] = bytes
   else if (bytes && place === 'data') frame['value'] = { ...(frame['value'] as object), data: bytes }
   return frame as unknown as Frame
 }
 
-interface Waiting { resolve(value: unknown): void; reject(error: Error): void }
+interface Waiting {
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
 
 /** The window's end: a BridgeClient over anything that carries frames. */
 export function createFrameClient(send: (frame: UpFrame) => void): { client: BridgeClient; receive(frame: DownFrame): void; fail(error: Error): void } {
@@ -95,11 +109,30 @@ export function createFrameClient(send: (frame: UpFrame) => void): { client: Bri
 
   function call(method: string, value: unknown, signal?: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) { reject(new BridgeError('cancelled', 'cancelled')); return }
+      if (signal?.aborted) {
+        reject(new BridgeError('cancelled', 'cancelled'))
+        return
+      }
       const id = next++
-      const cancel = (): void => { calls.delete(id); send({ t: 'cancel', id }); reject(new BridgeError('cancelled', 'cancelled')) }
-      const settled = (): void => { calls.delete(id); signal?.removeEventListener('abort', cancel) }
-      calls.set(id, { resolve: v => { settled(); resolve(v) }, reject: e => { settled(); reject(e) } })
+      const cancel = (): void => {
+        calls.delete(id)
+        send({ t: 'cancel', id })
+        reject(new BridgeError('cancelled', 'cancelled'))
+      }
+      const settled = (): void => {
+        calls.delete(id)
+        signal?.removeEventListener('abort', cancel)
+      }
+      calls.set(id, {
+        resolve: v => {
+          settled()
+          resolve(v)
+        },
+        reject: e => {
+          settled()
+          reject(e)
+        },
+      })
       signal?.addEventListener('abort', cancel, { once: true })
       send({ t: 'call', id, method, value })
     })
@@ -125,7 +158,14 @@ export function createFrameClient(send: (frame: UpFrame) => void): { client: Bri
       streams.set(id, opened)
       send({ t: 'open', id, method, value: input })
       if (signal?.aborted) opened.cancel()
-      else signal?.addEventListener('abort', () => { opened.cancel() }, { once: true })
+      else
+        signal?.addEventListener(
+          'abort',
+          () => {
+            opened.cancel()
+          },
+          { once: true },
+        )
       return opened as unknown as BridgeStream<OutputOf<M>, UpOf<M>>
     },
   }
@@ -155,11 +195,16 @@ class ClientStream implements BridgeStream<unknown, unknown> {
     if (frame.t === 'item') this.#items.push(frame.value)
     else if (frame.t === 'end') this.#finish(undefined)
     else if (frame.t === 'error') this.#finish(new BridgeError(frame.error.code, frame.error.message, frame.error.hint))
-    else if (frame.t === 'credit') { this.#credit += frame.count; this.#pump() }
+    else if (frame.t === 'credit') {
+      this.#credit += frame.count
+      this.#pump()
+    }
     this.#wake?.()
   }
 
-  fail(error: Error): void { this.#finish(error) }
+  fail(error: Error): void {
+    this.#finish(error)
+  }
 
   #finish(error: Error | undefined): void {
     if (this.#ended) return
@@ -169,14 +214,27 @@ class ClientStream implements BridgeStream<unknown, unknown> {
     this.#wake?.()
   }
 
-  send(item: unknown): void { if (!this.#ended && !this.#upEnded) { this.#pendingUp.push(item); this.#pump() } }
-  end(): void { this.#upEnded = true; this.#pump() }
+  send(item: unknown): void {
+    if (!this.#ended && !this.#upEnded) {
+      this.#pendingUp.push(item)
+      this.#pump()
+    }
+  }
+  end(): void {
+    this.#upEnded = true
+    this.#pump()
+  }
   /** Items given but not yet sent for want of credit. */
-  get backlog(): number { return this.#pendingUp.length }
+  get backlog(): number {
+    return this.#pendingUp.length
+  }
 
   #pump(): void {
     if (this.#ended) return
-    while (this.#credit > 0 && this.#pendingUp.length > 0) { this.#credit--; this.#send({ t: 'item', id: this.#id, value: this.#pendingUp.shift() }) }
+    while (this.#credit > 0 && this.#pendingUp.length > 0) {
+      this.#credit--
+      this.#send({ t: 'item', id: this.#id, value: this.#pendingUp.shift() })
+    }
     if (this.#upEnded && this.#pendingUp.length === 0) this.#send({ t: 'end', id: this.#id })
   }
 
@@ -196,8 +254,12 @@ class ClientStream implements BridgeStream<unknown, unknown> {
         }
         if (this.#error) throw this.#error
         if (this.#ended) return
-        await new Promise<void>(resolve => { this.#wake = resolve })
+        await new Promise<void>(resolve => {
+          this.#wake = resolve
+        })
       }
-    } finally { this.cancel() }
+    } finally {
+      this.cancel()
+    }
   }
 }

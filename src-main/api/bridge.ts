@@ -20,13 +20,28 @@ export class BridgeError extends Error {
   }
 }
 
-export interface Call<I, O> { readonly type: 'call'; readonly check: (input: unknown) => I; readonly output?: O }
-export interface Stream<I, O, U> { readonly type: 'stream'; readonly check: (input: unknown) => I; readonly checkUp: (item: unknown) => U; readonly output?: O }
+export interface Call<I, O> {
+  readonly type: 'call'
+  readonly check: (input: unknown) => I
+  readonly output?: O
+}
+export interface Stream<I, O, U> {
+  readonly type: 'stream'
+  readonly check: (input: unknown) => I
+  readonly checkUp: (item: unknown) => U
+  readonly output?: O
+}
 
-export function call<I, O>(check: (input: unknown) => I): Call<I, O> { return { type: 'call', check } }
-export function stream<I, O, U = never>(check: (input: unknown) => I, checkUp: (item: unknown) => U = nothingUp): Stream<I, O, U> { return { type: 'stream', check, checkUp } }
+export function call<I, O>(check: (input: unknown) => I): Call<I, O> {
+  return { type: 'call', check }
+}
+export function stream<I, O, U = never>(check: (input: unknown) => I, checkUp: (item: unknown) => U = nothingUp): Stream<I, O, U> {
+  return { type: 'stream', check, checkUp }
+}
 
-function nothingUp(): never { throw new BridgeError('invalid', 'this stream takes no input') }
+function nothingUp(): never {
+  throw new BridgeError('invalid', 'this stream takes no input')
+}
 
 /* ---- shapes ---- */
 
@@ -40,12 +55,31 @@ export interface AppInfo {
   dockerOnThisComputer: boolean
 }
 
-export interface KubernetesRequest { method: string; path: string; headers?: Record<string, string>; /** JSON text, YAML text or a plain value. */ body?: unknown }
-export interface KubernetesAnswer { status: number; contentType: string; /** Parsed when it is JSON, else text. */ body: unknown; warnings: string[] }
+export interface KubernetesRequest {
+  method: string
+  path: string
+  headers?: Record<string, string>
+  /** JSON text, YAML text or a plain value. */ body?: unknown
+}
+export interface KubernetesAnswer {
+  status: number
+  contentType: string
+  /** Parsed when it is JSON, else text. */ body: unknown
+  warnings: string[]
+}
 
 /** Credentials typed in the window. They live in memory and in the Secret that the wizard makes, nowhere else. */
-export interface HostCredentials { privateKey?: string; passphrase?: string; password?: string; sudoPassword?: string }
-export interface HostAddress { user: string; address: string; port: number }
+export interface HostCredentials {
+  privateKey?: string
+  passphrase?: string
+  password?: string
+  sudoPassword?: string
+}
+export interface HostAddress {
+  user: string
+  address: string
+  port: number
+}
 
 export interface ConnectAnswer {
   /** `SHA256:…` of the host's key, and its type. */
@@ -58,15 +92,38 @@ export interface ConnectAnswer {
   prettyName?: string
 }
 
-export interface PreflightItem { /** Index into the input's hosts. */ host: number; result: PreflightResult }
-export interface PlanAnswer { hosts: { steps: { name: string; title: string; changes: string[] }[]; error?: string }[] }
-export interface MachineOutput { machine: string; step: string; /** stdout or stderr text, may hold several lines. */ text: string; at: number }
+export interface PreflightItem {
+  /** Index into the input's hosts. */ host: number
+  result: PreflightResult
+}
+export interface PlanAnswer {
+  hosts: { steps: { name: string; title: string; changes: string[] }[]; error?: string }[]
+}
+export interface MachineOutput {
+  machine: string
+  step: string
+  /** stdout or stderr text, may hold several lines. */ text: string
+  at: number
+}
 
-export interface ImagePushProgress { node: string; state: 'waiting' | 'sending' | 'loading' | 'done' | 'failed'; sentBytes: number; totalBytes: number; message?: string }
-export interface PracticeProgress { state: 'running' | 'ready' | 'failed' | 'removed'; message: string; hosts?: number }
+export interface ImagePushProgress {
+  node: string
+  state: 'waiting' | 'sending' | 'loading' | 'done' | 'failed'
+  sentBytes: number
+  totalBytes: number
+  message?: string
+}
+export interface PracticeProgress {
+  state: 'running' | 'ready' | 'failed' | 'removed'
+  message: string
+  hosts?: number
+}
 
 /** Bytes and millicores. `usage` is absent where no fresh sample exists. */
-export interface ResourceAmounts { cpuMillicores: number; memoryBytes: number }
+export interface ResourceAmounts {
+  cpuMillicores: number
+  memoryBytes: number
+}
 export interface NodeUsage {
   name: string
   ready: boolean
@@ -81,7 +138,13 @@ export interface NodeUsage {
   disk?: { usedBytes: number; capacityBytes: number }
   network?: { receivedBytesPerSecond: number; sentBytesPerSecond: number }
 }
-export interface PodUsage { namespace: string; name: string; usage: ResourceAmounts; sampledAt: number; containers: { name: string; usage: ResourceAmounts }[] }
+export interface PodUsage {
+  namespace: string
+  name: string
+  usage: ResourceAmounts
+  sampledAt: number
+  containers: { name: string; usage: ResourceAmounts }[]
+}
 export interface CapacityWarning {
   /** C1 … C20. */
   id: string
@@ -102,11 +165,24 @@ export interface Balance {
   spread: { cpu: number; memory: number }
   pools: { name: string; nodes: string[] }[]
 }
-export interface MonitoringSnapshot { at: number; nodes: NodeUsage[]; pods: PodUsage[]; warnings: CapacityWarning[]; balance: Balance }
-export interface SeriesAnswer { /** ms since 1970, ascending. */ times: number[]; cpuMillicores: (number | null)[]; memoryBytes: (number | null)[] }
+export interface MonitoringSnapshot {
+  at: number
+  nodes: NodeUsage[]
+  pods: PodUsage[]
+  warnings: CapacityWarning[]
+  balance: Balance
+}
+export interface SeriesAnswer {
+  /** ms since 1970, ascending. */ times: number[]
+  cpuMillicores: (number | null)[]
+  memoryBytes: (number | null)[]
+}
 
 /** Channel numbers of the Kubernetes remote-command protocol: 0 stdin, 1 stdout, 2 stderr, 3 error (JSON Status), 4 resize (JSON {Width, Height}). */
-export interface ChannelData { channel: number; data: Uint8Array }
+export interface ChannelData {
+  channel: number
+  data: Uint8Array
+}
 
 /* ---- checks ---- */
 
@@ -145,7 +221,8 @@ function checkRequest(input: unknown): KubernetesRequest {
   if (!['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(method)) throw new BridgeError('invalid', 'method is not one of GET, POST, PUT, PATCH, DELETE')
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(r['headers'] === undefined ? {} : record(r['headers']))) {
-    if (!['accept', 'content-type'].includes(name.toLowerCase()) || typeof value !== 'string') throw new BridgeError('invalid', 'only the headers accept and content-type may be given')
+    if (!['accept', 'content-type'].includes(name.toLowerCase()) || typeof value !== 'string')
+      throw new BridgeError('invalid', 'only the headers accept and content-type may be given')
     headers[name.toLowerCase()] = value
   }
   return { method, path: apiPath(text(r, 'path', 8192)), headers, body: r['body'] }
@@ -183,7 +260,10 @@ function checkConnect(input: unknown): { host: HostAddress; credentials: HostCre
   const fingerprint = optionalText(r, 'fingerprint', 256)
   return { host: checkHost(r['host']), credentials: checkCredentials(r['credentials']), ...(fingerprint === undefined ? {} : { fingerprint }) }
 }
-export interface HostsInput { hosts: (HostAddress & { fingerprint: string; name: string })[]; credentials: HostCredentials }
+export interface HostsInput {
+  hosts: (HostAddress & { fingerprint: string; name: string })[]
+  credentials: HostCredentials
+}
 function checkHosts(input: unknown): HostsInput {
   const r = record(input)
   const hosts = list(r['hosts'], 'hosts', 500, entry => {
@@ -196,10 +276,16 @@ function checkMachine(input: unknown): { machine?: string } {
   const machine = optionalText(record(input), 'machine', 253)
   return machine === undefined ? {} : { machine }
 }
-export interface ImagePushInput { nodes: string[]; source: { type: 'docker'; image: string } | { type: 'upload'; name: string; bytes: number } }
+export interface ImagePushInput {
+  nodes: string[]
+  source: { type: 'docker'; image: string } | { type: 'upload'; name: string; bytes: number }
+}
 function checkImagePush(input: unknown): ImagePushInput {
   const r = record(input)
-  const nodes = list(r['nodes'], 'nodes', 1000, n => { if (typeof n !== 'string') throw new BridgeError('invalid', 'nodes must be names'); return n })
+  const nodes = list(r['nodes'], 'nodes', 1000, n => {
+    if (typeof n !== 'string') throw new BridgeError('invalid', 'nodes must be names')
+    return n
+  })
   const source = record(r['source'])
   if (source['type'] === 'docker') return { nodes, source: { type: 'docker', image: text(source, 'image', 512) } }
   if (source['type'] === 'upload') return { nodes, source: { type: 'upload', name: text(source, 'name', 512), bytes: count(source['bytes'], 'bytes', 1, 64 * 2 ** 30) } }
@@ -209,7 +295,9 @@ function checkChunk(item: unknown): Uint8Array {
   if (!(item instanceof Uint8Array) || item.length > 1024 * 1024) throw new BridgeError('invalid', 'a chunk must be at most 1 MiB of bytes')
   return item
 }
-function checkPracticeUp(input: unknown): { hosts: number } { return { hosts: count(record(input)['hosts'], 'hosts', 1, 8) } }
+function checkPracticeUp(input: unknown): { hosts: number } {
+  return { hosts: count(record(input)['hosts'], 'hosts', 1, 8) }
+}
 function checkSeries(input: unknown): { node: string; namespace?: string; pod?: string; minutes: number } {
   const r = record(input)
   const namespace = optionalText(r, 'namespace', 253)
@@ -256,7 +344,9 @@ export type UpOf<M extends StreamName> = Bridge[M] extends Stream<infer _I, infe
 export type BridgeHandlers = {
   [M in MethodName]: Bridge[M] extends Call<infer I, infer O>
     ? (input: I, signal: AbortSignal) => Promise<O>
-    : Bridge[M] extends Stream<infer I, infer O, infer U> ? (input: I, up: AsyncIterable<U>, signal: AbortSignal) => AsyncIterable<O> : never
+    : Bridge[M] extends Stream<infer I, infer O, infer U>
+      ? (input: I, up: AsyncIterable<U>, signal: AbortSignal) => AsyncIterable<O>
+      : never
 }
 
 /** What the window holds, whatever the carrier. */

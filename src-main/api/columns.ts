@@ -31,7 +31,9 @@ export function createdAtColumn<T extends KubernetesObject>(): Column<T> {
 
 /** `a=b,c=d` in key order, `<none>` when empty. */
 export function labelsText(labels: Readonly<Record<string, string>> | undefined): string {
-  const pairs = Object.keys(labels ?? {}).sort().map(key => `${key}=${labels?.[key] ?? ''}`)
+  const pairs = Object.keys(labels ?? {})
+    .sort()
+    .map(key => `${key}=${labels?.[key] ?? ''}`)
   return pairs.length === 0 ? none : pairs.join(',')
 }
 
@@ -45,8 +47,24 @@ export function selectorText(selector: LabelSelector | undefined): string {
 /** The wide columns Containers and Images of everything that has a pod template. */
 export function containerColumns<T>(podSpecOf: (object: T) => PodSpec | undefined, priority = 1): Column<T>[] {
   return [
-    { name: 'Containers', type: 'string', priority, value: o => containersOf(podSpecOf(o)).map(c => c.name).join(',') },
-    { name: 'Images', type: 'string', priority, value: o => containersOf(podSpecOf(o)).map(c => c.image ?? '').join(',') },
+    {
+      name: 'Containers',
+      type: 'string',
+      priority,
+      value: o =>
+        containersOf(podSpecOf(o))
+          .map(c => c.name)
+          .join(','),
+    },
+    {
+      name: 'Images',
+      type: 'string',
+      priority,
+      value: o =>
+        containersOf(podSpecOf(o))
+          .map(c => c.image ?? '')
+          .join(','),
+    },
   ]
 }
 

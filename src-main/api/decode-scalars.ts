@@ -34,7 +34,17 @@ export function convertTime(value: unknown, micro: boolean): Scalar {
 /** Go names the rest of the text and the element of the layout where parsing stopped. */
 function timeFault(text: string, layout: string, micro: boolean): string {
   const elements: [RegExp, string][] = [
-    [/^\d{4}/, '2006'], [/^-/, '-'], [/^\d\d/, '01'], [/^-/, '-'], [/^\d\d/, '02'], [/^T/, 'T'], [/^\d\d/, '15'], [/^:/, ':'], [/^\d\d/, '04'], [/^:/, ':'], [/^\d\d/, '05'],
+    [/^\d{4}/, '2006'],
+    [/^-/, '-'],
+    [/^\d\d/, '01'],
+    [/^-/, '-'],
+    [/^\d\d/, '02'],
+    [/^T/, 'T'],
+    [/^\d\d/, '15'],
+    [/^:/, ':'],
+    [/^\d\d/, '04'],
+    [/^:/, ':'],
+    [/^\d\d/, '05'],
     micro ? [/^[.,]\d{6}/, '.000000'] : [/^(?:[.,]\d+)?/, ''],
     [/^(?:Z|[+-]\d\d:\d\d)/, 'Z07:00'],
   ]

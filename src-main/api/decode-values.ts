@@ -24,7 +24,9 @@ const resourceList = 'v1.ResourceList'
 /** Most unknown fields that one document reports. */
 const maxFaults = 100
 
-export interface ConvertOptions { readonly reportUnknown: boolean }
+export interface ConvertOptions {
+  readonly reportUnknown: boolean
+}
 
 /** A fresh object of the schema. Throws DecodeError. */
 export function convertObject(value: unknown, schema: Schema, options: ConvertOptions): { object: JsonObject; faults: string[] } {
@@ -125,11 +127,16 @@ class Walk {
 
   #value(value: unknown, schema: Schema, goType: string): unknown {
     switch (schema.type) {
-      case 'struct': return this.#structValue(value, schema, goType)
-      case 'map': return this.#map(value, schema, goType)
-      case 'list': return this.#list(value, schema, goType)
-      case 'any': return this.#any(value, goType)
-      default: return schema.structural ? value : this.#scalar(value, schema, goType)
+      case 'struct':
+        return this.#structValue(value, schema, goType)
+      case 'map':
+        return this.#map(value, schema, goType)
+      case 'list':
+        return this.#list(value, schema, goType)
+      case 'any':
+        return this.#any(value, goType)
+      default:
+        return schema.structural ? value : this.#scalar(value, schema, goType)
     }
   }
 
@@ -184,15 +191,25 @@ class Walk {
 
   #scalar(value: unknown, schema: Schema, goType: string): unknown {
     switch (schema.type) {
-      case 'string': return typeof value === 'string' ? value : this.#mismatch(value, goType)
-      case 'boolean': return typeof value === 'boolean' ? value : this.#mismatch(value, goType)
-      case 'integer': return isInteger(value, goType) ? value : this.#mismatch(value, goType)
-      case 'number': return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : this.#mismatch(value, goType)
-      case 'quantity': return decoded(convertQuantity(value, goType === resourceList))
-      case 'time': case 'microTime': return decoded(convertTime(value, schema.type === 'microTime'))
-      case 'bytes': return typeof value === 'string' ? decoded(convertBytes(value)) : this.#mismatch(value, goType || '[]uint8')
-      case 'intOrString': return convertIntOrString(value) ? value : this.#mismatch(value, 'int32')
-      default: return value
+      case 'string':
+        return typeof value === 'string' ? value : this.#mismatch(value, goType)
+      case 'boolean':
+        return typeof value === 'boolean' ? value : this.#mismatch(value, goType)
+      case 'integer':
+        return isInteger(value, goType) ? value : this.#mismatch(value, goType)
+      case 'number':
+        return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : this.#mismatch(value, goType)
+      case 'quantity':
+        return decoded(convertQuantity(value, goType === resourceList))
+      case 'time':
+      case 'microTime':
+        return decoded(convertTime(value, schema.type === 'microTime'))
+      case 'bytes':
+        return typeof value === 'string' ? decoded(convertBytes(value)) : this.#mismatch(value, goType || '[]uint8')
+      case 'intOrString':
+        return convertIntOrString(value) ? value : this.#mismatch(value, 'int32')
+      default:
+        return value
     }
   }
 }
@@ -204,7 +221,13 @@ function decoded(result: { readonly value: string } | { readonly fault: string }
 
 /** Zero values of the types that Go encodes when the field is never left out. Struct and map are made on the spot; times stay away until finishShape. */
 const zeros: Readonly<Partial<Record<Schema['type'], string | number | boolean | []>>> = {
-  string: '', integer: 0, number: 0, boolean: false, quantity: '0', intOrString: 0, list: [],
+  string: '',
+  integer: 0,
+  number: 0,
+  boolean: false,
+  quantity: '0',
+  intOrString: 0,
+  list: [],
 }
 
 function isZero(value: unknown, type: Schema['type']): boolean {

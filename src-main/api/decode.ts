@@ -46,7 +46,10 @@ export function mediaType(contentType: string | undefined): string {
  * cannot be read as this kind.
  */
 export function decodeBody<T extends KubernetesObject = KubernetesObject>(
-  bytes: Uint8Array, contentType: string | undefined, resource: DecodableResource, validation: FieldValidation = 'Warn',
+  bytes: Uint8Array,
+  contentType: string | undefined,
+  resource: DecodableResource,
+  validation: FieldValidation = 'Warn',
 ): Decoded<T> {
   const type = mediaType(contentType)
   if (type === protobufType && !protobufMagic.every((byte, i) => bytes[i] === byte)) {
@@ -66,7 +69,12 @@ export function decodeObject<T extends KubernetesObject = KubernetesObject>(valu
  * A patched document as a kind, of which the caller owns nothing. Throws the 422 that Kubernetes answers for patches
  * whose result does not fit; `shown` is what its text repeats, by default the patched document.
  */
-export function decodeValue<T extends KubernetesObject = KubernetesObject>(value: unknown, resource: DecodableResource, validation: FieldValidation = 'Warn', shown?: () => string): Decoded<T> {
+export function decodeValue<T extends KubernetesObject = KubernetesObject>(
+  value: unknown,
+  resource: DecodableResource,
+  validation: FieldValidation = 'Warn',
+  shown?: () => string,
+): Decoded<T> {
   try {
     checkRegistered(value, resource)
     return decodeDocument(value, resource, validation)
@@ -81,14 +89,18 @@ function checkRegistered(value: unknown, resource: DecodableResource): void {
   const { apiVersion, kind } = isObject(value) ? value : {}
   if (typeof apiVersion !== 'string' || typeof kind !== 'string' || typeof resource.schema !== 'string') return
   if (apiVersion === groupVersion(resource.group, resource.version) && kind === resource.kind) return
-  if (!isKnownKind(apiVersion, kind)) throw new DecodeError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`)
+  if (!isKnownKind(apiVersion, kind))
+    throw new DecodeError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`)
   const internal = resource.group === '' ? 'core' : (resource.group.split('.')[0] ?? '')
   throw new DecodeError(`converting (${versionOf(apiVersion)}.${kind}) to (${internal}.${resource.kind}): unknown conversion`)
 }
 
 /** A document as a kind: DecodeError (with the bare text) where it does not fit, including `strict decoding error: …`. */
 export function decodeDocument<T extends KubernetesObject = KubernetesObject>(
-  value: unknown, resource: DecodableResource, validation: FieldValidation = 'Warn', faults: readonly string[] = [],
+  value: unknown,
+  resource: DecodableResource,
+  validation: FieldValidation = 'Warn',
+  faults: readonly string[] = [],
 ): Decoded<T> {
   const converted = convertObject(value, schemaOf(resource), { reportUnknown: validation !== 'Ignore' })
   const all = [...faults, ...converted.faults]
@@ -96,9 +108,16 @@ export function decodeDocument<T extends KubernetesObject = KubernetesObject>(
   return { object: converted.object as unknown as T, warnings: validation === 'Warn' ? all : [] }
 }
 
-function decodeAs<T extends KubernetesObject>(value: unknown, resource: DecodableResource, validation: FieldValidation, faults: readonly string[], bytes: Uint8Array | undefined): Decoded<T> {
+function decodeAs<T extends KubernetesObject>(
+  value: unknown,
+  resource: DecodableResource,
+  validation: FieldValidation,
+  faults: readonly string[],
+  bytes: Uint8Array | undefined,
+): Decoded<T> {
   const document = value === null ? {} : value
-  if (!isObject(document)) throw unrecognized(resource, bytes, `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(document)} into Go value of type ${typeMetaType}`)
+  if (!isObject(document))
+    throw unrecognized(resource, bytes, `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(document)} into Go value of type ${typeMetaType}`)
   const { apiVersion, kind } = typeOf(document, resource, bytes)
   const subject = `${kind} in version ${JSON.stringify(versionOf(apiVersion))} cannot be handled as a ${resource.kind}`
   checkType(apiVersion, kind, resource, subject)
@@ -131,11 +150,15 @@ function typeOf(document: Record<string, unknown>, resource: DecodableResource, 
   for (const field of ['apiVersion', 'kind'] as const) {
     const v = getOwn(document, field)
     if (v === undefined || v === null) continue
-    if (typeof v !== 'string') throw unrecognized(resource, bytes, `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(v)} into Go struct field .${field} of type string`)
+    if (typeof v !== 'string')
+      throw unrecognized(resource, bytes, `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(v)} into Go struct field .${field} of type string`)
     found[field] = v
   }
   const custom = typeof resource.schema !== 'string'
-  for (const [field, shown] of [['kind', 'Kind'], ['apiVersion', 'apiVersion']] as const) {
+  for (const [field, shown] of [
+    ['kind', 'Kind'],
+    ['apiVersion', 'apiVersion'],
+  ] as const) {
     if (found[field] !== '') continue
     if (custom) throw unrecognized(resource, bytes, `Object '${shown}' is missing in '${stringifyJson(document)}'`)
     found[field] = field === 'kind' ? resource.kind : groupVersion(resource.group, resource.version)
@@ -150,13 +173,17 @@ function checkType(apiVersion: string, kind: string, resource: DecodableResource
     if (apiVersion !== expected) throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${expected})`)
     throw badRequest(`${subject}: converting (${versionOf(apiVersion)}.${kind}) to (${versionOf(expected)}.${resource.kind}): unknown conversion`)
   }
-  if (!isKnownKind(apiVersion, kind)) throw badRequest(`${subject}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`)
+  if (!isKnownKind(apiVersion, kind))
+    throw badRequest(`${subject}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`)
   if (kind === resource.kind && apiVersion !== expected) throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${expected})`)
   const internal = resource.group === '' ? 'core' : (resource.group.split('.')[0] ?? '')
   throw badRequest(`${subject}: converting (${versionOf(apiVersion)}.${kind}) to (${internal}.${resource.kind}): unknown conversion`)
 }
 
-interface Read { readonly value: unknown; readonly faults: readonly string[] }
+interface Read {
+  readonly value: unknown
+  readonly faults: readonly string[]
+}
 
 function readJson(bytes: Uint8Array, resource: DecodableResource, validation: FieldValidation): Read {
   try {
@@ -191,4 +218,3 @@ function summary(bytes: Uint8Array): string {
   const shown = head[0] === 0x7b ? new TextDecoder().decode(head) : [...head].map(b => b.toString(16).padStart(2, '0')).join('')
   return bytes.length > shownBytes ? `${shown} ...` : shown
 }
-

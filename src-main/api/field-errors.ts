@@ -6,20 +6,38 @@
 /** A path such as `spec.containers[0].name` or `metadata.labels[app]`. Immutable. */
 export class FieldPath {
   readonly #text: string
-  private constructor(text: string) { this.#text = text }
-  static root(...names: string[]): FieldPath { return new FieldPath(names.join('.')) }
+  private constructor(text: string) {
+    this.#text = text
+  }
+  static root(...names: string[]): FieldPath {
+    return new FieldPath(names.join('.'))
+  }
   child(...names: string[]): FieldPath {
     const tail = names.join('.')
     return new FieldPath(this.#text === '' ? tail : `${this.#text}.${tail}`)
   }
-  index(i: number): FieldPath { return new FieldPath(`${this.#text}[${i}]`) }
-  key(k: string): FieldPath { return new FieldPath(`${this.#text}[${k}]`) }
-  toString(): string { return this.#text === '' ? '<nil>' : this.#text }
+  index(i: number): FieldPath {
+    return new FieldPath(`${this.#text}[${i}]`)
+  }
+  key(k: string): FieldPath {
+    return new FieldPath(`${this.#text}[${k}]`)
+  }
+  toString(): string {
+    return this.#text === '' ? '<nil>' : this.#text
+  }
 }
 
 export type FieldErrorType =
-  | 'FieldValueNotFound' | 'FieldValueRequired' | 'FieldValueDuplicate' | 'FieldValueInvalid' | 'FieldValueNotSupported'
-  | 'FieldValueForbidden' | 'FieldValueTooLong' | 'FieldValueTooMany' | 'InternalError' | 'FieldValueTypeInvalid'
+  | 'FieldValueNotFound'
+  | 'FieldValueRequired'
+  | 'FieldValueDuplicate'
+  | 'FieldValueInvalid'
+  | 'FieldValueNotSupported'
+  | 'FieldValueForbidden'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'InternalError'
+  | 'FieldValueTypeInvalid'
 
 export interface FieldError {
   readonly type: FieldErrorType
@@ -37,7 +55,9 @@ function show(value: unknown): string {
   return JSON.stringify(value)
 }
 
-function at(path: FieldPath | string): string { return path.toString() }
+function at(path: FieldPath | string): string {
+  return path.toString()
+}
 
 export function required(path: FieldPath, detail: string): FieldError {
   return { type: 'FieldValueRequired', field: at(path), message: detail === '' ? 'Required value' : `Required value: ${detail}` }
@@ -49,7 +69,10 @@ export function duplicate(path: FieldPath, value: unknown): FieldError {
   return { type: 'FieldValueDuplicate', field: at(path), message: `Duplicate value: ${show(value)}` }
 }
 export function notSupported(path: FieldPath, value: unknown, supported: readonly string[]): FieldError {
-  const list = [...supported].sort().map(v => JSON.stringify(v)).join(', ')
+  const list = [...supported]
+    .sort()
+    .map(v => JSON.stringify(v))
+    .join(', ')
   return { type: 'FieldValueNotSupported', field: at(path), message: `Unsupported value: ${show(value)}: supported values: ${list}` }
 }
 export function forbiddenField(path: FieldPath, detail: string): FieldError {

@@ -6,9 +6,17 @@ interface AbortSignal {
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void
   removeEventListener(type: 'abort', listener: () => void): void
 }
-declare class AbortController { readonly signal: AbortSignal; abort(reason?: unknown): void }
-declare class TextEncoder { encode(text?: string): Uint8Array<ArrayBuffer> }
-declare class TextDecoder { constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }); decode(bytes?: Uint8Array, options?: { stream?: boolean }): string }
+declare class AbortController {
+  readonly signal: AbortSignal
+  abort(reason?: unknown): void
+}
+declare class TextEncoder {
+  encode(text?: string): Uint8Array<ArrayBuffer>
+}
+declare class TextDecoder {
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean })
+  decode(bytes?: Uint8Array, options?: { stream?: boolean }): string
+}
 declare class URLSearchParams implements Iterable<[string, string]> {
   constructor(init?: string | Record<string, string>)
   get(name: string): string | null

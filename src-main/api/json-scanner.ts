@@ -16,7 +16,9 @@ export function duplicateKeys(text: string): string[] {
   const found = new Set<string>()
   scanJson(text, {
     maxDepth: Number.MAX_SAFE_INTEGER,
-    fail: message => { throw new Error(message) },
+    fail: message => {
+      throw new Error(message)
+    },
     onDuplicate: (path, key) => found.add(pathText([...path, key])),
   })
   return [...found]
@@ -39,7 +41,13 @@ function show(c: string): string {
   return `'${escapes[c] ?? (code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : c)}'`
 }
 
-interface Frame { readonly list: boolean; readonly keys: Set<string> | undefined; index: number; key: string; begun: boolean }
+interface Frame {
+  readonly list: boolean
+  readonly keys: Set<string> | undefined
+  index: number
+  key: string
+  begun: boolean
+}
 
 /** Walks the text; calls `fail` at the first fault. */
 export function scanJson(text: string, options: ScanOptions): void {
@@ -106,7 +114,11 @@ class Scanner {
     const start = this.#at
     this.#string()
     const key = JSON.parse(this.#text.slice(start, this.#at)) as string
-    if (frame.keys?.has(key)) this.#options.onDuplicate?.(this.#stack.slice(0, -1).map(f => (f.list ? f.index : f.key)), key)
+    if (frame.keys?.has(key))
+      this.#options.onDuplicate?.(
+        this.#stack.slice(0, -1).map(f => (f.list ? f.index : f.key)),
+        key,
+      )
     frame.keys?.add(key)
     frame.key = key
     this.#space()

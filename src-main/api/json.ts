@@ -41,7 +41,12 @@ export function parseJson(input: string | Uint8Array): unknown {
   const text = typeof input === 'string' ? input : decodeUtf8(input)
   // Each level takes two characters, so short texts cannot pass the bound.
   if (text.length > 2 * maxJsonDepth && deeperThan(text, maxJsonDepth)) {
-    scanJson(text, { maxDepth: Number.MAX_SAFE_INTEGER, fail: message => { throw new JsonError(message) } })
+    scanJson(text, {
+      maxDepth: Number.MAX_SAFE_INTEGER,
+      fail: message => {
+        throw new JsonError(message)
+      },
+    })
     throw new JsonError('exceeded max depth')
   }
   let value: unknown
@@ -49,7 +54,12 @@ export function parseJson(input: string | Uint8Array): unknown {
     value = /\d{16}|\d[eE][+]?\d\d/.test(text) ? parseExact(text) : JSON.parse(text)
   } catch (error) {
     if (error instanceof JsonError) throw error
-    scanJson(text, { maxDepth: maxJsonDepth, fail: message => { throw new JsonError(message) } })
+    scanJson(text, {
+      maxDepth: maxJsonDepth,
+      fail: message => {
+        throw new JsonError(message)
+      },
+    })
     throw new JsonError(error instanceof Error ? error.message : String(error))
   }
   return /\\u[dD][89a-fA-F]/.test(text) ? wellFormed(value) : value

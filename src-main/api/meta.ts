@@ -17,12 +17,23 @@ export interface KubernetesList<T extends KubernetesObject = KubernetesObject> {
   items: T[]
 }
 
-export interface GroupVersionKind { readonly group: string; readonly version: string; readonly kind: string }
-export interface GroupVersionResource { readonly group: string; readonly version: string; readonly resource: string }
+export interface GroupVersionKind {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+}
+export interface GroupVersionResource {
+  readonly group: string
+  readonly version: string
+  readonly resource: string
+}
 
 export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
 
-export interface WatchEvent<T = KubernetesObject> { readonly type: WatchEventType; readonly object: T }
+export interface WatchEvent<T = KubernetesObject> {
+  readonly type: WatchEventType
+  readonly object: T
+}
 
 /** `apps/v1`, or `v1` for the core group. */
 export function groupVersion(group: string, version: string): string {

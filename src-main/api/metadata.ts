@@ -102,7 +102,8 @@ function validateFinalizers(finalizers: readonly string[] | undefined, at: Field
       errors.push(invalidValue(at.index(i), finalizer, 'name is neither a standard finalizer name nor is it fully qualified'))
     }
   }
-  if (finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion')) errors.push(invalidValue(at, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'))
+  if (finalizers?.includes('orphan') && finalizers.includes('foregroundDeletion'))
+    errors.push(invalidValue(at, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'))
   return errors
 }
 
@@ -122,7 +123,8 @@ function validateManagedFields(meta: ObjectMeta, at: FieldPath): FieldErrorList 
   for (const [i, entry] of (meta.managedFields ?? []).entries()) {
     const place = at.index(i)
     if (entry.operation !== 'Apply' && entry.operation !== 'Update') errors.push(invalidValue(place.child('operation'), entry.operation ?? '', 'must be `Apply` or `Update`'))
-    if (entry.fieldsType !== undefined && entry.fieldsType !== '' && entry.fieldsType !== 'FieldsV1') errors.push(invalidValue(place.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'))
+    if (entry.fieldsType !== undefined && entry.fieldsType !== '' && entry.fieldsType !== 'FieldsV1')
+      errors.push(invalidValue(place.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'))
     errors.push(...validateFieldManager(entry.manager ?? '', place.child('manager')))
     if (byteLength(entry.subresource ?? '') > 256) errors.push(tooLong(place.child('subresource'), entry.subresource, 256))
   }

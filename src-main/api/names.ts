@@ -38,9 +38,23 @@ const subdomain1123Regex = new RegExp(`^(?:${subdomain1123})$`)
 const label1035Regex = new RegExp(`^(?:${label1035})$`)
 const qualifiedPartRegex = new RegExp(`^(?:${qualifiedPart})$`)
 
-const label1123Fault = regexFault("a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character", label1123, 'my-name', '123-abc')
-const subdomain1123Fault = regexFault("a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character", subdomain1123, 'example.com')
-const label1035Fault = regexFault("a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character", label1035, 'my-name', 'abc-123')
+const label1123Fault = regexFault(
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+  label1123,
+  'my-name',
+  '123-abc',
+)
+const subdomain1123Fault = regexFault(
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+  subdomain1123,
+  'example.com',
+)
+const label1035Fault = regexFault(
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+  label1035,
+  'my-name',
+  'abc-123',
+)
 
 /** A name such as `my-name`, at most 63 bytes. */
 export function isDns1123Label(v: string): string[] {
@@ -66,7 +80,13 @@ const wildcardRegex = new RegExp(`^(?:${wildcardPattern})$`)
 /** `*.example.com` */
 export function isWildcardDns1123Subdomain(v: string): string[] {
   if (wildcardRegex.test(v)) return []
-  return [regexFault("a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character", wildcardPattern, '*.example.com')]
+  return [
+    regexFault(
+      "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+      wildcardPattern,
+      '*.example.com',
+    ),
+  ]
 }
 
 const qualifiedText = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
@@ -82,7 +102,9 @@ export function isQualifiedName(v: string): string[] {
     if (prefix === '') faults.push('prefix part must be non-empty')
     else faults.push(...isDns1123Subdomain(prefix).map(fault => `prefix part ${fault}`))
   } else if (parts.length > 2) {
-    return [`${regexFault(`a valid label key ${qualifiedText}`, qualifiedPart, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
+    return [
+      `${regexFault(`a valid label key ${qualifiedText}`, qualifiedPart, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+    ]
   }
   if (name === '') faults.push('name part must be non-empty')
   else if (byteLength(name) > 63) faults.push(`name part ${maxLength(63, 'bytes')}`)
@@ -90,7 +112,13 @@ export function isQualifiedName(v: string): string[] {
   return faults
 }
 
-const labelValueFault = regexFault("a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", `(${qualifiedPart})?`, 'MyValue', 'my_value', '12345')
+const labelValueFault = regexFault(
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+  `(${qualifiedPart})?`,
+  'MyValue',
+  'my_value',
+  '12345',
+)
 
 export function isValidLabelValue(v: string): string[] {
   return [...(byteLength(v) > 63 ? [maxLength(63, 'bytes')] : []), ...(v === '' || qualifiedPartRegex.test(v) ? [] : [labelValueFault])]
@@ -175,7 +203,8 @@ export function isCIDR(v: string): string[] {
 /** A key of ConfigMap and Secret data. */
 export function isConfigMapKey(v: string): string[] {
   const faults = byteLength(v) > 253 ? [maxLength(253)] : []
-  if (!/^[-._a-zA-Z0-9]+$/.test(v)) faults.push(regexFault("a valid config key must consist of alphanumeric characters, '-', '_' or '.'", '[-._a-zA-Z0-9]+', 'key.name', 'KEY_NAME', 'key-name'))
+  if (!/^[-._a-zA-Z0-9]+$/.test(v))
+    faults.push(regexFault("a valid config key must consist of alphanumeric characters, '-', '_' or '.'", '[-._a-zA-Z0-9]+', 'key.name', 'KEY_NAME', 'key-name'))
   if (v === '.') faults.push("must not be '.'")
   else if (v === '..') faults.push("must not be '..'")
   else if (v.startsWith('..')) faults.push("must not start with '..'")
@@ -190,7 +219,15 @@ export function isEnvVarName(v: string): string[] {
 
 export function isCIdentifier(v: string): string[] {
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(v)) return []
-  return [regexFault("a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'", '[A-Za-z_][A-Za-z0-9_]*', 'my_name', 'MY_NAME', 'MyName')]
+  return [
+    regexFault(
+      "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
+      '[A-Za-z_][A-Za-z0-9_]*',
+      'my_name',
+      'MY_NAME',
+      'MyName',
+    ),
+  ]
 }
 
 export function isHttpHeaderName(v: string): string[] {
@@ -198,7 +235,7 @@ export function isHttpHeaderName(v: string): string[] {
 }
 
 export function isPercent(v: string): string[] {
-  return /^[0-9]+%$/.test(v) ? [] : [regexFault('a valid percent string must be a numeric string followed by an ending \'%\'', '[0-9]+%', '1%', '93%')]
+  return /^[0-9]+%$/.test(v) ? [] : [regexFault("a valid percent string must be a numeric string followed by an ending '%'", '[0-9]+%', '1%', '93%')]
 }
 
 /** A name that stands in a URL path as one segment (Roles, for instance). */

@@ -23,7 +23,7 @@ type Plain = Record<string, unknown>
 
 /** The object in a body, envelope included. Throws ProtobufError. */
 export function decodeProtobuf(bytes: Uint8Array, facts: ProtobufFacts): Plain {
-  if (!magic.every((byte, i) => bytes[i] === byte)) throw new ProtobufError('the body is not in Kubernetes\' protobuf form')
+  if (!magic.every((byte, i) => bytes[i] === byte)) throw new ProtobufError("the body is not in Kubernetes' protobuf form")
   let apiVersion = ''
   let kind = ''
   let raw = new Uint8Array()
@@ -43,7 +43,12 @@ export function decodeProtobuf(bytes: Uint8Array, facts: ProtobufFacts): Plain {
   return { apiVersion, kind, ...struct(raw, name, facts, 0) }
 }
 
-interface Field { readonly number: number; readonly varint?: bigint; readonly fixed?: Uint8Array; readonly bytes?: Uint8Array }
+interface Field {
+  readonly number: number
+  readonly varint?: bigint
+  readonly fixed?: Uint8Array
+  readonly bytes?: Uint8Array
+}
 
 function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   let at = 0
@@ -67,18 +72,31 @@ function* fieldsOf(bytes: Uint8Array): Generator<Field> {
     const tag = Number(varint())
     const number = tag >>> 3
     switch (tag & 7) {
-      case 0: yield { number, varint: varint() }; break
-      case 1: yield { number, fixed: take(8) }; break
-      case 2: yield { number, bytes: take(Number(varint())) }; break
-      case 5: yield { number, fixed: take(4) }; break
-      default: throw new ProtobufError('a field has an unknown form')
+      case 0:
+        yield { number, varint: varint() }
+        break
+      case 1:
+        yield { number, fixed: take(8) }
+        break
+      case 2:
+        yield { number, bytes: take(Number(varint())) }
+        break
+      case 5:
+        yield { number, fixed: take(4) }
+        break
+      default:
+        throw new ProtobufError('a field has an unknown form')
     }
   }
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 function text(bytes: Uint8Array): string {
-  try { return decoder.decode(bytes) } catch { throw new ProtobufError('a text is not valid UTF-8') }
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    throw new ProtobufError('a text is not valid UTF-8')
+  }
 }
 
 function set(object: Plain, key: string, value: unknown): void {
@@ -93,8 +111,14 @@ function struct(bytes: Uint8Array, type: string, facts: ProtobufFacts, depth: nu
     const fact = known.find(one => one[0] === field.number)
     if (!fact || fact[2] === 'unknown') continue // a newer client's field: as an unknown field in JSON, it is dropped
     const [, name, of, flags] = fact
-    if (name === '') { Object.assign(out, struct(field.bytes ?? new Uint8Array(), of, facts, depth + 1)); continue }
-    if (flags.includes('m')) { addEntry(out, name, of, field.bytes ?? new Uint8Array(), facts, depth); continue }
+    if (name === '') {
+      Object.assign(out, struct(field.bytes ?? new Uint8Array(), of, facts, depth + 1))
+      continue
+    }
+    if (flags.includes('m')) {
+      addEntry(out, name, of, field.bytes ?? new Uint8Array(), facts, depth)
+      continue
+    }
     const value = valueOf(field, of, facts, depth)
     if (flags.includes('r')) {
       const list = out[name]
@@ -125,19 +149,35 @@ function valueOf(field: Field, type: string, facts: ProtobufFacts, depth: number
   const bytes = field.bytes ?? new Uint8Array()
   if (type.startsWith('list:')) return [...fieldsOf(bytes)].filter(one => one.number === 1).map(one => valueOf(one, type.slice('list:'.length), facts, depth + 1))
   switch (type) {
-    case 'string': return text(bytes)
-    case 'bytes': return base64(bytes)
-    case 'bool': return (field.varint ?? 0n) !== 0n
-    case 'int32': case 'int64': case 'uint32': case 'uint64': return integer(field.varint ?? 0n, type)
-    case 'float64': return field.fixed ? new DataView(field.fixed.buffer, field.fixed.byteOffset).getFloat64(0, true) : 0
-    case 'float32': return field.fixed ? new DataView(field.fixed.buffer, field.fixed.byteOffset).getFloat32(0, true) : 0
-    case 'quantity': return textField(bytes)
-    case 'time': return time(bytes, false)
-    case 'microTime': return time(bytes, true)
-    case 'duration': return duration(bytes)
-    case 'intOrString': return intOrString(bytes)
-    case 'raw': return rawJson(bytes)
-    default: return struct(bytes, type, facts, depth + 1)
+    case 'string':
+      return text(bytes)
+    case 'bytes':
+      return base64(bytes)
+    case 'bool':
+      return (field.varint ?? 0n) !== 0n
+    case 'int32':
+    case 'int64':
+    case 'uint32':
+    case 'uint64':
+      return integer(field.varint ?? 0n, type)
+    case 'float64':
+      return field.fixed ? new DataView(field.fixed.buffer, field.fixed.byteOffset).getFloat64(0, true) : 0
+    case 'float32':
+      return field.fixed ? new DataView(field.fixed.buffer, field.fixed.byteOffset).getFloat32(0, true) : 0
+    case 'quantity':
+      return textField(bytes)
+    case 'time':
+      return time(bytes, false)
+    case 'microTime':
+      return time(bytes, true)
+    case 'duration':
+      return duration(bytes)
+    case 'intOrString':
+      return intOrString(bytes)
+    case 'raw':
+      return rawJson(bytes)
+    default:
+      return struct(bytes, type, facts, depth + 1)
   }
 }
 
@@ -147,7 +187,10 @@ function integer(varint: bigint, type: string): number | bigint {
   return Number.isSafeInteger(number) ? number : value
 }
 
-const textField = (bytes: Uint8Array): string => { for (const field of fieldsOf(bytes)) if (field.number === 1 && field.bytes) return text(field.bytes); return '0' }
+const textField = (bytes: Uint8Array): string => {
+  for (const field of fieldsOf(bytes)) if (field.number === 1 && field.bytes) return text(field.bytes)
+  return '0'
+}
 
 /** An empty time is Go's zero time, which JSON shows as null: left out. */
 function time(bytes: Uint8Array, micro: boolean): string | undefined {
@@ -188,7 +231,11 @@ function intOrString(bytes: Uint8Array): number | string {
 function rawJson(bytes: Uint8Array): unknown {
   for (const field of fieldsOf(bytes)) {
     if (field.number !== 1 || !field.bytes || field.bytes.length === 0) continue
-    try { return parseJson(field.bytes) } catch (fault) { throw new ProtobufError(`an embedded object is no JSON: ${fault instanceof Error ? fault.message : String(fault)}`) }
+    try {
+      return parseJson(field.bytes)
+    } catch (fault) {
+      throw new ProtobufError(`an embedded object is no JSON: ${fault instanceof Error ? fault.message : String(fault)}`)
+    }
   }
   return undefined
 }

@@ -32,7 +32,11 @@ export class QuantityError extends Error {
   }
 }
 
-interface Suffix { readonly base: 2 | 10; readonly exponent: number; readonly format: QuantityFormat }
+interface Suffix {
+  readonly base: 2 | 10
+  readonly exponent: number
+  readonly format: QuantityFormat
+}
 
 const suffixes: ReadonlyMap<string, Suffix> = new Map([
   ...['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'].map((s, i): [string, Suffix] => [s, { base: 2, exponent: 10 * (i + 1), format: 'BinarySI' }]),

@@ -24,7 +24,12 @@ export interface Column<T> {
 }
 
 /** meta/v1 TableRowCondition. */
-export interface RowCondition { readonly type: 'Completed'; readonly status: 'True'; readonly reason: string; readonly message: string }
+export interface RowCondition {
+  readonly type: 'Completed'
+  readonly status: 'True'
+  readonly reason: string
+  readonly message: string
+}
 
 /** Who and what surrounds a write. */
 export interface WriteContext {
@@ -34,7 +39,11 @@ export interface WriteContext {
   readonly dryRun: boolean
 }
 
-export interface ScalePaths { readonly replicas: string; readonly current: string; readonly selector?: string }
+export interface ScalePaths {
+  readonly replicas: string
+  readonly current: string
+  readonly selector?: string
+}
 
 /** How a declaration reads and writes objects that another declaration stores. Both functions return new objects and never alter what they are given. */
 export interface Conversion<T extends KubernetesObject> {

@@ -7,9 +7,7 @@ import definitionFacts from '../../resources/schema/definitions.json' with { typ
 import goTypeFacts from '../../resources/schema/go-types.json' with { type: 'json' }
 import { getOwn, isObject } from './json.ts'
 
-export type SchemaType =
-  | 'struct' | 'map' | 'list' | 'string' | 'integer' | 'number' | 'boolean'
-  | 'quantity' | 'time' | 'microTime' | 'intOrString' | 'bytes' | 'any'
+export type SchemaType = 'struct' | 'map' | 'list' | 'string' | 'integer' | 'number' | 'boolean' | 'quantity' | 'time' | 'microTime' | 'intOrString' | 'bytes' | 'any'
 
 export interface Schema {
   readonly type: SchemaType
@@ -67,7 +65,17 @@ const noStrategies: ReadonlySet<string> = new Set()
 
 function node(type: SchemaType, goType: string): Mutable<Schema> {
   return {
-    type, goType, fields: noFields, items: undefined, listType: 'atomic', mapKeys: noKeys, atomic: false, preserveUnknown: false, structural: false, embedded: false, nullable: false,
+    type,
+    goType,
+    fields: noFields,
+    items: undefined,
+    listType: 'atomic',
+    mapKeys: noKeys,
+    atomic: false,
+    preserveUnknown: false,
+    structural: false,
+    embedded: false,
+    nullable: false,
   }
 }
 
@@ -118,7 +126,8 @@ function compileField(name: string, definition: Definition, fact: string | undef
   const strategies = definition['x-kubernetes-patch-strategy']
   const mergeKey = definition['x-kubernetes-patch-merge-key']
   return {
-    name, goType,
+    name,
+    goType,
     schema: inline(definition, goType),
     pointer: flags.includes('p'),
     omit: flags.includes('z') ? 'zero' : flags.includes('e') ? 'empty' : 'always',
@@ -132,13 +141,20 @@ function compileField(name: string, definition: Definition, fact: string | undef
 function inline(definition: Definition, goType: string): Schema {
   if (definition.$ref) return definitionSchema(definition.$ref.replace('#/definitions/', '')) ?? node('any', goType)
   switch (definition.type) {
-    case 'string': return node(definition.format === 'byte' ? 'bytes' : 'string', goType)
-    case 'integer': return node('integer', goType)
-    case 'number': return node('number', goType)
-    case 'boolean': return node('boolean', goType)
-    case 'array': return listNode(definition, goType)
-    case 'object': return mapNode(definition, goType)
-    default: return node('any', goType)
+    case 'string':
+      return node(definition.format === 'byte' ? 'bytes' : 'string', goType)
+    case 'integer':
+      return node('integer', goType)
+    case 'number':
+      return node('number', goType)
+    case 'boolean':
+      return node('boolean', goType)
+    case 'array':
+      return listNode(definition, goType)
+    case 'object':
+      return mapNode(definition, goType)
+    default:
+      return node('any', goType)
   }
 }
 
@@ -219,13 +235,20 @@ function structuralFields(openapi: Readonly<Record<string, unknown>>, isObjectRo
 function structuralType(openapi: Readonly<Record<string, unknown>>): SchemaType {
   if (openapi['x-kubernetes-int-or-string'] === true) return 'intOrString'
   switch (openapi['type']) {
-    case 'string': return 'string'
-    case 'integer': return 'integer'
-    case 'number': return 'number'
-    case 'boolean': return 'boolean'
-    case 'array': return 'list'
-    case 'object': return objectType(openapi)
-    default: return isObject(openapi['properties']) ? 'struct' : 'any'
+    case 'string':
+      return 'string'
+    case 'integer':
+      return 'integer'
+    case 'number':
+      return 'number'
+    case 'boolean':
+      return 'boolean'
+    case 'array':
+      return 'list'
+    case 'object':
+      return objectType(openapi)
+    default:
+      return isObject(openapi['properties']) ? 'struct' : 'any'
   }
 }
 
@@ -249,11 +272,13 @@ let registered: ReadonlySet<string> | undefined
 
 /** Whether Kubernetes has a kind of this name, whatever we serve: `apps/v1/Deployment`, `v1/Pod`. */
 export function isKnownKind(apiVersion: string, kind: string): boolean {
-  registered ??= new Set(Object.values(definitions).flatMap(definition => {
-    const kinds = definition['x-kubernetes-group-version-kind']
-    if (!Array.isArray(kinds)) return []
-    return kinds.map(k => `${String(getOwn(k, 'group')) === '' ? '' : `${String(getOwn(k, 'group'))}/`}${String(getOwn(k, 'version'))}/${String(getOwn(k, 'kind'))}`)
-  }))
+  registered ??= new Set(
+    Object.values(definitions).flatMap(definition => {
+      const kinds = definition['x-kubernetes-group-version-kind']
+      if (!Array.isArray(kinds)) return []
+      return kinds.map(k => `${String(getOwn(k, 'group')) === '' ? '' : `${String(getOwn(k, 'group'))}/`}${String(getOwn(k, 'version'))}/${String(getOwn(k, 'kind'))}`)
+    }),
+  )
   return registered.has(`${apiVersion}/${kind}`) || (apiVersion === 'v1' && kind === 'List')
 }
 

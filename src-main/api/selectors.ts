@@ -17,7 +17,11 @@ export type LabelMatcher = (labels: Labels | undefined) => boolean
 
 export type LabelOperator = 'in' | 'notin' | '=' | '==' | '!=' | 'exists' | '!' | 'gt' | 'lt'
 
-export interface LabelRequirement { readonly key: string; readonly operator: LabelOperator; readonly values: readonly string[] }
+export interface LabelRequirement {
+  readonly key: string
+  readonly operator: LabelOperator
+  readonly values: readonly string[]
+}
 
 /** A selector that cannot be parsed; `message` is Kubernetes' text, to be answered as 400. */
 export class SelectorError extends Error {
@@ -28,7 +32,10 @@ export class SelectorError extends Error {
 }
 
 type TokenKind = 'identifier' | 'end' | 'error' | '(' | ')' | ',' | '!' | '=' | '==' | '!=' | '>' | '<' | 'in' | 'notin'
-interface Token { readonly kind: TokenKind; readonly text: string }
+interface Token {
+  readonly kind: TokenKind
+  readonly text: string
+}
 
 const specials = '=!(),><'
 const symbols: ReadonlySet<string> = new Set(['(', ')', ',', '!', '=', '==', '!=', '>', '<'])
@@ -118,10 +125,18 @@ class Parser {
   #operator(): LabelOperator {
     const token = this.#next(true)
     switch (token.kind) {
-      case 'in': case 'notin': case '=': case '==': case '!=': return token.kind
-      case '>': return 'gt'
-      case '<': return 'lt'
-      default: throw new SelectorError(`found '${token.text}', expected: in, notin, =, ==, !=, gt, lt`)
+      case 'in':
+      case 'notin':
+      case '=':
+      case '==':
+      case '!=':
+        return token.kind
+      case '>':
+        return 'gt'
+      case '<':
+        return 'lt'
+      default:
+        throw new SelectorError(`found '${token.text}', expected: in, notin, =, ==, !=, gt, lt`)
     }
   }
 
@@ -197,12 +212,21 @@ function requirementMatches({ key, operator, values }: LabelRequirement, labels:
   const has = Object.hasOwn(labels, key)
   const value = has ? (labels[key] ?? '') : ''
   switch (operator) {
-    case 'exists': return has
-    case '!': return !has
-    case 'in': case '=': case '==': return has && values.includes(value)
-    case 'notin': case '!=': return !has || !values.includes(value)
-    case 'gt': return has && isInt64(value) && BigInt(value) > BigInt(values[0] ?? '0')
-    case 'lt': return has && isInt64(value) && BigInt(value) < BigInt(values[0] ?? '0')
+    case 'exists':
+      return has
+    case '!':
+      return !has
+    case 'in':
+    case '=':
+    case '==':
+      return has && values.includes(value)
+    case 'notin':
+    case '!=':
+      return !has || !values.includes(value)
+    case 'gt':
+      return has && isInt64(value) && BigInt(value) > BigInt(values[0] ?? '0')
+    case 'lt':
+      return has && isInt64(value) && BigInt(value) < BigInt(values[0] ?? '0')
   }
 }
 
@@ -218,11 +242,16 @@ function expressionMatches(r: LabelSelectorRequirement, labels: Labels): boolean
   const has = Object.hasOwn(labels, r.key)
   const listed = has && (r.values ?? []).includes(labels[r.key] ?? '')
   switch (r.operator) {
-    case 'In': return listed
-    case 'NotIn': return !listed
-    case 'Exists': return has
-    case 'DoesNotExist': return !has
-    default: return false
+    case 'In':
+      return listed
+    case 'NotIn':
+      return !listed
+    case 'Exists':
+      return has
+    case 'DoesNotExist':
+      return !has
+    default:
+      return false
   }
 }
 
@@ -289,10 +318,17 @@ export function labelSelectorToString(selector: LabelSelector | undefined): stri
     const text = r.operator === 'In' ? `${r.key} in (${values})` : r.operator === 'NotIn' ? `${r.key} notin (${values})` : r.operator === 'Exists' ? r.key : `!${r.key}`
     parts.push({ key: r.key, text })
   }
-  return parts.sort((a, b) => compareBytes(a.key, b.key)).map(p => p.text).join(',')
+  return parts
+    .sort((a, b) => compareBytes(a.key, b.key))
+    .map(p => p.text)
+    .join(',')
 }
 
-export interface FieldRequirement { readonly field: string; readonly op: '=' | '==' | '!='; readonly value: string }
+export interface FieldRequirement {
+  readonly field: string
+  readonly op: '=' | '==' | '!='
+  readonly value: string
+}
 
 /** The requirements of `metadata.name=a,spec.nodeName!=b`; backslash escapes `,`, `=` and itself. Throws SelectorError. */
 export function parseFieldSelector(text: string): FieldRequirement[] {

@@ -49,11 +49,18 @@ function finishAbsent(object: JsonObject, field: SchemaField): void {
 
 function zeroOf(type: Schema['type']): unknown {
   switch (type) {
-    case 'string': return ''
-    case 'quantity': return '0'
-    case 'integer': case 'number': case 'intOrString': return 0
-    case 'boolean': return false
-    default: return null
+    case 'string':
+      return ''
+    case 'quantity':
+      return '0'
+    case 'integer':
+    case 'number':
+    case 'intOrString':
+      return 0
+    case 'boolean':
+      return false
+    default:
+      return null
   }
 }
 
@@ -66,4 +73,3 @@ function finishValue(value: unknown, schema: Schema): void {
     else if (isObject(value)) for (const key of Object.keys(value)) finishValue(value[key], items)
   }
 }
-

@@ -19,8 +19,14 @@ export class StatusError extends Error {
     this.code = code
     this.reason = reason
     this.status = {
-      kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message,
-      ...(reason === '' ? {} : { reason }), ...(details === undefined ? {} : { details }), code,
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message,
+      ...(reason === '' ? {} : { reason }),
+      ...(details === undefined ? {} : { details }),
+      code,
     }
   }
 
@@ -55,7 +61,8 @@ export function alreadyExists(group: string, resource: string, name: string): St
 /** The name that generateName made was taken. */
 export function generateNameConflict(group: string, resource: string, name: string, retryAfterSeconds: number): StatusError {
   return new StatusError(409, 'AlreadyExists', `${qualified(group, resource)} ${quoteGo(name)} already exists, the server was not able to generate a unique name for the object`, {
-    ...detailsOf(group, resource, name), retryAfterSeconds,
+    ...detailsOf(group, resource, name),
+    retryAfterSeconds,
   })
 }
 
@@ -123,7 +130,8 @@ export function expired(message: string): StatusError {
 
 /** 410 for a continue token whose snapshot is gone; `token` lets the client finish inconsistently. */
 export function continueExpired(token: string): StatusError {
-  const message = 'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'
+  const message =
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'
   const error = new StatusError(410, 'Expired', message)
   error.status.metadata = { continue: token }
   return error
@@ -151,13 +159,16 @@ export function timeoutError(message: string, retryAfterSeconds = 0): StatusErro
 /** A read asked for a revision that the store has not reached. */
 export function tooLargeResourceVersion(asked: string | number | bigint, current: string | number | bigint, retryAfterSeconds = 1): StatusError {
   return new StatusError(504, 'Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
-    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }], retryAfterSeconds,
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+    retryAfterSeconds,
   })
 }
 
 export function serverTimeout(group: string, resource: string, operation: string, retryAfterSeconds = 0): StatusError {
   return new StatusError(500, 'ServerTimeout', `The ${operation} operation against ${qualified(group, resource)} could not be completed at this time, please try again.`, {
-    name: operation, ...detailsOf(group, resource), ...(retryAfterSeconds > 0 ? { retryAfterSeconds } : {}),
+    name: operation,
+    ...detailsOf(group, resource),
+    ...(retryAfterSeconds > 0 ? { retryAfterSeconds } : {}),
   })
 }
 
@@ -187,12 +198,30 @@ function reasonOf(error: unknown): string {
   return error instanceof StatusError ? error.reason : ''
 }
 
-export function isNotFound(error: unknown): boolean { return reasonOf(error) === 'NotFound' }
-export function isAlreadyExists(error: unknown): boolean { return reasonOf(error) === 'AlreadyExists' }
-export function isConflict(error: unknown): boolean { return reasonOf(error) === 'Conflict' }
-export function isInvalid(error: unknown): boolean { return reasonOf(error) === 'Invalid' }
-export function isForbidden(error: unknown): boolean { return reasonOf(error) === 'Forbidden' }
-export function isUnauthorized(error: unknown): boolean { return reasonOf(error) === 'Unauthorized' }
-export function isBadRequest(error: unknown): boolean { return reasonOf(error) === 'BadRequest' }
-export function isExpired(error: unknown): boolean { return reasonOf(error) === 'Expired' || reasonOf(error) === 'Gone' }
-export function isTooManyRequests(error: unknown): boolean { return reasonOf(error) === 'TooManyRequests' }
+export function isNotFound(error: unknown): boolean {
+  return reasonOf(error) === 'NotFound'
+}
+export function isAlreadyExists(error: unknown): boolean {
+  return reasonOf(error) === 'AlreadyExists'
+}
+export function isConflict(error: unknown): boolean {
+  return reasonOf(error) === 'Conflict'
+}
+export function isInvalid(error: unknown): boolean {
+  return reasonOf(error) === 'Invalid'
+}
+export function isForbidden(error: unknown): boolean {
+  return reasonOf(error) === 'Forbidden'
+}
+export function isUnauthorized(error: unknown): boolean {
+  return reasonOf(error) === 'Unauthorized'
+}
+export function isBadRequest(error: unknown): boolean {
+  return reasonOf(error) === 'BadRequest'
+}
+export function isExpired(error: unknown): boolean {
+  return reasonOf(error) === 'Expired' || reasonOf(error) === 'Gone'
+}
+export function isTooManyRequests(error: unknown): boolean {
+  return reasonOf(error) === 'TooManyRequests'
+}

@@ -14,7 +14,8 @@ export function structuralTypeFaults(value: unknown, schema: unknown, at: FieldP
   const wanted = getOwn(schema, 'type')
   if (value === undefined || (value === null && getOwn(schema, 'nullable') === true)) return []
   const found = typeOf(value)
-  if (typeof wanted === 'string' && found !== wanted && !(wanted === 'number' && found === 'integer')) return [invalidValue(at, found, `must be of type ${wanted}: ${JSON.stringify(found)}`)]
+  if (typeof wanted === 'string' && found !== wanted && !(wanted === 'number' && found === 'integer'))
+    return [invalidValue(at, found, `must be of type ${wanted}: ${JSON.stringify(found)}`)]
   if (Array.isArray(value)) return value.flatMap((item, index) => structuralTypeFaults(item, getOwn(schema, 'items'), at.index(index)))
   if (!isObject(value)) return []
   return Object.keys(value).flatMap(key => structuralTypeFaults(value[key], getOwn(getOwn(schema, 'properties'), key) ?? getOwn(schema, 'additionalProperties'), at.child(key)))

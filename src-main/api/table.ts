@@ -3,8 +3,18 @@ import type { AnyResource, Column } from './resource.ts'
 import type { KubernetesObject } from './meta.ts'
 import { ageOf } from './time.ts'
 
-export interface TableColumnDefinition { name: string; type: string; format: string; description: string; priority: number }
-export interface TableRow { cells: unknown[]; conditions?: readonly unknown[]; object?: unknown }
+export interface TableColumnDefinition {
+  name: string
+  type: string
+  format: string
+  description: string
+  priority: number
+}
+export interface TableRow {
+  cells: unknown[]
+  conditions?: readonly unknown[]
+  object?: unknown
+}
 
 export interface Table {
   kind: 'Table'
@@ -26,7 +36,11 @@ const columnTypes: Readonly<Record<Column<unknown>['type'], string>> = { string:
 /** Definitions of a kind's columns; a kind without columns has name and age. */
 export function columnDefinitions(resource: Pick<AnyResource, 'columns'>): TableColumnDefinition[] {
   return columnsOf(resource).map((column, i) => ({
-    name: column.name, type: columnTypes[column.type], format: column.format ?? (i === 0 ? 'name' : ''), description: '', priority: column.priority ?? 0,
+    name: column.name,
+    type: columnTypes[column.type],
+    format: column.format ?? (i === 0 ? 'name' : ''),
+    description: '',
+    priority: column.priority ?? 0,
   }))
 }
 
@@ -43,8 +57,15 @@ function columnsOf(resource: Pick<AnyResource, 'columns'>): readonly Column<Kube
 export function renderTable(resource: Pick<AnyResource, 'columns' | 'rowConditions'>, objects: readonly KubernetesObject[], options: TableOptions): Table {
   const columns = columnsOf(resource)
   return {
-    kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: {}, columnDefinitions: columnDefinitions(resource),
-    rows: objects.map(object => ({ cells: columns.map(column => column.value(object, options.now) ?? null), ...conditionsOf(resource, object), ...includedObject(object, options) })),
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: {},
+    columnDefinitions: columnDefinitions(resource),
+    rows: objects.map(object => ({
+      cells: columns.map(column => column.value(object, options.now) ?? null),
+      ...conditionsOf(resource, object),
+      ...includedObject(object, options),
+    })),
   }
 }
 
@@ -63,7 +84,10 @@ const shownOnly = 'deprecated.daemonset.template.generation'
 
 function withoutShownOnly(metadata: KubernetesObject['metadata']): KubernetesObject['metadata'] {
   if (metadata.annotations?.[shownOnly] === undefined) return metadata
-  const { annotations: { [shownOnly]: _shown, ...annotations }, ...rest } = metadata
+  const {
+    annotations: { [shownOnly]: _shown, ...annotations },
+    ...rest
+  } = metadata
   return Object.keys(annotations).length === 0 ? rest : { ...rest, annotations }
 }
 

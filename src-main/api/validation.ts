@@ -57,7 +57,11 @@ function isEmpty(value: unknown): boolean {
 export function sortedKeys(value: unknown): unknown {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value ?? null
   const source = value as Record<string, unknown>
-  return Object.fromEntries(Object.keys(source).sort().map(key => [key, source[key]]))
+  return Object.fromEntries(
+    Object.keys(source)
+      .sort()
+      .map(key => [key, source[key]]),
+  )
 }
 
 /** Keys are qualified names, values label values. */
@@ -70,7 +74,12 @@ export function labelsFaults(labels: Readonly<Record<string, string>> | undefine
 }
 
 /** The selector of a workload: required, legal, not empty, and matching the labels of its template. */
-export function workloadSelectorFaults(selector: LabelSelector | undefined, templateLabels: Readonly<Record<string, string>> | undefined, at: FieldPath, kind: string): FieldErrorList {
+export function workloadSelectorFaults(
+  selector: LabelSelector | undefined,
+  templateLabels: Readonly<Record<string, string>> | undefined,
+  at: FieldPath,
+  kind: string,
+): FieldErrorList {
   const path = at.child('selector')
   const faults: FieldErrorList = []
   if (selector === undefined) faults.push(required(path, ''))
@@ -84,7 +93,8 @@ export function workloadSelectorFaults(selector: LabelSelector | undefined, temp
 /** `selector` does not match template `labels`. */
 export function templateLabelsFaults(selector: LabelSelector | undefined, labels: Readonly<Record<string, string>> | undefined, at: FieldPath): FieldErrorList {
   const path = at.child('template', 'metadata', 'labels')
-  if (selector === undefined || isEmptySelector(selector)) return selector === undefined ? [invalidValue(path, sortedKeys(labels), '`selector` does not match template `labels`')] : []
+  if (selector === undefined || isEmptySelector(selector))
+    return selector === undefined ? [invalidValue(path, sortedKeys(labels), '`selector` does not match template `labels`')] : []
   return labelSelectorMatches(selector, labels ?? {}) ? [] : [invalidValue(path, sortedKeys(labels), '`selector` does not match template `labels`')]
 }
 
@@ -109,6 +119,6 @@ export function percentAtMost100(value: number | string | undefined, path: Field
 export function resolveIntOrPercent(value: number | string | undefined, total: number, roundUp: boolean): number {
   if (value === undefined) return 0
   if (typeof value === 'number') return value
-  const part = Number.parseInt(value, 10) * total / 100
+  const part = (Number.parseInt(value, 10) * total) / 100
   return roundUp ? Math.ceil(part) : Math.floor(part)
 }

@@ -12,7 +12,11 @@ export function stringifyYaml(value: unknown): string {
 }
 
 function mapText(map: Record<string, unknown>, indent: number): string {
-  return Object.keys(map).filter(key => map[key] !== undefined).sort(compareKeys).map((key, i) => (i === 0 ? '' : ' '.repeat(indent)) + pairText(key, map[key], indent)).join('')
+  return Object.keys(map)
+    .filter(key => map[key] !== undefined)
+    .sort(compareKeys)
+    .map((key, i) => (i === 0 ? '' : ' '.repeat(indent)) + pairText(key, map[key], indent))
+    .join('')
 }
 
 function pairText(key: string, value: unknown, indent: number): string {
@@ -38,7 +42,7 @@ function itemText(item: unknown, indent: number): string {
 }
 
 function keyText(key: string): string {
-  return key.includes('\n') ? doubleQuoted(key) : scalarStyle(key, true) ?? doubleQuoted(key)
+  return key.includes('\n') ? doubleQuoted(key) : (scalarStyle(key, true) ?? doubleQuoted(key))
 }
 
 function scalarText(value: unknown, indent: number, column: number): string {
@@ -94,11 +98,28 @@ function literal(text: string, indent: number): string {
   const hint = /^[ \n]/.test(text) ? '2' : ''
   const chomp = !text.endsWith('\n') ? '-' : text === '\n' || text.endsWith('\n\n') ? '+' : ''
   const body = text.endsWith('\n') ? text.slice(0, -1) : text
-  return `|${hint}${chomp}\n${body.split('\n').map(line => (line === '' ? '' : ' '.repeat(indent) + line)).join('\n')}`
+  return `|${hint}${chomp}\n${body
+    .split('\n')
+    .map(line => (line === '' ? '' : ' '.repeat(indent) + line))
+    .join('\n')}`
 }
 
 const escapes: Readonly<Record<string, string>> = {
-  '\0': '\\0', '\x07': '\\a', '\b': '\\b', '\t': '\\t', '\n': '\\n', '\v': '\\v', '\f': '\\f', '\r': '\\r', '\x1b': '\\e', '"': '\\"', '\\': '\\\\', '\x85': '\\N', '\xa0': '\\_', '\u2028': '\\L', '\u2029': '\\P',
+  '\0': '\\0',
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\v': '\\v',
+  '\f': '\\f',
+  '\r': '\\r',
+  '\x1b': '\\e',
+  '"': '\\"',
+  '\\': '\\\\',
+  '\x85': '\\N',
+  '\xa0': '\\_',
+  '\u2028': '\\L',
+  '\u2029': '\\P',
 }
 
 function doubleQuoted(text: string): string {

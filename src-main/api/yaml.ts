@@ -205,10 +205,19 @@ function scalarValue(node: Scalar): unknown {
   const tag = node.tag
   if (tag === undefined || tag === '') return node.type === 'PLAIN' ? resolvePlain(text) : text
   switch (tag.replace(/^!!|^tag:yaml\.org,2002:/, '')) {
-    case 'str': case '!': return text
-    case 'binary': return decodeBinary(text)
-    case 'null': case 'bool': case 'int': case 'float': case 'timestamp': return resolvePlain(text)
-    default: throw new YamlError(`unsupported tag ${tag}`)
+    case 'str':
+    case '!':
+      return text
+    case 'binary':
+      return decodeBinary(text)
+    case 'null':
+    case 'bool':
+    case 'int':
+    case 'float':
+    case 'timestamp':
+      return resolvePlain(text)
+    default:
+      throw new YamlError(`unsupported tag ${tag}`)
   }
 }
 
@@ -224,8 +233,10 @@ function decodeBinary(text: string): string {
 export function yamlFaults(text: string): { from: number; to: number; message: string }[] {
   const documents = parseAllDocuments(text, { version: '1.1', logLevel: 'silent', prettyErrors: true })
   if (!Array.isArray(documents)) return []
-  return documents.flatMap(document => document.errors).map(fault => {
-    const from = Math.min(fault.pos[0], text.length)
-    return { from, to: Math.min(Math.max(fault.pos[1], from + 1), text.length), message: fault.message }
-  })
+  return documents
+    .flatMap(document => document.errors)
+    .map(fault => {
+      const from = Math.min(fault.pos[0], text.length)
+      return { from, to: Math.min(Math.max(fault.pos[1], from + 1), text.length), message: fault.message }
+    })
 }

@@ -27,7 +27,11 @@ export interface Authenticator {
   authenticate(request: ApiRequest): Promise<UserInfo | undefined>
 }
 
-export interface Attributes extends Omit<RequestInfo, 'query'> { readonly user: UserInfo; readonly fieldSelector?: string; readonly labelSelector?: string }
+export interface Attributes extends Omit<RequestInfo, 'query'> {
+  readonly user: UserInfo
+  readonly fieldSelector?: string
+  readonly labelSelector?: string
+}
 
 export type Decision = { readonly allowed: true; readonly reason: string } | { readonly allowed: false; readonly denied?: boolean; readonly reason: string }
 

@@ -9,7 +9,9 @@ export function decodeObjectBody(body: unknown, wanted: { group: string; version
   const apiVersion = object['apiVersion'] ?? groupVersion(wanted.group, wanted.version)
   const kind = object['kind'] ?? wanted.kind
   if (apiVersion !== groupVersion(wanted.group, wanted.version) || kind !== wanted.kind) {
-    throw badRequest(`${String(kind)} in version ${JSON.stringify(String(apiVersion))} cannot be handled as a ${wanted.kind}: expected ${groupVersion(wanted.group, wanted.version)}, Kind=${wanted.kind}`)
+    throw badRequest(
+      `${String(kind)} in version ${JSON.stringify(String(apiVersion))} cannot be handled as a ${wanted.kind}: expected ${groupVersion(wanted.group, wanted.version)}, Kind=${wanted.kind}`,
+    )
   }
   const spec = object['spec']
   return { ...object, apiVersion, kind, metadata: object['metadata'] ?? {}, spec: spec !== null && typeof spec === 'object' ? spec : {} }

@@ -37,15 +37,28 @@ export interface ApiServer {
   stop(): Promise<void>
 }
 
-interface Authorized { readonly info: RequestInfo; readonly user: UserInfo }
+interface Authorized {
+  readonly info: RequestInfo
+  readonly user: UserInfo
+}
 
 /** Filled in as far as a request came, for audit and metrics. */
-interface Trace { info?: RequestInfo; user?: UserInfo; impersonator?: UserInfo; readonly warnings: string[] }
+interface Trace {
+  info?: RequestInfo
+  user?: UserInfo
+  impersonator?: UserInfo
+  readonly warnings: string[]
+}
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { env, store } = options
   const metrics = createRequestMetrics()
-  const hooks = createHooks({ env, store, ...(options.serviceCIDR ? { serviceCIDR: options.serviceCIDR } : {}), ...(options.nodePortRange ? { nodePortRange: options.nodePortRange } : {}) })
+  const hooks = createHooks({
+    env,
+    store,
+    ...(options.serviceCIDR ? { serviceCIDR: options.serviceCIDR } : {}),
+    ...(options.nodePortRange ? { nodePortRange: options.nodePortRange } : {}),
+  })
   const registry = new Registry({ env, store, hooks: hooks.byResource })
   const resources = typeof options.resources === 'function' ? options.resources : () => options.resources as readonly AnyResource[]
   let known: { list: readonly AnyResource[]; byKey: Map<string, AnyResource> } = { list: [], byKey: new Map() }
@@ -95,14 +108,30 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   function subresourceContext(call: Call): SubresourceContext {
-    return { request: call.request, info: call.info, user: call.user, resource: call.resource, warn: text => { warn(call, text) }, body: async () => readPlain(call.request) }
+    return {
+      request: call.request,
+      info: call.info,
+      user: call.user,
+      resource: call.resource,
+      warn: text => {
+        warn(call, text)
+      },
+      body: async () => readPlain(call.request),
+    }
   }
 
   async function serve(request: ApiRequest, trace: Trace): Promise<ApiResponse> {
     const authorized = throughBindings(request, await authorize(request, trace))
     const { info, user } = authorized
     if (!info.isResource || isDiscoveryPath(info)) {
-      const context = { request, info, user, warn: (text: string) => { if (!trace.warnings.includes(text)) trace.warnings.push(text) } }
+      const context = {
+        request,
+        info,
+        user,
+        warn: (text: string) => {
+          if (!trace.warnings.includes(text)) trace.warnings.push(text)
+        },
+      }
       for (const handler of options.nonResource ?? []) {
         const answer = await handler(context)
         if (answer) return answer
@@ -159,15 +188,30 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     if (info) {
       const scope = !info.isResource ? '' : info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster'
       const isKnown = info.isResource && resourceByKey(resourceKey({ group: info.group, version: info.version, plural: info.resource })) !== undefined
-      metrics.observe({
-        verb: info.verb.toUpperCase(), code: response.status, scope,
-        group: isKnown ? info.group : '', version: isKnown ? info.version : '', resource: isKnown ? info.resource : '', subresource: isKnown ? info.subresource : '',
-      }, info.verb === 'watch' ? undefined : durationMs / 1_000)
+      metrics.observe(
+        {
+          verb: info.verb.toUpperCase(),
+          code: response.status,
+          scope,
+          group: isKnown ? info.group : '',
+          version: isKnown ? info.version : '',
+          resource: isKnown ? info.resource : '',
+          subresource: isKnown ? info.subresource : '',
+        },
+        info.verb === 'watch' ? undefined : durationMs / 1_000,
+      )
     }
     if (!options.audit || !info) return
     options.audit({
-      info, method: request.method, url: request.url, user: trace.user, impersonator: trace.impersonator, address: request.peer?.address ?? '',
-      userAgent: request.headers['user-agent'] ?? '', status: response.status, durationMs,
+      info,
+      method: request.method,
+      url: request.url,
+      user: trace.user,
+      impersonator: trace.impersonator,
+      address: request.peer?.address ?? '',
+      userAgent: request.headers['user-agent'] ?? '',
+      status: response.status,
+      durationMs,
     })
   }
 
@@ -187,7 +231,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   const stopCompacting = compactRegularly(options)
-  return { handle, upgrade, resources, registry, metrics, stop: async () => { stopCompacting(); hooks.stop() } }
+  return {
+    handle,
+    upgrade,
+    resources,
+    registry,
+    metrics,
+    stop: async () => {
+      stopCompacting()
+      hooks.stop()
+    },
+  }
 }
 
 /** As upstream: history is kept for at least five minutes. */
@@ -201,12 +255,16 @@ function compactRegularly({ env, store }: ApiServerOptions): () => void {
     cancel = env.clock.after(COMPACT_MS, () => {
       const until = last
       last = store.revision
-      store.compact(until).catch((fault: unknown) => { env.log.log('warn', 'compaction failed', { fault }) })
+      store.compact(until).catch((fault: unknown) => {
+        env.log.log('warn', 'compaction failed', { fault })
+      })
       schedule()
     })
   }
   schedule()
-  return () => { cancel() }
+  return () => {
+    cancel()
+  }
 }
 
 /** True for refusals that come before the kind has its say, and so before its deprecation does. */
@@ -240,6 +298,7 @@ function withWarnings(response: ApiResponse, warnings: readonly string[]): ApiRe
 function refuseUpgrade(socket: Duplex, response: ApiResponse): void {
   if (socket.destroyed || socket.writableEnded) return
   const bytes = response.body.kind === 'bytes' ? Buffer.concat(response.body.chunks) : Buffer.alloc(0)
-  socket.end(Buffer.concat([Buffer.from(`HTTP/1.1 ${response.status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${bytes.length}\r\nconnection: close\r\n\r\n`), bytes]))
+  socket.end(
+    Buffer.concat([Buffer.from(`HTTP/1.1 ${response.status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${bytes.length}\r\nconnection: close\r\n\r\n`), bytes]),
+  )
 }
-

@@ -8,7 +8,10 @@ import { storagePrefix } from '../api/resource.ts'
 import type { Store, StoreEvent, StoredEntry } from '../store/store.ts'
 
 /** Where a kind is stored. */
-export interface Place { readonly group: string; readonly plural: string }
+export interface Place {
+  readonly group: string
+  readonly plural: string
+}
 
 export interface LiveCopy<T> {
   /** Resolves when the copy is complete; every question before that throws. */
@@ -48,7 +51,9 @@ function createIndex<T>(values: (object: T) => readonly string[]): Index<T> {
         if (set?.size === 0) sets.delete(value)
       }
     },
-    clear() { sets.clear() },
+    clear() {
+      sets.clear()
+    },
     of: value => sets.get(value) ?? [],
   }
 }
@@ -108,9 +113,17 @@ export function liveCopy<T extends KubernetesObject>(store: Store, place: Place)
     byNamespace = fresh
     changes++
     complete = true
-    endWatch = store.watch(prefix, { after: revision, onEvent, onEnd: reason => { if (!stopped && reason.code !== 'closed') void load() } })
+    endWatch = store.watch(prefix, {
+      after: revision,
+      onEvent,
+      onEnd: reason => {
+        if (!stopped && reason.code !== 'closed') void load()
+      },
+    })
   }
-  const check = (): void => { if (!complete) throw new Error(`assertion failed: the copy of ${place.plural} is not loaded yet`) }
+  const check = (): void => {
+    if (!complete) throw new Error(`assertion failed: the copy of ${place.plural} is not loaded yet`)
+  }
 
   return {
     ready: load(),
@@ -124,7 +137,9 @@ export function liveCopy<T extends KubernetesObject>(store: Store, place: Place)
       if (namespace !== undefined) return Array.from(byNamespace.get(namespace)?.values() ?? [], objectOf)
       return [...byNamespace.values()].flatMap(names => Array.from(names.values(), objectOf))
     },
-    get changes() { return changes },
+    get changes() {
+      return changes
+    },
     indexBy(values) {
       let index: Index<StoredEntry> | undefined
       return value => {
@@ -137,7 +152,10 @@ export function liveCopy<T extends KubernetesObject>(store: Store, place: Place)
         return Array.from(index.of(value), objectOf)
       }
     },
-    stop() { stopped = true; endWatch() },
+    stop() {
+      stopped = true
+      endWatch()
+    },
   }
 }
 
@@ -152,14 +170,18 @@ export interface LiveCopies {
 export function liveCopies(store: Store): LiveCopies {
   const copies = new Map<string, LiveCopy<KubernetesObject>>()
   return {
-    get ready() { return Promise.all([...copies.values()].map(copy => copy.ready)).then(() => {}) },
+    get ready() {
+      return Promise.all([...copies.values()].map(copy => copy.ready)).then(() => {})
+    },
     of<T extends KubernetesObject>(place: Place): LiveCopy<T> {
       const key = storagePrefix(place)
       let copy = copies.get(key)
       if (!copy) copies.set(key, (copy = liveCopy<KubernetesObject>(store, place)))
       return copy as LiveCopy<KubernetesObject> as unknown as LiveCopy<T>
     },
-    stop() { for (const copy of copies.values()) copy.stop() },
+    stop() {
+      for (const copy of copies.values()) copy.stop()
+    },
   }
 }
 

@@ -38,7 +38,15 @@ export function splitUrl(url: string): { path: string; query: URLSearchParams } 
   return { path, query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)) }
 }
 
-interface Draft { verb: string; group: string; version: string; resource: string; subresource: string; namespace: string; name: string }
+interface Draft {
+  verb: string
+  group: string
+  version: string
+  resource: string
+  subresource: string
+  namespace: string
+  name: string
+}
 
 function nonResource(method: string, path: string, query: URLSearchParams): RequestInfo {
   return { isResource: false, path, verb: method.toLowerCase(), group: '', version: '', resource: '', subresource: '', namespace: '', name: '', query }
@@ -50,7 +58,15 @@ export function requestInfo(method: string, url: string): RequestInfo {
   const parts = path.split('/').filter((part, index, all) => part !== '' || (index > 0 && index < all.length - 1))
   const isCore = parts[0] === 'api'
   if ((!isCore && parts[0] !== 'apis') || parts.length < (isCore ? 3 : 4)) return nonResource(method, path, query)
-  const draft: Draft = { verb: verbOfMethod[method] ?? '', group: isCore ? '' : (parts[1] ?? ''), version: parts[isCore ? 1 : 2] ?? '', resource: '', subresource: '', namespace: '', name: '' }
+  const draft: Draft = {
+    verb: verbOfMethod[method] ?? '',
+    group: isCore ? '' : (parts[1] ?? ''),
+    version: parts[isCore ? 1 : 2] ?? '',
+    resource: '',
+    subresource: '',
+    namespace: '',
+    name: '',
+  }
   let rest = parts.slice(isCore ? 2 : 3)
   if (specialVerbs.has(rest[0] ?? '')) {
     if (rest.length < 2) return nonResource(method, path, query)

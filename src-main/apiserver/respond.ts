@@ -17,7 +17,11 @@ function wantsYaml(accept: string): boolean {
 }
 
 /** JSON, YAML, or the object itself for in-process callers. */
-export async function objectResponse(request: ApiRequest, object: unknown, options: { status?: number; contentType?: string; headers?: Record<string, string> } = {}): Promise<ApiResponse> {
+export async function objectResponse(
+  request: ApiRequest,
+  object: unknown,
+  options: { status?: number; contentType?: string; headers?: Record<string, string> } = {},
+): Promise<ApiResponse> {
   const status = options.status ?? 200
   const headers = { 'cache-control': 'no-cache, private', ...options.headers }
   if (request.answer === 'objects') return { status, headers: { 'content-type': 'application/json', ...headers }, body: { kind: 'object', object } }
@@ -28,5 +32,9 @@ export async function objectResponse(request: ApiRequest, object: unknown, optio
 }
 
 export function textResponse(text: string, options: { status?: number; contentType?: string; headers?: Record<string, string> } = {}): ApiResponse {
-  return { status: options.status ?? 200, headers: { 'content-type': options.contentType ?? 'text/plain; charset=utf-8', ...options.headers }, body: { kind: 'bytes', chunks: [encoder.encode(text)] } }
+  return {
+    status: options.status ?? 200,
+    headers: { 'content-type': options.contentType ?? 'text/plain; charset=utf-8', ...options.headers },
+    body: { kind: 'bytes', chunks: [encoder.encode(text)] },
+  }
 }

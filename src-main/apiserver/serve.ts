@@ -88,22 +88,32 @@ export async function serveHttps(options: ServeOptions): Promise<ApiPort> {
   const sockets = new Set<TLSSocket>()
   const sessions = new Set<ServerHttp2Session>()
   trackConnections(server, sockets, sessions, limits)
-  server.on('request', (incoming: Incoming, outgoing: Outgoing) => { void answer(options, limits, incoming, outgoing) })
-  ;(server as unknown as Server).on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => { void takeOver(options, incoming, socket, head) })
+  server.on('request', (incoming: Incoming, outgoing: Outgoing) => {
+    void answer(options, limits, incoming, outgoing)
+  })
+  ;(server as unknown as Server).on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+    void takeOver(options, incoming, socket, head)
+  })
   server.on('sessionError', () => {}) // a client that breaks the protocol loses its connection; nothing to do for us
   server.on('tlsClientError', () => {})
-  ;(server as unknown as Server).on('clientError', (_fault: Error, socket: Duplex) => { socket.destroy() })
+  ;(server as unknown as Server).on('clientError', (_fault: Error, socket: Duplex) => {
+    socket.destroy()
+  })
 
   if (options.port !== undefined) await listen(server, options.port, options.host ?? '127.0.0.1')
   const address = options.port === undefined ? undefined : (server.address() as AddressInfo)
   return {
     port: address?.port ?? 0,
-    get connections() { return sockets.size },
+    get connections() {
+      return sockets.size
+    },
     serveConnection(stream) {
       stream.on('error', () => {}) // the TLS socket above it ends with it
       server.emit('connection', stream)
     },
-    setCertificate(certificate, privateKey) { server.setSecureContext({ cert: certificate, key: privateKey, minVersion: 'TLSv1.2' }) },
+    setCertificate(certificate, privateKey) {
+      server.setSecureContext({ cert: certificate, key: privateKey, minVersion: 'TLSv1.2' })
+    },
     stop: graceMs => stop(server, sockets, sessions, options, graceMs ?? 2_000),
   }
 }
@@ -111,38 +121,62 @@ export async function serveHttps(options: ServeOptions): Promise<ApiPort> {
 function listen(server: Http2SecureServer, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ port, host, backlog: 1024 }, () => { server.off('error', reject); resolve() })
+    server.listen({ port, host, backlog: 1024 }, () => {
+      server.off('error', reject)
+      resolve()
+    })
   })
 }
 
 function trackConnections(server: Http2SecureServer, sockets: Set<TLSSocket>, sessions: Set<ServerHttp2Session>, limits: ServeLimits): void {
   server.prependListener('secureConnection', (socket: TLSSocket) => {
-    if (sockets.size >= limits.connections) { socket.destroy(); return }
+    if (sockets.size >= limits.connections) {
+      socket.destroy()
+      return
+    }
     sockets.add(socket)
     socket.on('error', () => {})
-    socket.once('close', () => { sockets.delete(socket) })
+    socket.once('close', () => {
+      sockets.delete(socket)
+    })
   })
   server.on('session', session => {
     sessions.add(session)
-    session.once('close', () => { sessions.delete(session) })
+    session.once('close', () => {
+      sessions.delete(session)
+    })
     session.on('error', () => {})
-    session.setTimeout(limits.idleMs, () => { if (streamsOf(session) === 0) session.close() })
+    session.setTimeout(limits.idleMs, () => {
+      if (streamsOf(session) === 0) session.close()
+    })
   })
   server.on('stream', stream => {
     const session = stream.session
     if (!session) return
     openStreams.set(session, streamsOf(session) + 1)
-    stream.once('close', () => { openStreams.set(session, streamsOf(session) - 1) })
+    stream.once('close', () => {
+      openStreams.set(session, streamsOf(session) - 1)
+    })
   })
 }
 
 const openStreams = new WeakMap<object, number>()
-function streamsOf(session: object): number { return openStreams.get(session) ?? 0 }
+function streamsOf(session: object): number {
+  return openStreams.get(session) ?? 0
+}
 
 async function stop(server: Http2SecureServer, sockets: Set<TLSSocket>, sessions: Set<ServerHttp2Session>, options: ServeOptions, graceMs: number): Promise<void> {
-  const closed = new Promise<void>(resolve => { if (options.port === undefined) resolve(); else server.close(() => { resolve() }) })
+  const closed = new Promise<void>(resolve => {
+    if (options.port === undefined) resolve()
+    else
+      server.close(() => {
+        resolve()
+      })
+  })
   for (const session of sessions) session.close()
-  const cut = (): void => { for (const socket of sockets) socket.destroy() }
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
   const cancel = options.env.clock.after(graceMs, cut)
   if (graceMs === 0) cut()
   await closed
@@ -187,7 +221,9 @@ const goneAway = new Error('the client went away')
 async function answer(options: ServeOptions, limits: ServeLimits, incoming: Incoming, outgoing: Outgoing): Promise<void> {
   const abort = new AbortController()
   let isAnswered = false
-  outgoing.on('close', () => { if (!isAnswered) abort.abort(goneAway) })
+  outgoing.on('close', () => {
+    if (!isAnswered) abort.abort(goneAway)
+  })
   outgoing.on('error', () => {})
   incoming.on('error', () => {})
   try {
@@ -209,8 +245,10 @@ async function answer(options: ServeOptions, limits: ServeLimits, incoming: Inco
     isAnswered = true
   } catch (fault) {
     if (!abort.signal.aborted) options.env.log.log('error', 'a request failed', { method: incoming.method, fault })
-    if (!outgoing.headersSent) { outgoing.statusCode = 500; outgoing.end() }
-    else destroy(outgoing)
+    if (!outgoing.headersSent) {
+      outgoing.statusCode = 500
+      outgoing.end()
+    } else destroy(outgoing)
   }
 }
 
@@ -232,31 +270,51 @@ function destroy(outgoing: Outgoing): void {
 function readBody(env: Env, limits: ServeLimits, incoming: Incoming): Promise<Uint8Array | 'too-large' | 'stalled'> {
   const declared = Number(incoming.headers['content-length'] ?? 0)
   if (declared > limits.bodyBytes) return Promise.resolve('too-large')
-  if (incoming.method === 'GET' || incoming.method === 'HEAD') { incoming.resume(); return Promise.resolve(new Uint8Array()) }
+  if (incoming.method === 'GET' || incoming.method === 'HEAD') {
+    incoming.resume()
+    return Promise.resolve(new Uint8Array())
+  }
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = []
     let length = 0
-    let cancel = env.clock.after(limits.stallMs, () => { resolve('stalled') })
+    let cancel = env.clock.after(limits.stallMs, () => {
+      resolve('stalled')
+    })
     incoming.on('data', (chunk: Uint8Array) => {
       cancel()
       length += chunk.length
-      if (length > limits.bodyBytes) { incoming.pause(); resolve('too-large'); return }
+      if (length > limits.bodyBytes) {
+        incoming.pause()
+        resolve('too-large')
+        return
+      }
       chunks.push(chunk)
-      cancel = env.clock.after(limits.stallMs, () => { resolve('stalled') })
+      cancel = env.clock.after(limits.stallMs, () => {
+        resolve('stalled')
+      })
     })
-    incoming.on('end', () => { cancel(); resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)) })
-    incoming.on('close', () => { cancel(); reject(goneAway) })
+    incoming.on('end', () => {
+      cancel()
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length))
+    })
+    incoming.on('close', () => {
+      cancel()
+      reject(goneAway)
+    })
   })
 }
 
 async function refuse(env: Env, outgoing: Outgoing, why: 'too-large' | 'stalled'): Promise<void> {
-  const [code, reason, message] = why === 'too-large'
-    ? [413, 'RequestEntityTooLarge', 'Request entity too large: limit is 3145728'] as const
-    : [408, 'Timeout', 'the body of the request did not arrive in time'] as const
+  const [code, reason, message] =
+    why === 'too-large'
+      ? ([413, 'RequestEntityTooLarge', 'Request entity too large: limit is 3145728'] as const)
+      : ([408, 'Timeout', 'the body of the request did not arrive in time'] as const)
   ;(outgoing as ServerResponse).writeHead(code, { 'content-type': 'application/json', ...('stream' in outgoing ? {} : { connection: 'close' }) })
   outgoing.end(JSON.stringify({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code }))
   // What the client still sends is not read: the connection (or stream) ends once the answer is out.
-  env.clock.after(1_000, () => { destroy(outgoing) })
+  env.clock.after(1_000, () => {
+    destroy(outgoing)
+  })
 }
 
 /* ---- answers ---- */
@@ -271,7 +329,10 @@ async function write(response: ApiResponse, outgoing: Outgoing, signal: AbortSig
   }
   const { body } = response
   if (body.kind === 'bytes') {
-    outgoing.setHeader('content-length', body.chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+    outgoing.setHeader(
+      'content-length',
+      body.chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+    )
     for (const chunk of body.chunks) {
       if (signal.aborted) return
       if (!send(outgoing, chunk)) await drained(outgoing, signal)
@@ -296,8 +357,15 @@ function send(outgoing: Outgoing, chunk: Uint8Array): boolean {
 
 function drained(outgoing: Outgoing, signal: AbortSignal): Promise<void> {
   return new Promise(resolve => {
-    if (signal.aborted) { resolve(); return }
-    const done = (): void => { outgoing.off('drain', done); signal.removeEventListener('abort', done); resolve() }
+    if (signal.aborted) {
+      resolve()
+      return
+    }
+    const done = (): void => {
+      outgoing.off('drain', done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
     outgoing.on('drain', done)
     signal.addEventListener('abort', done)
   })
@@ -307,8 +375,12 @@ function drained(outgoing: Outgoing, signal: AbortSignal): Promise<void> {
 
 async function takeOver(options: ServeOptions, incoming: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<void> {
   const abort = new AbortController()
-  socket.once('close', () => { abort.abort(goneAway) })
-  socket.on('error', () => { socket.destroy() })
+  socket.once('close', () => {
+    abort.abort(goneAway)
+  })
+  socket.on('error', () => {
+    socket.destroy()
+  })
   const request: ApiRequest = {
     method: incoming.method ?? 'GET',
     url: incoming.url ?? '/',

@@ -7,7 +7,9 @@ export class Lifetime {
   #stopped: Promise<void> | undefined
 
   /** Aborted at the beginning of stop(). */
-  get signal(): AbortSignal { return this.#controller.signal }
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
 
   /** Runs `stop` when this lifetime ends; at once if it has ended already. */
   add(stop: () => void | Promise<void>): void {
@@ -25,7 +27,11 @@ export class Lifetime {
     this.#controller.abort(new Error('stopped'))
     const faults: unknown[] = []
     for (const stop of this.#stops.reverse()) {
-      try { await stop() } catch (fault) { faults.push(fault) }
+      try {
+        await stop()
+      } catch (fault) {
+        faults.push(fault)
+      }
     }
     if (faults.length > 0) throw faults[0]
   }

@@ -14,7 +14,11 @@ export interface VirtualEnv extends Env {
   readonly lines: { level: string; message: string; fields: Record<string, unknown> }[]
 }
 
-interface Timer { due: number; order: number; fn: () => void }
+interface Timer {
+  due: number
+  order: number
+  fn: () => void
+}
 
 export function virtualEnv(options: { seed?: number; startMs?: number } = {}): VirtualEnv {
   let wall = options.startMs ?? Date.UTC(2026, 0, 1)
@@ -30,13 +34,24 @@ export function virtualEnv(options: { seed?: number; startMs?: number } = {}): V
     after(delayMs, fn) {
       const timer = { due: awake + Math.max(0, delayMs), order: order++, fn }
       timers.push(timer)
-      return () => { timers = timers.filter(t => t !== timer) }
+      return () => {
+        timers = timers.filter(t => t !== timer)
+      }
     },
     sleep(delayMs, signal) {
       return new Promise((resolve, reject) => {
-        if (signal?.aborted) { reject(reasonOf(signal)); return }
-        const cancel = clock.after(delayMs, () => { signal?.removeEventListener('abort', onAbort); resolve() })
-        const onAbort = (): void => { cancel(); if (signal) reject(reasonOf(signal)) }
+        if (signal?.aborted) {
+          reject(reasonOf(signal))
+          return
+        }
+        const cancel = clock.after(delayMs, () => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        })
+        const onAbort = (): void => {
+          cancel()
+          if (signal) reject(reasonOf(signal))
+        }
         signal?.addEventListener('abort', onAbort, { once: true })
       })
     },
@@ -64,11 +79,23 @@ export function virtualEnv(options: { seed?: number; startMs?: number } = {}): V
   }
 
   const logger = (fields: Record<string, unknown>): Logger => ({
-    log: (level, message, more) => { lines.push({ level, message, fields: { ...fields, ...more } }) },
+    log: (level, message, more) => {
+      lines.push({ level, message, fields: { ...fields, ...more } })
+    },
     child: more => logger({ ...fields, ...more }),
   })
 
-  return { clock, random, log: logger({}), advance, settle, jump: ms => { wall += ms }, lines }
+  return {
+    clock,
+    random,
+    log: logger({}),
+    advance,
+    settle,
+    jump: ms => {
+      wall += ms
+    },
+    lines,
+  }
 }
 
 function reasonOf(signal: AbortSignal): Error {

@@ -26,10 +26,15 @@ export interface BridgeParts {
 const maxAnswerBytes = 64 * 2 ** 20
 
 export function createBridgeHandlers(parts: BridgeParts): BridgeHandlers {
-  const missing = (what: string): never => { throw new BridgeError('unavailable', `${what} is not available in this Quarterdeck`) }
+  const missing = (what: string): never => {
+    throw new BridgeError('unavailable', `${what} is not available in this Quarterdeck`)
+  }
   const noCall = (what: string) => async (): Promise<never> => missing(what)
-  // eslint-disable-next-line require-yield -- it only ever throws
-  const noStream = (what: string) => async function* (): AsyncGenerator<never> { missing(what) }
+  const noStream = (what: string) =>
+    // eslint-disable-next-line require-yield -- it only ever throws
+    async function* (): AsyncGenerator<never> {
+      missing(what)
+    }
   const { machines = {}, images = {}, practice = {}, monitoring = {} } = parts
   return {
     'app.info': () => parts.info(),
@@ -53,7 +58,12 @@ export function createBridgeHandlers(parts: BridgeParts): BridgeHandlers {
 async function request(parts: BridgeParts, input: KubernetesRequest, signal: AbortSignal): Promise<KubernetesAnswer> {
   if (/[?&](watch|follow)=(true|1)(&|$)/.test(input.path)) throw new BridgeError('invalid', 'watches and followed logs go by kubernetes.stream')
   const asked: ApiRequest = {
-    method: input.method, url: input.path, headers: { accept: 'application/json', ...input.headers }, user: parts.user, signal, answer: 'objects',
+    method: input.method,
+    url: input.path,
+    headers: { accept: 'application/json', ...input.headers },
+    user: parts.user,
+    signal,
+    answer: 'objects',
     ...(input.body === undefined ? {} : { body: typeof input.body === 'string' ? { bytes: new TextEncoder().encode(input.body) } : { object: input.body } }),
   }
   const response = await parts.handle(asked)
@@ -74,15 +84,29 @@ async function valueOf(body: ApiBody, contentType: string): Promise<unknown> {
   }
   const text = Buffer.concat(chunks).toString('utf8')
   if (!/json/.test(contentType)) return text
-  try { return JSON.parse(text) as unknown } catch { return text }
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return text
+  }
 }
 
-async function* stream(parts: BridgeParts, input: { path: string; accept?: string }, signal: AbortSignal): AsyncGenerator<{ status: number; contentType: string } | { text: string }> {
+async function* stream(
+  parts: BridgeParts,
+  input: { path: string; accept?: string },
+  signal: AbortSignal,
+): AsyncGenerator<{ status: number; contentType: string } | { text: string }> {
   const response = await parts.handle({ method: 'GET', url: input.path, headers: { accept: input.accept ?? 'application/json' }, user: parts.user, signal, answer: 'bytes' })
   yield { status: response.status, contentType: one(response.headers['content-type']) }
   const { body } = response
-  if (body.kind === 'object') { yield { text: JSON.stringify(body.object) }; return }
-  if (body.kind === 'events') { for await (const event of body.events) yield { text: `${JSON.stringify(event)}\n` }; return }
+  if (body.kind === 'object') {
+    yield { text: JSON.stringify(body.object) }
+    return
+  }
+  if (body.kind === 'events') {
+    for await (const event of body.events) yield { text: `${JSON.stringify(event)}\n` }
+    return
+  }
   if (body.kind === 'none') return
   // One decoder for the whole stream: a character may be cut by the border of two chunks.
   const decoder = new TextDecoder()
@@ -95,7 +119,9 @@ async function* stream(parts: BridgeParts, input: { path: string; accept?: strin
   if (rest !== '') yield { text: rest }
 }
 
-function one(value: string | readonly string[] | undefined): string { return typeof value === 'string' ? value : (value?.[0] ?? '') }
+function one(value: string | readonly string[] | undefined): string {
+  return typeof value === 'string' ? value : (value?.[0] ?? '')
+}
 
 /** The texts of Warning headers: `299 - "text"`. */
 function warningsOf(response: ApiResponse): string[] {

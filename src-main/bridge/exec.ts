@@ -23,20 +23,38 @@ export async function* openExec(target: { upgrade: Upgrade; user: UserInfo; path
   // A window that goes at once breaks both ends; an error nobody hears would end the whole process.
   near.on('error', () => {})
   far.on('error', () => {})
-  void serveUpgrade(target, far).catch((fault: unknown) => { far.destroy(fault instanceof Error ? fault : new Error(String(fault))) })
+  void serveUpgrade(target, far).catch((fault: unknown) => {
+    far.destroy(fault instanceof Error ? fault : new Error(String(fault)))
+  })
   const socket = new WebSocket(`ws://api.internal${target.path}`, ['v5.channel.k8s.io', 'v4.channel.k8s.io'], { createConnection: () => near as never, perMessageDeflate: false })
   socket.binaryType = 'nodebuffer'
   const inbox = new Inbox()
-  socket.on('message', (data: Buffer) => { if (data.length > 0) inbox.put({ channel: data[0] ?? 0, data: new Uint8Array(data.subarray(1)) }) })
-  socket.on('close', () => { inbox.close() })
-  socket.on('error', fault => { inbox.close(new BridgeError('failed', fault.message)) })
+  socket.on('message', (data: Buffer) => {
+    if (data.length > 0) inbox.put({ channel: data[0] ?? 0, data: new Uint8Array(data.subarray(1)) })
+  })
+  socket.on('close', () => {
+    inbox.close()
+  })
+  socket.on('error', fault => {
+    inbox.close(new BridgeError('failed', fault.message))
+  })
   socket.on('unexpected-response', (_request, response) => {
     const parts: Buffer[] = []
-    response.on('data', (part: Buffer) => { parts.push(part) })
-    response.on('end', () => { inbox.close(refusal(response.statusCode ?? 0, Buffer.concat(parts).toString('utf8'))) })
-    response.on('error', () => { inbox.close(refusal(response.statusCode ?? 0, '')) })
+    response.on('data', (part: Buffer) => {
+      parts.push(part)
+    })
+    response.on('end', () => {
+      inbox.close(refusal(response.statusCode ?? 0, Buffer.concat(parts).toString('utf8')))
+    })
+    response.on('error', () => {
+      inbox.close(refusal(response.statusCode ?? 0, ''))
+    })
   })
-  const stop = (): void => { socket.terminate(); near.destroy(); inbox.close() }
+  const stop = (): void => {
+    socket.terminate()
+    near.destroy()
+    inbox.close()
+  }
   signal.addEventListener('abort', stop, { once: true })
   try {
     void sendUp(socket, up, signal).catch(stop)
@@ -48,10 +66,22 @@ export async function* openExec(target: { upgrade: Upgrade; user: UserInfo; path
 }
 
 async function sendUp(socket: WebSocket, up: AsyncIterable<ChannelData>, signal: AbortSignal): Promise<void> {
-  if (socket.readyState === WebSocket.CONNECTING) await new Promise<void>(resolve => { socket.once('open', () => { resolve() }); socket.once('close', () => { resolve() }) })
+  if (socket.readyState === WebSocket.CONNECTING)
+    await new Promise<void>(resolve => {
+      socket.once('open', () => {
+        resolve()
+      })
+      socket.once('close', () => {
+        resolve()
+      })
+    })
   for await (const { channel, data } of up) {
     if (signal.aborted || socket.readyState !== WebSocket.OPEN) return
-    const sent = new Promise<void>(resolve => { socket.send(Buffer.concat([Buffer.from([channel]), data]), () => { resolve() }) })
+    const sent = new Promise<void>(resolve => {
+      socket.send(Buffer.concat([Buffer.from([channel]), data]), () => {
+        resolve()
+      })
+    })
     if (socket.bufferedAmount > maxWaitingBytes) await sent
   }
   if (socket.readyState === WebSocket.OPEN && socket.protocol === 'v5.channel.k8s.io') socket.send(Buffer.from([closeChannel, 0]))
@@ -79,9 +109,22 @@ function nextChunk(socket: Duplex): Promise<Buffer> {
   const ready = socket.read() as Buffer | null
   if (ready) return Promise.resolve(ready)
   return new Promise((resolve, reject) => {
-    const onReadable = (): void => { const chunk = socket.read() as Buffer | null; if (chunk) { done(); resolve(chunk) } }
-    const onEnd = (): void => { done(); reject(new Error('the connection ended before the request')) }
-    const done = (): void => { socket.off('readable', onReadable); socket.off('end', onEnd); socket.off('close', onEnd) }
+    const onReadable = (): void => {
+      const chunk = socket.read() as Buffer | null
+      if (chunk) {
+        done()
+        resolve(chunk)
+      }
+    }
+    const onEnd = (): void => {
+      done()
+      reject(new Error('the connection ended before the request'))
+    }
+    const done = (): void => {
+      socket.off('readable', onReadable)
+      socket.off('end', onEnd)
+      socket.off('close', onEnd)
+    }
     socket.on('readable', onReadable)
     socket.on('end', onEnd)
     socket.on('close', onEnd)
@@ -90,7 +133,11 @@ function nextChunk(socket: Duplex): Promise<Buffer> {
 
 function refusal(status: number, body: string): BridgeError {
   let message = body
-  try { message = (JSON.parse(body) as { message?: string }).message ?? body } catch { /* plain text */ }
+  try {
+    message = (JSON.parse(body) as { message?: string }).message ?? body
+  } catch {
+    /* plain text */
+  }
   return new BridgeError(status === 404 ? 'not-found' : 'failed', message === '' ? `the server answered ${status}` : message.slice(0, 2000))
 }
 
@@ -100,7 +147,10 @@ class Inbox implements AsyncIterable<ChannelData> {
   #fault: Error | undefined
   #wake: (() => void) | undefined
 
-  put(item: ChannelData): void { this.#items.push(item); this.#wake?.() }
+  put(item: ChannelData): void {
+    this.#items.push(item)
+    this.#wake?.()
+  }
   close(fault?: Error): void {
     if (this.#closed) return
     this.#closed = true
@@ -113,7 +163,9 @@ class Inbox implements AsyncIterable<ChannelData> {
       for (let item = this.#items.shift(); item; item = this.#items.shift()) yield item
       if (this.#fault) throw this.#fault
       if (this.#closed) return
-      await new Promise<void>(resolve => { this.#wake = resolve })
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
     }
   }
 }

@@ -34,7 +34,10 @@ export async function* linesOf(body: ApiBody): AsyncGenerator<Uint8Array> {
       start = end + 1
       if (line.length > 0) yield line
     }
-    if (start < chunk.length) { pending.push(chunk.subarray(start)); size += chunk.length - start }
+    if (start < chunk.length) {
+      pending.push(chunk.subarray(start))
+      size += chunk.length - start
+    }
     if (size > maxLineBytes) throw new Error(`a line of the answer has more than ${maxLineBytes} bytes`)
   }
   if (size > 0) yield join(pending, size)
@@ -45,6 +48,9 @@ function join(parts: readonly Uint8Array[], size: number): Uint8Array {
   if (parts.length === 1 && only) return only
   const all = new Uint8Array(size)
   let at = 0
-  for (const part of parts) { all.set(part, at); at += part.length }
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
   return all
 }

@@ -12,8 +12,13 @@ export type Transport = (request: ApiRequest) => Promise<ApiResponse>
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
 
-export interface Scoped { readonly namespace?: string }
-export interface ReadOptions { readonly resourceVersion?: string; readonly signal?: AbortSignal }
+export interface Scoped {
+  readonly namespace?: string
+}
+export interface ReadOptions {
+  readonly resourceVersion?: string
+  readonly signal?: AbortSignal
+}
 export interface ListOptions extends ReadOptions {
   readonly namespace?: string
   readonly labelSelector?: string
@@ -32,14 +37,22 @@ export interface WatchOptions {
   readonly timeoutSeconds?: number
   readonly signal?: AbortSignal
 }
-export interface WriteOptions { readonly dryRun?: boolean; readonly fieldManager?: string; readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore'; readonly signal?: AbortSignal }
+export interface WriteOptions {
+  readonly dryRun?: boolean
+  readonly fieldManager?: string
+  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore'
+  readonly signal?: AbortSignal
+}
 export interface DeleteOptions extends Scoped {
   readonly gracePeriodSeconds?: number
   readonly propagationPolicy?: 'Foreground' | 'Background' | 'Orphan'
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string }
   readonly dryRun?: boolean
 }
-export interface PatchOptions extends WriteOptions, Scoped { readonly subresource?: string; readonly force?: boolean }
+export interface PatchOptions extends WriteOptions, Scoped {
+  readonly subresource?: string
+  readonly force?: boolean
+}
 
 export interface ResourceClient<T extends KubernetesObject> {
   readonly resource: ResourceDefinition<T>

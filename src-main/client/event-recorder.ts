@@ -42,9 +42,20 @@ const refillMs = 300_000
 const maxNameLength = 236
 const maxMessageLength = 1024
 
-interface Known { name: string; namespace: string; count: number; firstTimestamp: string }
-interface Similar { startMs: number; messages: Set<string> }
-interface Bucket { tokens: number; atMs: number }
+interface Known {
+  name: string
+  namespace: string
+  count: number
+  firstTimestamp: string
+}
+interface Similar {
+  startMs: number
+  messages: Set<string>
+}
+interface Bucket {
+  tokens: number
+  atMs: number
+}
 
 export function createEventRecorder(options: RecorderOptions): Recorder {
   const { env } = options
@@ -60,19 +71,28 @@ export function createEventRecorder(options: RecorderOptions): Recorder {
     const made = makeEvent(options, object, type, reason, message, fieldPath)
     if (!takeToken(buckets, `${made.source?.component}/${made.involvedObject.uid ?? made.involvedObject.name ?? ''}`, env.clock.awakeMs())) return
     queue.push(aggregate(similar, made, env.clock.awakeMs()))
-    running ??= drain().finally(() => { running = undefined })
+    running ??= drain().finally(() => {
+      running = undefined
+    })
   }
   async function drain(): Promise<void> {
     for (let next = queue.shift(); next && !stopped; next = queue.shift()) {
-      try { await write(options, known, next) } catch (fault) {
+      try {
+        await write(options, known, next)
+      } catch (fault) {
         env.log.log('debug', 'event was not written', { reason: next.reason, fault: String(fault) })
       }
     }
   }
   return {
     event,
-    flushed: async () => { while (running) await running },
-    stop() { stopped = true; queue.length = 0 },
+    flushed: async () => {
+      while (running) await running
+    },
+    stop() {
+      stopped = true
+      queue.length = 0
+    },
   }
 }
 
@@ -88,11 +108,19 @@ function makeEvent(options: RecorderOptions, object: KubernetesObject, type: str
   const now = formatTime(nowMs)
   const suffix = (BigInt(Math.floor(nowMs)) * 1_000_000n + BigInt(Math.floor(options.env.random.next() * 1_000_000))).toString(16)
   return {
-    apiVersion: 'v1', kind: 'Event',
+    apiVersion: 'v1',
+    kind: 'Event',
     metadata: { name: `${(name ?? '').slice(0, maxNameLength)}.${suffix}`, namespace: namespace ?? 'default' },
-    involvedObject, reason, message: message.slice(0, maxMessageLength), type, count: 1, firstTimestamp: now, lastTimestamp: now,
+    involvedObject,
+    reason,
+    message: message.slice(0, maxMessageLength),
+    type,
+    count: 1,
+    firstTimestamp: now,
+    lastTimestamp: now,
     source: { component: options.component, ...(options.host ? { host: options.host } : {}) },
-    reportingComponent: options.component, reportingInstance: options.host ?? '',
+    reportingComponent: options.component,
+    reportingInstance: options.host ?? '',
   }
 }
 

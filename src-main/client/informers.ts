@@ -50,7 +50,11 @@ export function createInformerFactory(options: { client: Client; env: Env }): Sh
     },
     drop(resource) {
       const prefix = `${resourceKey(resource)}|`
-      for (const [id, informer] of informers) if (id.startsWith(prefix)) { informer.stop(); informers.delete(id) }
+      for (const [id, informer] of informers)
+        if (id.startsWith(prefix)) {
+          informer.stop()
+          informers.delete(id)
+        }
     },
     stop() {
       for (const informer of informers.values()) informer.stop()
@@ -65,22 +69,42 @@ export function createInformer<T extends KubernetesObject>(client: ResourceClien
   const stopping = new AbortController()
   let resolveSynced = (): void => {}
   let hasSynced = false
-  const synced = new Promise<void>(resolve => { resolveSynced = resolve })
-  void run(client, env, selection, cache, stopping.signal, () => { hasSynced = true; resolveSynced() })
+  const synced = new Promise<void>(resolve => {
+    resolveSynced = resolve
+  })
+  void run(client, env, selection, cache, stopping.signal, () => {
+    hasSynced = true
+    resolveSynced()
+  })
   return {
     synced,
-    get hasSynced() { return hasSynced },
-    get resourceVersion() { return cache.version },
+    get hasSynced() {
+      return hasSynced
+    },
+    get resourceVersion() {
+      return cache.version
+    },
     get: key => cache.objects.get(key),
     list: namespace => cache.list(namespace),
     byIndex: (index, value) => cache.byIndex(index, value),
-    addIndex: (name, values) => { cache.addIndex(name, values) },
+    addIndex: (name, values) => {
+      cache.addIndex(name, values)
+    },
     addHandlers: handlers => cache.addHandlers(handlers),
-    stop: () => { stopping.abort(new Error('stopped')) },
+    stop: () => {
+      stopping.abort(new Error('stopped'))
+    },
   }
 }
 
-async function run<T extends KubernetesObject>(client: ResourceClient<T>, env: Env, selection: InformerOptions, cache: ObjectCache<T>, signal: AbortSignal, onSynced: () => void): Promise<void> {
+async function run<T extends KubernetesObject>(
+  client: ResourceClient<T>,
+  env: Env,
+  selection: InformerOptions,
+  cache: ObjectCache<T>,
+  signal: AbortSignal,
+  onSynced: () => void,
+): Promise<void> {
   let version: string | undefined
   let failures = 0
   /** Listed anew since the last event: another 410 then is no reason to list again at once. */
@@ -93,7 +117,10 @@ async function run<T extends KubernetesObject>(client: ResourceClient<T>, env: E
         onSynced()
       }
       startedMs = env.clock.awakeMs()
-      version = await watchOnce(client, env, selection, cache, version, signal, () => { failures = 0; relisted = false })
+      version = await watchOnce(client, env, selection, cache, version, signal, () => {
+        failures = 0
+        relisted = false
+      })
       // A server that ends watches at once must not be asked in a tight loop.
       if (env.clock.awakeMs() - startedMs < 1000) await pause(env, failures++, signal)
     } catch (fault) {
@@ -115,7 +142,11 @@ async function run<T extends KubernetesObject>(client: ResourceClient<T>, env: E
 }
 
 async function pause(env: Env, failures: number, signal: AbortSignal): Promise<void> {
-  try { await env.clock.sleep(backoffMs(retry, failures, env.random), signal) } catch { /* stopped: the loop sees it */ }
+  try {
+    await env.clock.sleep(backoffMs(retry, failures, env.random), signal)
+  } catch {
+    /* stopped: the loop sees it */
+  }
 }
 
 class WatchEnded extends Error {
@@ -147,7 +178,15 @@ function withKind<T extends KubernetesObject>(resource: ResourceDefinition<T>, i
   return { ...item, apiVersion: resource.group ? `${resource.group}/${resource.version}` : resource.version, kind: resource.kind }
 }
 
-async function watchOnce<T extends KubernetesObject>(client: ResourceClient<T>, env: Env, selection: InformerOptions, cache: ObjectCache<T>, from: string, signal: AbortSignal, onEvent: () => void): Promise<string> {
+async function watchOnce<T extends KubernetesObject>(
+  client: ResourceClient<T>,
+  env: Env,
+  selection: InformerOptions,
+  cache: ObjectCache<T>,
+  from: string,
+  signal: AbortSignal,
+  onEvent: () => void,
+): Promise<string> {
   let version = from
   const timeoutSeconds = Math.round(watchSeconds * (1 + env.random.next()))
   try {
@@ -171,7 +210,9 @@ class ObjectCache<T extends KubernetesObject> {
   readonly #handlers = new Set<InformerHandlers<T>>()
   readonly #env: Env
 
-  constructor(env: Env) { this.#env = env }
+  constructor(env: Env) {
+    this.#env = env
+  }
 
   list(namespace: string | undefined): readonly T[] {
     if (namespace === undefined) return [...this.objects.values()]
@@ -195,7 +236,9 @@ class ObjectCache<T extends KubernetesObject> {
   addHandlers(handlers: InformerHandlers<T>): () => void {
     this.#handlers.add(handlers)
     for (const object of this.objects.values()) this.#tell(() => handlers.onAdd?.(object))
-    return () => { this.#handlers.delete(handlers) }
+    return () => {
+      this.#handlers.delete(handlers)
+    }
   }
 
   apply(event: WatchEvent<T>): void {
@@ -216,12 +259,20 @@ class ObjectCache<T extends KubernetesObject> {
     const previous = this.objects.get(key)
     if (previous?.metadata.resourceVersion === object.metadata.resourceVersion && previous?.metadata.uid === object.metadata.uid) return
     // Deleted and made again while we were not watching: handlers must see both, or the old uid's owner never hears of it.
-    if (previous && previous.metadata.uid !== object.metadata.uid) { this.#remove(key, previous); this.#set(object); return }
+    if (previous && previous.metadata.uid !== object.metadata.uid) {
+      this.#remove(key, previous)
+      this.#set(object)
+      return
+    }
     if (previous) this.#unindex(key, previous)
     this.objects.set(key, object)
     put(this.#namespaces, object.metadata.namespace ?? '', key, object)
     for (const index of this.#indexes.values()) for (const value of index.values(object)) put(index.entries, value, key, object)
-    for (const handlers of [...this.#handlers]) this.#tell(() => { if (previous) handlers.onUpdate?.(object, previous); else handlers.onAdd?.(object) })
+    for (const handlers of [...this.#handlers])
+      this.#tell(() => {
+        if (previous) handlers.onUpdate?.(object, previous)
+        else handlers.onAdd?.(object)
+      })
   }
 
   #remove(key: string, last: T): void {
@@ -239,13 +290,20 @@ class ObjectCache<T extends KubernetesObject> {
 
   // A handler's fault is its programmer's; the others and the cache must go on.
   #tell(call: () => void): void {
-    try { call() } catch (fault) { this.#env.log.log('error', 'informer handler failed', { fault: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault) }) }
+    try {
+      call()
+    } catch (fault) {
+      this.#env.log.log('error', 'informer handler failed', { fault: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault) })
+    }
   }
 }
 
 function put<T>(map: Map<string, Map<string, T>>, value: string, key: string, object: T): void {
   let inner = map.get(value)
-  if (!inner) { inner = new Map(); map.set(value, inner) }
+  if (!inner) {
+    inner = new Map()
+    map.set(value, inner)
+  }
   inner.set(key, object)
 }
 

@@ -31,7 +31,11 @@ export interface LeaderElection {
   stop(): Promise<void>
 }
 
-interface Observed { version: string; atMs: number; lease: Lease | undefined }
+interface Observed {
+  version: string
+  atMs: number
+  lease: Lease | undefined
+}
 
 export function startLeaderElection(options: LeaderElectionOptions): LeaderElection {
   const { env } = options
@@ -53,7 +57,11 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
       const nowMs = env.clock.awakeMs()
       if (held) {
         renewedMs = nowMs
-        if (!leading) { const mine = new AbortController(); leading = mine; work = options.lead(mine.signal) }
+        if (!leading) {
+          const mine = new AbortController()
+          leading = mine
+          work = options.lead(mine.signal)
+        }
       } else if (leading && (held === false || nowMs - renewedMs >= renewDeadlineMs)) {
         leading.abort(new Error('leadership lost'))
         leading = undefined
@@ -64,7 +72,9 @@ export function startLeaderElection(options: LeaderElectionOptions): LeaderElect
   }
   const running = loop()
   return {
-    get leading() { return leading !== undefined },
+    get leading() {
+      return leading !== undefined
+    },
     async stop() {
       stopping.abort(new Error('stopped'))
       await running
@@ -100,7 +110,9 @@ async function tryHold(options: LeaderElectionOptions, observed: Observed, durat
   }
   try {
     const made = await client.create({
-      apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: options.name, namespace: options.namespace },
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: options.name, namespace: options.namespace },
       spec: { ...spec, acquireTime: now, leaseTransitions: 0 },
     })
     Object.assign(observed, { version: made.metadata.resourceVersion ?? '', atMs: nowMs, lease: made })

@@ -39,8 +39,7 @@ export function createClient(transport: Transport, options: { userAgent?: string
 type Send = (request: Partial<ApiRequest> & { url: string }) => Promise<ApiResponse>
 
 function resourceClient<T extends KubernetesObject>(resource: ResourceDefinition<T>, send: Send): ResourceClient<T> {
-  const path = (scope: Scoped | undefined, name?: string, sub?: string): string =>
-    resourcePath(resource, resource.scope === 'Namespaced' ? scope?.namespace : undefined, name, sub)
+  const path = (scope: Scoped | undefined, name?: string, sub?: string): string => resourcePath(resource, resource.scope === 'Namespaced' ? scope?.namespace : undefined, name, sub)
   const write = <R>(method: string, object: KubernetesObject, sub: string | undefined, options: WriteOptions | undefined): Promise<R> => {
     const url = path({ namespace: object.metadata.namespace ?? '' }, method === 'POST' ? undefined : object.metadata.name, sub)
     return exchange<R>(send, method, url + writeQuery(options), object, options?.signal)
@@ -56,8 +55,12 @@ function resourceClient<T extends KubernetesObject>(resource: ResourceDefinition
     update: (object, options) => write<T>('PUT', object, undefined, options),
     updateStatus: (object, options) => write<T>('PUT', object, 'status', options),
     patch: (name, type, body, options) => patch<T>(send, path(options, name, options?.subresource), type, body, options),
-    delete: async (name, options) => { await exchange(send, 'DELETE', path(options, name), deleteBody(options)) },
-    deleteCollection: async options => { await exchange(send, 'DELETE', path(options) + listQuery(options), deleteBody(options)) },
+    delete: async (name, options) => {
+      await exchange(send, 'DELETE', path(options, name), deleteBody(options))
+    },
+    deleteCollection: async options => {
+      await exchange(send, 'DELETE', path(options) + listQuery(options), deleteBody(options))
+    },
     createSub: (name, subresource, body, options) => sub('POST', name, subresource, body, options),
     getSub: (name, subresource, options) => exchange(send, 'GET', path(options, name, subresource) + readQuery(options), undefined, options?.signal),
     updateSub: (name, subresource, body, options) => sub('PUT', name, subresource, body, options),
@@ -65,18 +68,27 @@ function resourceClient<T extends KubernetesObject>(resource: ResourceDefinition
 }
 
 async function exchange<R>(send: Send, method: string, url: string, body: unknown, signal?: AbortSignal): Promise<R> {
-  return answerOf<R>(await send({
-    method, url, ...(signal ? { signal } : {}),
-    ...(body === undefined ? {} : { body: { object: body }, headers: { 'content-type': 'application/json' } }),
-  }))
+  return answerOf<R>(
+    await send({
+      method,
+      url,
+      ...(signal ? { signal } : {}),
+      ...(body === undefined ? {} : { body: { object: body }, headers: { 'content-type': 'application/json' } }),
+    }),
+  )
 }
 
 async function patch<T>(send: Send, path: string, type: PatchType, body: unknown, options: PatchOptions | undefined): Promise<T> {
   const query = writeQuery(options, { force: type === 'apply' && options?.force ? 'true' : undefined })
-  return answerOf<T>(await send({
-    method: 'PATCH', url: path + query, body: { object: body }, headers: { 'content-type': patchContentTypes[type] },
-    ...(options?.signal ? { signal: options.signal } : {}),
-  }))
+  return answerOf<T>(
+    await send({
+      method: 'PATCH',
+      url: path + query,
+      body: { object: body },
+      headers: { 'content-type': patchContentTypes[type] },
+      ...(options?.signal ? { signal: options.signal } : {}),
+    }),
+  )
 }
 
 async function answerOf<R>(response: ApiResponse): Promise<R> {
@@ -93,14 +105,28 @@ async function objectOf(body: ApiBody): Promise<unknown> {
 /** The StatusError of a failed answer, also where the body is not a Status (a proxy's page, plain text). */
 export async function errorOf(response: ApiResponse): Promise<StatusError> {
   let found: unknown
-  try { found = await objectOf(response.body) } catch { /* not JSON: the code says enough */ }
+  try {
+    found = await objectOf(response.body)
+  } catch {
+    /* not JSON: the code says enough */
+  }
   if (isStatus(found)) return StatusError.from({ ...found, code: found.code ?? response.status })
   return new StatusError(response.status, reasons[response.status] ?? 'Unknown', `the server answered ${response.status}`)
 }
 
 const reasons: Readonly<Record<number, string>> = {
-  400: 'BadRequest', 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound', 405: 'MethodNotAllowed', 409: 'Conflict', 410: 'Expired',
-  413: 'RequestEntityTooLarge', 429: 'TooManyRequests', 500: 'InternalError', 503: 'ServiceUnavailable', 504: 'Timeout',
+  400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  405: 'MethodNotAllowed',
+  409: 'Conflict',
+  410: 'Expired',
+  413: 'RequestEntityTooLarge',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
 }
 
 function isStatus(value: unknown): value is Status {
@@ -122,7 +148,9 @@ async function* eventsOf(body: ApiBody): AsyncGenerator<WatchEvent<unknown>> {
 }
 
 function query(values: Record<string, string | number | boolean | undefined>): string {
-  const parts = Object.entries(values).filter(([, v]) => v !== undefined && v !== '').map(([k, v]) => `${k}=${encodeURIComponent(String(v))}`)
+  const parts = Object.entries(values)
+    .filter(([, v]) => v !== undefined && v !== '')
+    .map(([k, v]) => `${k}=${encodeURIComponent(String(v))}`)
   return parts.length === 0 ? '' : `?${parts.join('&')}`
 }
 
@@ -133,16 +161,25 @@ function readQuery(options: ReadOptions | undefined): string {
 function listQuery(options: (ListOptions & object) | undefined): string {
   if (!options) return ''
   return query({
-    labelSelector: options.labelSelector, fieldSelector: options.fieldSelector, limit: options.limit, continue: options.continue,
-    resourceVersion: options.resourceVersion, resourceVersionMatch: options.resourceVersionMatch,
+    labelSelector: options.labelSelector,
+    fieldSelector: options.fieldSelector,
+    limit: options.limit,
+    continue: options.continue,
+    resourceVersion: options.resourceVersion,
+    resourceVersionMatch: options.resourceVersionMatch,
   })
 }
 
 function watchQuery(options: WatchOptions = {}): string {
   return query({
-    watch: true, labelSelector: options.labelSelector, fieldSelector: options.fieldSelector, resourceVersion: options.resourceVersion,
-    allowWatchBookmarks: options.allowWatchBookmarks, sendInitialEvents: options.sendInitialEvents,
-    resourceVersionMatch: options.sendInitialEvents ? 'NotOlderThan' : undefined, timeoutSeconds: options.timeoutSeconds,
+    watch: true,
+    labelSelector: options.labelSelector,
+    fieldSelector: options.fieldSelector,
+    resourceVersion: options.resourceVersion,
+    allowWatchBookmarks: options.allowWatchBookmarks,
+    sendInitialEvents: options.sendInitialEvents,
+    resourceVersionMatch: options.sendInitialEvents ? 'NotOlderThan' : undefined,
+    timeoutSeconds: options.timeoutSeconds,
   })
 }
 

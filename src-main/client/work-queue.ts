@@ -48,7 +48,10 @@ export function createWorkQueue(env: Env, options: WorkQueueOptions = {}): WorkQ
   }
   function offer(key: string): void {
     const taker = takers.shift()
-    if (taker) { begin(key); taker(key) } else waiting.push(key)
+    if (taker) {
+      begin(key)
+      taker(key)
+    } else waiting.push(key)
   }
   function begin(key: string): void {
     dirty.delete(key)
@@ -56,35 +59,56 @@ export function createWorkQueue(env: Env, options: WorkQueueOptions = {}): WorkQ
   }
   function addAfter(key: string, delayMs: number): void {
     if (closed) return
-    if (delayMs <= 0) { add(key); return }
+    if (delayMs <= 0) {
+      add(key)
+      return
+    }
     const dueMs = env.clock.awakeMs() + delayMs
     const known = timers.get(key)
     if (known && known.dueMs <= dueMs) return
     known?.cancel()
-    timers.set(key, { dueMs, cancel: env.clock.after(delayMs, () => { timers.delete(key); add(key) }) })
+    timers.set(key, {
+      dueMs,
+      cancel: env.clock.after(delayMs, () => {
+        timers.delete(key)
+        add(key)
+      }),
+    })
   }
   return {
-    add, addAfter,
+    add,
+    addAfter,
     addRateLimited(key) {
       const count = failures.get(key) ?? 0
       failures.set(key, count + 1)
       addAfter(key, backoffMs(backoff, count, env.random))
     },
-    forget: key => { failures.delete(key) },
+    forget: key => {
+      failures.delete(key)
+    },
     retries: key => failures.get(key) ?? 0,
     next() {
       const key = waiting.shift()
-      if (key !== undefined) { begin(key); return Promise.resolve(key) }
+      if (key !== undefined) {
+        begin(key)
+        return Promise.resolve(key)
+      }
       if (closed) return Promise.resolve(undefined)
-      return new Promise(resolve => { takers.push(resolve) })
+      return new Promise(resolve => {
+        takers.push(resolve)
+      })
     },
     done(key) {
       processing.delete(key)
       if (dirty.has(key)) offer(key)
       if (closed && processing.size === 0) for (const resolve of drained.splice(0)) resolve()
     },
-    get length() { return waiting.length },
-    get working() { return processing.size },
+    get length() {
+      return waiting.length
+    },
+    get working() {
+      return processing.size
+    },
     shutDown() {
       closed = true
       waiting.length = 0
@@ -92,7 +116,11 @@ export function createWorkQueue(env: Env, options: WorkQueueOptions = {}): WorkQ
       for (const timer of timers.values()) timer.cancel()
       timers.clear()
       for (const taker of takers.splice(0)) taker(undefined)
-      return processing.size === 0 ? Promise.resolve() : new Promise(resolve => { drained.push(resolve) })
+      return processing.size === 0
+        ? Promise.resolve()
+        : new Promise(resolve => {
+            drained.push(resolve)
+          })
     },
   }
 }

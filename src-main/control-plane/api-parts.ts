@@ -50,25 +50,57 @@ export function createApiParts(given: {
   const authenticator = createAuthenticator({ env, copies, authorities: [keys.authority.certificate], tokens })
   const bootstrap = createBootstrapTokens({ env, copies })
   const { authorizer, rbac } = createAuthorizer(copies)
-  for (const [key, storage] of [...authenticationReviews({ tokens, verifyBootstrap: token => bootstrap.verify(token) }), ...accessReviews(authorizer)]) given.virtual.set(key, storage)
+  for (const [key, storage] of [...authenticationReviews({ tokens, verifyBootstrap: token => bootstrap.verify(token) }), ...accessReviews(authorizer)])
+    given.virtual.set(key, storage)
   const pending = new Set<string>(startSteps)
   const checks = [
     { name: 'ping', check: () => {} },
     { name: 'log', check: () => {} },
-    { name: 'etcd', check: async () => { await store.count('/core/namespaces/') } },
-    ...startSteps.map(step => ({ name: step, check: () => { if (pending.has(step)) throw new Error('not finished') } })),
+    {
+      name: 'etcd',
+      check: async () => {
+        await store.count('/core/namespaces/')
+      },
+    },
+    ...startSteps.map(step => ({
+      name: step,
+      check: () => {
+        if (pending.has(step)) throw new Error('not finished')
+      },
+    })),
   ]
   return {
     ready: copies.ready,
-    markReady(step) { pending.delete(step) },
-    stop() { copies.stop() },
+    markReady(step) {
+      pending.delete(step)
+    },
+    stop() {
+      copies.stop()
+    },
     options: {
-      env, store, resources: given.resources, authenticator, authorizer, impersonate, serviceCIDR: given.serviceCIDR,
+      env,
+      store,
+      resources: given.resources,
+      authenticator,
+      authorizer,
+      impersonate,
+      serviceCIDR: given.serviceCIDR,
       admission: admissionPlugins({ env, copies, authorizer, rbac }),
       virtual: given.virtual,
       nonResource: [
-        healthHandler(checks, text => { env.log.log('warn', text) }),
-        discoveryHandler({ resources: given.resources, version: { platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`, runtimeVersion: process.version, buildDate: '1970-01-01T00:00:00Z', commit: '' }, extraPaths: ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3'] }),
+        healthHandler(checks, text => {
+          env.log.log('warn', text)
+        }),
+        discoveryHandler({
+          resources: given.resources,
+          version: {
+            platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+            runtimeVersion: process.version,
+            buildDate: '1970-01-01T00:00:00Z',
+            commit: '',
+          },
+          extraPaths: ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3'],
+        }),
         openapiHandler({ resources: given.resources }),
         openidHandler(tokens),
         metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...given.metrics()]),
@@ -97,6 +129,14 @@ function storeMetrics(store: Store): Metric[] {
   return [
     { name: 'quarterdeck_store_keys', help: 'Objects in the store.', type: 'gauge', samples: [{ value: keys }] },
     { name: 'apiserver_storage_size_bytes', help: 'Size of the storage database file physically allocated in bytes.', type: 'gauge', samples: [{ value: bytesOnDisk }] },
-    { name: 'quarterdeck_store_sync_milliseconds', help: 'Duration of the last group commits.', type: 'gauge', samples: [{ labels: { quantile: '0.5' }, value: syncP50Ms }, { labels: { quantile: '0.99' }, value: syncP99Ms }] },
+    {
+      name: 'quarterdeck_store_sync_milliseconds',
+      help: 'Duration of the last group commits.',
+      type: 'gauge',
+      samples: [
+        { labels: { quantile: '0.5' }, value: syncP50Ms },
+        { labels: { quantile: '0.99' }, value: syncP99Ms },
+      ],
+    },
   ]
 }

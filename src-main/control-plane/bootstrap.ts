@@ -30,28 +30,53 @@ function resourceOf(object: KubernetesObject): AnyResource {
 }
 
 /** Makes or mends the objects. `client` needs every right. Whatever exists already is read from the store directly: a later start makes no requests. */
-export async function ensureBootstrapObjects(options: { store: Store; client: Client; kubernetesServiceIP: string; clusterDNS: string; serviceCIDR: string; apiPort: number }): Promise<void> {
+export async function ensureBootstrapObjects(options: {
+  store: Store
+  client: Client
+  kubernetesServiceIP: string
+  clusterDNS: string
+  serviceCIDR: string
+  apiPort: number
+}): Promise<void> {
   const wanted = bootstrapObjects()
   const first = wanted.filter(object => object.kind === 'Namespace')
-  const rest = [...wanted.filter(object => object.kind !== 'Namespace'), ...nodePolicy(), kubernetesService(options), dnsService(options.clusterDNS), serviceRange(options.serviceCIDR)]
+  const rest = [
+    ...wanted.filter(object => object.kind !== 'Namespace'),
+    ...nodePolicy(),
+    kubernetesService(options),
+    dnsService(options.clusterDNS),
+    serviceRange(options.serviceCIDR),
+  ]
   // Two waves: everything namespaced needs its namespace. Within a wave the store groups the writes into few syncs.
   for (const wave of [first, rest]) await Promise.all(wave.map(object => ensure(options, object)))
 }
 
 /** Roles of controllers, derived from their declarations. */
 export async function ensureControllerPolicy(options: { store: Store; client: Client }, controllers: readonly AnyController[]): Promise<void> {
-  await Promise.all(controllers.flatMap(controller => {
-    const name = `system:controller:${controller.name}`
-    const role: ClusterRole = { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name, labels: bootstrapLabels, annotations: autoUpdate }, rules: rulesFor(controller) }
-    return [ensure(options, role), ensure(options, binding(name, name, [{ kind: 'ServiceAccount', name: controller.name, namespace: 'kube-system' }]))]
-  }))
+  await Promise.all(
+    controllers.flatMap(controller => {
+      const name = `system:controller:${controller.name}`
+      const role: ClusterRole = {
+        apiVersion: `${group}/v1`,
+        kind: 'ClusterRole',
+        metadata: { name, labels: bootstrapLabels, annotations: autoUpdate },
+        rules: rulesFor(controller),
+      }
+      return [ensure(options, role), ensure(options, binding(name, name, [{ kind: 'ServiceAccount', name: controller.name, namespace: 'kube-system' }]))]
+    }),
+  )
 }
 
 async function ensure({ store, client }: { store: Store; client: Client }, object: KubernetesObject): Promise<void> {
   const resource = resourceOf(object)
   const present = await store.get(storageKey(resource, object.metadata.namespace ?? '', object.metadata.name ?? ''))
   if (!present) {
-    await client.resource(resource).create(object).catch((fault: unknown) => { if (!isAlreadyExists(fault)) throw fault })
+    await client
+      .resource(resource)
+      .create(object)
+      .catch((fault: unknown) => {
+        if (!isAlreadyExists(fault)) throw fault
+      })
     return
   }
   const mended = mend(present.object as unknown as KubernetesObject, object)
@@ -65,7 +90,7 @@ function mend(present: KubernetesObject, wanted: KubernetesObject): KubernetesOb
     const [before, after] = [present as ClusterRole, wanted as ClusterRole]
     if (after.aggregationRule) return undefined
     const missing: PolicyRule[] = missingRules(before.rules ?? [], after.rules ?? [])
-    return missing.length === 0 ? undefined : { ...before, rules: [...(before.rules ?? []), ...missing] } as KubernetesObject
+    return missing.length === 0 ? undefined : ({ ...before, rules: [...(before.rules ?? []), ...missing] } as KubernetesObject)
   }
   if (wanted.kind === 'ClusterRoleBinding' || wanted.kind === 'RoleBinding') {
     const [before, after] = [present as ClusterRoleBinding, wanted as ClusterRoleBinding]
@@ -78,7 +103,13 @@ function mend(present: KubernetesObject, wanted: KubernetesObject): KubernetesOb
 }
 
 function binding(name: string, role: string, subjects: readonly Subject[]): ClusterRoleBinding {
-  return { apiVersion: `${group}/v1`, kind: 'ClusterRoleBinding', metadata: { name, labels: bootstrapLabels, annotations: autoUpdate }, roleRef: { apiGroup: group, kind: 'ClusterRole', name: role }, subjects: [...subjects] }
+  return {
+    apiVersion: `${group}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata: { name, labels: bootstrapLabels, annotations: autoUpdate },
+    roleRef: { apiGroup: group, kind: 'ClusterRole', name: role },
+    subjects: [...subjects],
+  }
 }
 
 /** How hosts join and what agents read besides what the node authorizer gives them (kubeadm makes the same bindings). */
@@ -100,7 +131,8 @@ function serviceRange(cidr: string): ServiceCIDR {
 
 function kubernetesService(options: { kubernetesServiceIP: string; apiPort: number }): Service {
   return {
-    apiVersion: 'v1', kind: 'Service',
+    apiVersion: 'v1',
+    kind: 'Service',
     metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: { type: 'ClusterIP', clusterIP: options.kubernetesServiceIP, ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }], sessionAffinity: 'None' },
   }
@@ -109,8 +141,16 @@ function kubernetesService(options: { kubernetesServiceIP: string; apiPort: numb
 /** Without a selector: the agent of each node answers at this address itself. */
 function dnsService(clusterDNS: string): Service {
   return {
-    apiVersion: 'v1', kind: 'Service',
+    apiVersion: 'v1',
+    kind: 'Service',
     metadata: { name: 'kube-dns', namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' } },
-    spec: { type: 'ClusterIP', clusterIP: clusterDNS, ports: [{ name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 }, { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 }] },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: clusterDNS,
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+        { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+      ],
+    },
   }
 }

@@ -95,10 +95,19 @@ const admin: UserInfo = { name: 'system:apiserver', groups: ['system:masters', '
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { env } = options
   const life = new Lifetime()
-  const ranges = { clusterCIDR: options.clusterCIDR ?? '10.244.0.0/16', serviceCIDR: options.serviceCIDR ?? '10.96.0.0/16', kubernetesServiceIP: options.kubernetesServiceIP ?? '10.96.0.1', clusterDNS: options.clusterDNS ?? '10.96.0.10' }
+  const ranges = {
+    clusterCIDR: options.clusterCIDR ?? '10.244.0.0/16',
+    serviceCIDR: options.serviceCIDR ?? '10.96.0.0/16',
+    kubernetesServiceIP: options.kubernetesServiceIP ?? '10.96.0.1',
+    clusterDNS: options.clusterDNS ?? '10.96.0.10',
+  }
   const names = defaultServingNames('cluster.local', ranges.kubernetesServiceIP)
   const [keys, store] = await openBoth(
-    openClusterKeys({ directory: join(options.dataDir, 'pki'), env, names: { dnsNames: [...names.dnsNames, ...(options.dnsNames ?? [])], ipAddresses: [...names.ipAddresses, ...(options.ipAddresses ?? [])] } }),
+    openClusterKeys({
+      directory: join(options.dataDir, 'pki'),
+      env,
+      names: { dnsNames: [...names.dnsNames, ...(options.dnsNames ?? [])], ipAddresses: [...names.ipAddresses, ...(options.ipAddresses ?? [])] },
+    }),
     options.store ? Promise.resolve(options.store) : openStore(options.dataDir, env),
   )
   life.add(() => store.close())
@@ -106,25 +115,41 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   let dialer = options.dialer
   const virtual = new Map(options.virtual ?? [])
   const parts: ApiParts = createApiParts({
-    env, store, keys, virtual, resources: () => allResources, serviceCIDR: ranges.serviceCIDR,
+    env,
+    store,
+    keys,
+    virtual,
+    resources: () => allResources,
+    serviceCIDR: ranges.serviceCIDR,
     dialer: (node, port, signal) => (dialer ? dialer(node, port, signal) : Promise.reject(new Error(`there is no way to node ${node} yet`))),
     metrics: () => [...(options.metrics?.() ?? []), ...(workforce?.metrics() ?? [])],
   })
-  life.add(() => { parts.stop() })
+  life.add(() => {
+    parts.stop()
+  })
   const server = createApiServer(parts.options)
   life.add(() => server.stop())
   let port: ApiPort | undefined
   let workforce: Workforce | undefined
   const waiting: AnyController[] = [...(options.controllers ?? [])]
   let controllersReady: (() => void) | undefined
-  const ready = new Promise<void>(resolve => { controllersReady = resolve })
+  const ready = new Promise<void>(resolve => {
+    controllersReady = resolve
+  })
   const client = (user: UserInfo | string): Client => createClient(inProcessTransport(server.handle, typeof user === 'string' ? componentUser(user) : user))
   const address = (): string => `https://127.0.0.1:${port?.port ?? 0}`
   const kubeconfig = (): string => kubeconfigText({ server: address(), certificateAuthority: keys.authority.certificate, client: keys.admin })
 
   async function start(): Promise<void> {
     await parts.ready
-    await ensureBootstrapObjects({ store, client: client(admin), kubernetesServiceIP: ranges.kubernetesServiceIP, clusterDNS: ranges.clusterDNS, serviceCIDR: ranges.serviceCIDR, apiPort: options.apiPort ?? 0 })
+    await ensureBootstrapObjects({
+      store,
+      client: client(admin),
+      kubernetesServiceIP: ranges.kubernetesServiceIP,
+      clusterDNS: ranges.clusterDNS,
+      serviceCIDR: ranges.serviceCIDR,
+      apiPort: options.apiPort ?? 0,
+    })
     parts.markReady('poststarthook/rbac/bootstrap-roles')
     port = await openPort(options, server, keys)
     const opened = port
@@ -135,22 +160,55 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     workforce = made
     life.add(() => made.stop())
     const held = (options.controllersAfter ?? Promise.resolve()).catch(() => {}) // whoever made it hears of its failure
-    void held.then(() => made.start(waiting)).then(() => controllersReady?.(), fault => { env.log.log('error', 'the controllers could not start', { fault }) })
+    void held
+      .then(() => made.start(waiting))
+      .then(
+        () => controllersReady?.(),
+        fault => {
+          env.log.log('error', 'the controllers could not start', { fault })
+        },
+      )
   }
 
   return {
-    start: () => start().catch(async (fault: unknown) => { await life.stop().catch(() => {}); throw fault }),
+    start: () =>
+      start().catch(async (fault: unknown) => {
+        await life.stop().catch(() => {})
+        throw fault
+      }),
     stop: () => life.stop(),
     controllersReady: ready,
-    handle: server.handle, upgrade: server.upgrade, apiServer: server, store, keys, kubeconfigPath, client, admin,
-    get port() { return port?.port ?? 0 },
-    get address() { return address() },
+    handle: server.handle,
+    upgrade: server.upgrade,
+    apiServer: server,
+    store,
+    keys,
+    kubeconfigPath,
+    client,
+    admin,
+    get port() {
+      return port?.port ?? 0
+    },
+    get address() {
+      return address()
+    },
     certificateAuthority: keys.authority.certificate,
-    get adminKubeconfig() { return kubeconfig() },
-    addControllers(controllers) { if (workforce) workforce.add(controllers); else waiting.push(...controllers) },
-    setDialer(next) { dialer = next },
-    setVirtual(key, storage) { virtual.set(key, storage) },
-    serveConnection(stream) { present(port, 'the API port').serveConnection(stream) },
+    get adminKubeconfig() {
+      return kubeconfig()
+    },
+    addControllers(controllers) {
+      if (workforce) workforce.add(controllers)
+      else waiting.push(...controllers)
+    },
+    setDialer(next) {
+      dialer = next
+    },
+    setVirtual(key, storage) {
+      virtual.set(key, storage)
+    },
+    serveConnection(stream) {
+      present(port, 'the API port').serveConnection(stream)
+    },
     resources: () => server.resources(),
   }
 }
@@ -168,7 +226,8 @@ async function openStore(dataDir: string, env: Env): Promise<Store> {
   try {
     return await openEmbeddedStore({ dir: join(dataDir, 'store'), env })
   } catch (fault) {
-    if ((fault as { code?: unknown }).code === 'locked') throw new Error(`the data directory ${dataDir} is in use by another Quarterdeck; stop it first or choose another directory`, { cause: fault })
+    if ((fault as { code?: unknown }).code === 'locked')
+      throw new Error(`the data directory ${dataDir} is in use by another Quarterdeck; stop it first or choose another directory`, { cause: fault })
     throw fault
   }
 }
@@ -176,8 +235,13 @@ async function openStore(dataDir: string, env: Env): Promise<Store> {
 async function openPort(options: ControlPlaneOptions, server: ApiServer, keys: ClusterKeys): Promise<ApiPort> {
   try {
     return await serveHttps({
-      env: options.env, handle: server.handle, upgrade: server.upgrade, certificate: keys.serving.certificate, privateKey: keys.serving.privateKey,
-      ...(options.host === undefined ? {} : { host: options.host }), ...(options.apiPort === undefined ? {} : { port: options.apiPort }),
+      env: options.env,
+      handle: server.handle,
+      upgrade: server.upgrade,
+      certificate: keys.serving.certificate,
+      privateKey: keys.serving.privateKey,
+      ...(options.host === undefined ? {} : { host: options.host }),
+      ...(options.apiPort === undefined ? {} : { port: options.apiPort }),
     })
   } catch (fault) {
     const code = (fault as NodeJS.ErrnoException).code

@@ -38,10 +38,15 @@ export function createWorkforce(options: WorkforceOptions): Workforce {
 
   async function start(extra: readonly AnyController[]): Promise<void> {
     const [{ createManager }, { createInformerFactory }, { allControllers }, { createScheduler }] = await Promise.all([
-      import('../controller-runtime/manager.ts'), import('../client/informers.ts'), import('../controllers/controllers.ts'), import('../scheduler/scheduler.ts'),
+      import('../controller-runtime/manager.ts'),
+      import('../client/informers.ts'),
+      import('../controllers/controllers.ts'),
+      import('../scheduler/scheduler.ts'),
     ])
     const informers = createInformerFactory({ client: client('kube-controller-manager'), env })
-    life.add(() => { informers.stop() })
+    life.add(() => {
+      informers.stop()
+    })
     const run = async (controllers: readonly AnyController[]): Promise<void> => {
       if (life.signal.aborted) return
       await ensureControllerPolicy({ store: options.store, client: client(options.admin) }, controllers)
@@ -50,7 +55,11 @@ export function createWorkforce(options: WorkforceOptions): Workforce {
       life.add(() => manager.stop())
       await manager.start()
     }
-    later = controllers => { void run(controllers).catch((fault: unknown) => { env.log.log('error', 'controllers could not start', { controllers: controllers.map(one => one.name), fault }) }) }
+    later = controllers => {
+      void run(controllers).catch((fault: unknown) => {
+        env.log.log('error', 'controllers could not start', { controllers: controllers.map(one => one.name), fault })
+      })
+    }
     const scheduler = createScheduler({ env, client: client('kube-scheduler'), informers })
     life.add(() => scheduler.stop())
     await Promise.all([run([...allControllers(controllerOptions(options)), ...extra]), scheduler.start()])
@@ -62,13 +71,31 @@ export function createWorkforce(options: WorkforceOptions): Workforce {
 
   return {
     start: extra => (begun ??= start(extra)),
-    add(controllers) { if (later) later(controllers); else waiting.push(controllers) },
+    add(controllers) {
+      if (later) later(controllers)
+      else waiting.push(controllers)
+    },
     metrics: () => {
       const all = managers.flatMap(manager => manager.metrics())
       return [
-        { name: 'controller_runtime_reconcile_total', help: 'Total number of reconciliations per controller.', type: 'counter', samples: all.map(one => ({ labels: { controller: one.name }, value: one.reconciles })) },
-        { name: 'controller_runtime_reconcile_errors_total', help: 'Total number of reconciliation errors per controller.', type: 'counter', samples: all.map(one => ({ labels: { controller: one.name }, value: one.errors })) },
-        { name: 'workqueue_depth', help: 'Current depth of workqueue by workqueue and priority', type: 'gauge', samples: all.map(one => ({ labels: { controller: one.name }, value: one.queued })) },
+        {
+          name: 'controller_runtime_reconcile_total',
+          help: 'Total number of reconciliations per controller.',
+          type: 'counter',
+          samples: all.map(one => ({ labels: { controller: one.name }, value: one.reconciles })),
+        },
+        {
+          name: 'controller_runtime_reconcile_errors_total',
+          help: 'Total number of reconciliation errors per controller.',
+          type: 'counter',
+          samples: all.map(one => ({ labels: { controller: one.name }, value: one.errors })),
+        },
+        {
+          name: 'workqueue_depth',
+          help: 'Current depth of workqueue by workqueue and priority',
+          type: 'gauge',
+          samples: all.map(one => ({ labels: { controller: one.name }, value: one.queued })),
+        },
       ]
     },
     async stop() {
@@ -78,7 +105,7 @@ export function createWorkforce(options: WorkforceOptions): Workforce {
   }
 }
 
-function controllerOptions(options: WorkforceOptions): Parameters<typeof import('../controllers/controllers.ts')['allControllers']>[0] {
+function controllerOptions(options: WorkforceOptions): Parameters<(typeof import('../controllers/controllers.ts'))['allControllers']>[0] {
   return {
     resources: options.resources,
     certificateAuthority: () => options.keys.authority.certificate,

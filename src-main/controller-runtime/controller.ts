@@ -29,7 +29,9 @@ export interface ControllerContext {
   readonly signal: AbortSignal
 }
 
-export interface Requeue { readonly requeueAfterMs: number }
+export interface Requeue {
+  readonly requeueAfterMs: number
+}
 
 /** A further input: changes of `resource` wake the keys that `keys` names. */
 export interface WatchInput<T extends KubernetesObject = KubernetesObject> {

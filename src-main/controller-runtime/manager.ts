@@ -23,6 +23,9 @@ import { TerminalError } from './controller.ts'
 import { OwnWrites } from './own-writes.ts'
 import { inputsOf } from './rules.ts'
 
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- controllers of unlike kinds in one list
+type AnyReconciler = ControllerDefinition<any>
+
 export { rulesFor } from './rules.ts'
 
 export interface ManagerOptions {
@@ -59,7 +62,11 @@ const staleMs = 20
 /** Work in progress may go on this long after stop() before its signal is aborted. */
 const drainMs = 10_000
 
-interface Component { readonly name: string; stop(): Promise<void>; metrics(): ControllerMetrics }
+interface Component {
+  readonly name: string
+  stop(): Promise<void>
+  metrics(): ControllerMetrics
+}
 
 export function createManager(options: ManagerOptions): Manager {
   const { env } = options
@@ -83,7 +90,9 @@ export function createManager(options: ManagerOptions): Manager {
     },
     async stop() {
       const draining = Promise.all(components.map(c => c.stop()))
-      const cancel = env.clock.after(drainMs, () => { stopping.abort(new Error('stopped')) })
+      const cancel = env.clock.after(drainMs, () => {
+        stopping.abort(new Error('stopped'))
+      })
       // Runnables end by the signal only; controllers drain first.
       await draining
       cancel()
@@ -95,11 +104,19 @@ export function createManager(options: ManagerOptions): Manager {
   }
 }
 
-interface Surroundings { env: Env; client: Client; events: Recorder; informers: SharedInformerFactory; signal: AbortSignal }
-interface Prepared { readonly ready: Promise<unknown>; begin(): Component }
+interface Surroundings {
+  env: Env
+  client: Client
+  events: Recorder
+  informers: SharedInformerFactory
+  signal: AbortSignal
+}
+interface Prepared {
+  readonly ready: Promise<unknown>
+  begin(): Component
+}
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- any controller of the list
-function prepareController(around: Surroundings, definition: ControllerDefinition<any>): Prepared {
+function prepareController(around: Surroundings, definition: AnyReconciler): Prepared {
   const byKey = new Map<string, Informer<KubernetesObject>>()
   for (const resource of inputsOf(definition)) byKey.set(resourceKey(resource), around.informers.informer<KubernetesObject>(resource))
   for (const index of definition.indexes ?? []) byKey.get(resourceKey(index.resource))?.addIndex(index.name, index.values)
@@ -116,8 +133,7 @@ function prepareController(around: Surroundings, definition: ControllerDefinitio
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- any controller of the list
-function beginController(around: Surroundings, definition: ControllerDefinition<any>, cache: Cache, byKey: ReadonlyMap<string, Informer<KubernetesObject>>): Component {
+function beginController(around: Surroundings, definition: AnyReconciler, cache: Cache, byKey: ReadonlyMap<string, Informer<KubernetesObject>>): Component {
   const queue = createWorkQueue(around.env, { maxMs: maxRetryMs })
   const counts = { reconciles: 0, errors: 0 }
   const writes = new OwnWrites(byKey)
@@ -134,11 +150,12 @@ function beginController(around: Surroundings, definition: ControllerDefinition<
 }
 
 /** Connects the inputs' changes with the queue. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- any controller of the list
-function wire(definition: ControllerDefinition<any>, cache: Cache, byKey: ReadonlyMap<string, Informer<KubernetesObject>>, queue: WorkQueue): (() => void)[] {
+function wire(definition: AnyReconciler, cache: Cache, byKey: ReadonlyMap<string, Informer<KubernetesObject>>, queue: WorkQueue): (() => void)[] {
   const removers: (() => void)[] = []
   const listen = (resource: AnyResource, keys: (object: KubernetesObject, previous?: KubernetesObject) => readonly string[]): void => {
-    const wake = (object: KubernetesObject, previous?: KubernetesObject): void => { for (const key of keys(object, previous)) queue.add(key) }
+    const wake = (object: KubernetesObject, previous?: KubernetesObject): void => {
+      for (const key of keys(object, previous)) queue.add(key)
+    }
     const remove = byKey.get(resourceKey(resource))?.addHandlers({ onAdd: wake, onUpdate: wake, onDelete: wake })
     if (remove) removers.push(remove)
   }
@@ -162,8 +179,14 @@ function sameGroup(apiVersion: string, group: string): boolean {
   return (slash < 0 ? '' : apiVersion.slice(0, slash)) === group
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- any controller of the list
-async function work(around: Surroundings, definition: ControllerDefinition<any>, cache: Cache, queue: WorkQueue, writes: OwnWrites, counts: { reconciles: number; errors: number }): Promise<void> {
+async function work(
+  around: Surroundings,
+  definition: AnyReconciler,
+  cache: Cache,
+  queue: WorkQueue,
+  writes: OwnWrites,
+  counts: { reconciles: number; errors: number },
+): Promise<void> {
   const { env, client, events, signal } = around
   for (let key = await queue.next(); key !== undefined; key = await queue.next()) {
     if (!writes.seen(key)) {
@@ -190,7 +213,7 @@ async function work(around: Surroundings, definition: ControllerDefinition<any>,
 
 function report(env: Env, controller: string, key: string, fault: unknown): void {
   const level = isConflict(fault) ? 'debug' : 'warn' // conflicts are how concurrent writers agree
-  env.log.log(level, 'reconcile failed', { controller, key, fault: fault instanceof Error ? (level === 'warn' ? fault.stack ?? fault.message : fault.message) : String(fault) })
+  env.log.log(level, 'reconcile failed', { controller, key, fault: fault instanceof Error ? (level === 'warn' ? (fault.stack ?? fault.message) : fault.message) : String(fault) })
 }
 
 function prepareRunnable(around: Surroundings, definition: RunnableDefinition): Prepared {
@@ -200,11 +223,19 @@ function prepareRunnable(around: Surroundings, definition: RunnableDefinition): 
 function beginRunnable(around: Surroundings, definition: RunnableDefinition): Component {
   const { env } = around
   const own = new AbortController()
-  around.signal.addEventListener('abort', () => { own.abort(new Error('stopped')) }, { once: true })
+  around.signal.addEventListener(
+    'abort',
+    () => {
+      own.abort(new Error('stopped'))
+    },
+    { once: true },
+  )
   let restarts = 0
   const supervise = async (): Promise<void> => {
     while (!own.signal.aborted) {
-      try { await definition.run({ ...around, signal: own.signal }) } catch (fault) {
+      try {
+        await definition.run({ ...around, signal: own.signal })
+      } catch (fault) {
         if (own.signal.aborted) return
         report(env, definition.name, '', fault)
         await env.clock.sleep(backoffMs(restart, restarts++, env.random), own.signal).catch(() => {})
@@ -214,7 +245,10 @@ function beginRunnable(around: Surroundings, definition: RunnableDefinition): Co
   const running = supervise()
   return {
     name: definition.name,
-    stop: () => { own.abort(new Error('stopped')); return running },
+    stop: () => {
+      own.abort(new Error('stopped'))
+      return running
+    },
     metrics: () => ({ name: definition.name, reconciles: 0, errors: restarts, queued: 0, working: own.signal.aborted ? 0 : 1, restarts }),
   }
 }

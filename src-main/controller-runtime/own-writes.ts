@@ -23,7 +23,9 @@ export class OwnWrites {
   readonly #informers: ReadonlyMap<string, AnyInformer>
 
   /** `informers` by resourceKey: the inputs of the controller. */
-  constructor(informers: ReadonlyMap<string, AnyInformer>) { this.#informers = informers }
+  constructor(informers: ReadonlyMap<string, AnyInformer>) {
+    this.#informers = informers
+  }
 
   /** True once the caches show everything that was written for `key`. */
   seen(key: string): boolean {
@@ -50,16 +52,25 @@ export class OwnWrites {
   #noting<T extends KubernetesObject>(key: string, inner: ResourceClient<T>): ResourceClient<T> {
     const informer = this.#informers.get(resourceKey(inner.resource as AnyResource))
     if (!informer) return inner
-    const noted = (object: T): T => { this.#note(key, informer, object.metadata.resourceVersion ?? ''); return object }
+    const noted = (object: T): T => {
+      this.#note(key, informer, object.metadata.resourceVersion ?? '')
+      return object
+    }
     return {
       ...inner,
-      create: async (object, options) => options?.dryRun ? inner.create(object, options) : noted(await inner.create(object, options)),
-      update: async (object, options) => options?.dryRun ? inner.update(object, options) : noted(await inner.update(object, options)),
+      create: async (object, options) => (options?.dryRun ? inner.create(object, options) : noted(await inner.create(object, options))),
+      update: async (object, options) => (options?.dryRun ? inner.update(object, options) : noted(await inner.update(object, options))),
       updateStatus: async (object, options) => noted(await inner.updateStatus(object, options)),
-      patch: async (name, type, body, options) => options?.dryRun ? inner.patch(name, type, body, options) : noted(await inner.patch(name, type, body, options)),
+      patch: async (name, type, body, options) => (options?.dryRun ? inner.patch(name, type, body, options) : noted(await inner.patch(name, type, body, options))),
       delete: async (name, options) => {
         const cacheKey = keyOf({ metadata: { name, ...(options?.namespace ? { namespace: options.namespace } : {}) } })
-        try { await inner.delete(name, options) } catch (fault) { if (!isNotFound(fault)) throw fault; this.#noteDeletion(key, informer, cacheKey); throw fault }
+        try {
+          await inner.delete(name, options)
+        } catch (fault) {
+          if (!isNotFound(fault)) throw fault
+          this.#noteDeletion(key, informer, cacheKey)
+          throw fault
+        }
         this.#noteDeletion(key, informer, cacheKey)
       },
     }
@@ -78,7 +89,10 @@ export class OwnWrites {
 
   #of(key: string): Pending {
     let pending = this.#pending.get(key)
-    if (!pending) { pending = { versions: new Map(), deletions: [] }; this.#pending.set(key, pending) }
+    if (!pending) {
+      pending = { versions: new Map(), deletions: [] }
+      this.#pending.set(key, pending)
+    }
     return pending
   }
 }

@@ -51,7 +51,10 @@ export async function claimOwned<T extends KubernetesObject>(claim: Claim<T>): P
   for (const object of lister.byIndex(controllerIndex, orphansOf(owner.metadata.namespace ?? ''))) {
     if (object.metadata.deletionTimestamp || !labelSelectorMatches(selector, object.metadata.labels ?? {}) || claim.adoptable?.(object) === false) continue
     // The cache may be late: before anything is adopted the owner is read live, once.
-    if (!checked) { await checkAlive(claim); checked = true }
+    if (!checked) {
+      await checkAlive(claim)
+      checked = true
+    }
     const adopted = await adopt(claim, object)
     if (adopted) claimed.push(adopted)
   }
@@ -61,7 +64,10 @@ export async function claimOwned<T extends KubernetesObject>(claim: Claim<T>): P
 async function checkAlive(claim: { owner: KubernetesObject; client: Client; ownerResource: AnyResource }): Promise<void> {
   const { owner } = claim
   const live = await claim.client.resource<KubernetesObject>(claim.ownerResource).get(owner.metadata.name ?? '', { namespace: owner.metadata.namespace ?? '' })
-  if (live.metadata.uid !== owner.metadata.uid) throw new Error(`original ${owner.kind} ${owner.metadata.namespace ?? ''}/${owner.metadata.name ?? ''} is gone: got uid ${live.metadata.uid ?? ''}, wanted ${owner.metadata.uid ?? ''}`)
+  if (live.metadata.uid !== owner.metadata.uid)
+    throw new Error(
+      `original ${owner.kind} ${owner.metadata.namespace ?? ''}/${owner.metadata.name ?? ''} is gone: got uid ${live.metadata.uid ?? ''}, wanted ${owner.metadata.uid ?? ''}`,
+    )
   if (live.metadata.deletionTimestamp) throw new Error(`${owner.metadata.namespace ?? ''}/${owner.metadata.name ?? ''} has just been deleted at ${live.metadata.deletionTimestamp}`)
 }
 

@@ -7,8 +7,10 @@ import { controllerRef } from './ownership.ts'
 /** generateName prefix of an owner's pods. */
 export function podFromTemplate(owner: KubernetesObject, template: PodTemplateSpec | undefined): Pod {
   const metadata: Pod['metadata'] = {
-    namespace: owner.metadata.namespace ?? '', generateName: `${owner.metadata.name ?? ''}-`,
-    labels: { ...template?.metadata?.labels }, ownerReferences: [controllerRef(owner)],
+    namespace: owner.metadata.namespace ?? '',
+    generateName: `${owner.metadata.name ?? ''}-`,
+    labels: { ...template?.metadata?.labels },
+    ownerReferences: [controllerRef(owner)],
   }
   if (template?.metadata?.annotations) metadata.annotations = { ...template.metadata.annotations }
   if (template?.metadata?.finalizers) metadata.finalizers = [...template.metadata.finalizers]
@@ -47,5 +49,10 @@ function fnv32a(start: number, bytes: Uint8Array): number {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k, sorted(v)]))
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, v]) => v !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([k, v]) => [k, sorted(v)]),
+  )
 }

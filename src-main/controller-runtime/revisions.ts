@@ -31,12 +31,16 @@ export async function syncRevision(input: RevisionInput): Promise<ControllerRevi
   if (found) return (found.revision ?? 0) === newest ? found : writer.update({ ...found, revision: newest + 1 })
   const hash = templateHash(template, input.collisionCount)
   return writer.create({
-    apiVersion: 'apps/v1', kind: 'ControllerRevision',
+    apiVersion: 'apps/v1',
+    kind: 'ControllerRevision',
     metadata: {
-      name: `${owner.metadata.name ?? ''}-${hash}`, namespace: owner.metadata.namespace ?? '', labels: { ...input.selectorLabels, [revisionHashLabel]: hash },
+      name: `${owner.metadata.name ?? ''}-${hash}`,
+      namespace: owner.metadata.namespace ?? '',
+      labels: { ...input.selectorLabels, [revisionHashLabel]: hash },
       ownerReferences: [controllerRef(owner)],
     },
-    data, revision: newest + 1,
+    data,
+    revision: newest + 1,
   })
 }
 
@@ -44,7 +48,11 @@ export async function syncRevision(input: RevisionInput): Promise<ControllerRevi
 export async function trimRevisions(client: Client, present: readonly ControllerRevision[], inUse: ReadonlySet<string>, limit: number): Promise<void> {
   const unused = present.filter(r => !inUse.has(hashOf(r))).sort((a, b) => (a.revision ?? 0) - (b.revision ?? 0))
   for (const revision of unused.slice(0, Math.max(0, unused.length - limit))) {
-    try { await client.resource(controllerRevisions).delete(revision.metadata.name ?? '', { namespace: revision.metadata.namespace ?? '' }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+    try {
+      await client.resource(controllerRevisions).delete(revision.metadata.name ?? '', { namespace: revision.metadata.namespace ?? '' })
+    } catch (fault) {
+      if (!isNotFound(fault)) throw fault
+    }
   }
 }
 

@@ -21,7 +21,9 @@ export function rulesFor(definition: AnyController): PolicyRule[] {
   }
   for (const resource of inputsOf(definition)) allow(resource, undefined, readVerbs)
   for (const write of definition.writes) allow(write.resource, write.subresource, write.verbs ?? (write.subresource ? subresourceVerbs : writeVerbs))
-  const rules = [...verbs.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, v]): PolicyRule => ({ apiGroups: [v.group], resources: [v.resource], verbs: [...v.verbs].sort() }))
+  const rules = [...verbs.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, v]): PolicyRule => ({ apiGroups: [v.group], resources: [v.resource], verbs: [...v.verbs].sort() }))
   return [...rules, ...(definition.rules ?? []), ...eventRules]
 }
 

@@ -27,9 +27,13 @@ function show(): void {
     window = new BrowserWindow(windowOptions({ preload: join(out, 'preload', 'preload.cjs'), bounds: loadBounds(dataDir), dark: nativeTheme.shouldUseDarkColors, icon }))
     keepBounds(window, dataDir)
     const opened = window
-    opened.once('ready-to-show', () => { opened.show() })
+    opened.once('ready-to-show', () => {
+      opened.show()
+    })
     // A crashed page is loaded again: the control plane is in this process and lives on.
-    opened.webContents.on('render-process-gone', (_event, details) => { if (details.reason !== 'clean-exit') opened.reload() })
+    opened.webContents.on('render-process-gone', (_event, details) => {
+      if (details.reason !== 'clean-exit') opened.reload()
+    })
     void opened.loadURL(`${appOrigin}/index.html`)
   }
   if (window.isMinimized()) window.restore()
@@ -47,18 +51,40 @@ async function start(): Promise<void> {
   const product = await startProduct({ env, controlPlane, dataDir, carrier: 'electron', ...(app.isPackaged ? { resourcesDir: process.resourcesPath } : {}) })
   const stopCarrying = carryByIpc(ipcMain, product.handlers, env)
   // Timers run on awake time (Env), so sleep needs no repair; it is only written down for whoever reads the log.
-  powerMonitor.on('suspend', () => { env.log.log('info', 'the computer goes to sleep') })
-  powerMonitor.on('resume', () => { env.log.log('info', 'the computer is awake again') })
+  powerMonitor.on('suspend', () => {
+    env.log.log('info', 'the computer goes to sleep')
+  })
+  powerMonitor.on('resume', () => {
+    env.log.log('info', 'the computer is awake again')
+  })
   tray = new Tray(nativeImage.createFromPath(icon).resize({ width: 18, height: 18 }))
   tray.setToolTip('Quarterdeck')
-  tray.setContextMenu(Menu.buildFromTemplate(trayTemplate({ show, quit: () => { app.quit() }, apiAddress: controlPlane.address })))
+  tray.setContextMenu(
+    Menu.buildFromTemplate(
+      trayTemplate({
+        show,
+        quit: () => {
+          app.quit()
+        },
+        apiAddress: controlPlane.address,
+      }),
+    ),
+  )
   tray.on('click', show)
   app.on('before-quit', event => {
     if (quitting) return
     quitting = true
     event.preventDefault()
     stopCarrying()
-    void product.stop().then(() => controlPlane.stop()).catch((fault: unknown) => { env.log.log('error', 'the stop failed', { fault: String(fault) }) }).finally(() => { app.quit() })
+    void product
+      .stop()
+      .then(() => controlPlane.stop())
+      .catch((fault: unknown) => {
+        env.log.log('error', 'the stop failed', { fault: String(fault) })
+      })
+      .finally(() => {
+        app.quit()
+      })
   })
   show()
 }
@@ -68,13 +94,18 @@ if (!app.requestSingleInstanceLock()) app.quit()
 else {
   declareScheme(protocol)
   app.enableSandbox()
-  restrictAll(app, address => { void shell.openExternal(address) })
+  restrictAll(app, address => {
+    void shell.openExternal(address)
+  })
   app.on('second-instance', show)
   app.on('activate', show)
   // The control plane goes on in the tray; quitting is a choice of its own.
   app.on('window-all-closed', () => {})
-  app.whenReady().then(start).catch((fault: unknown) => {
-    dialog.showErrorBox('Quarterdeck cannot start', fault instanceof Error ? fault.message : String(fault))
-    app.exit(1)
-  })
+  app
+    .whenReady()
+    .then(start)
+    .catch((fault: unknown) => {
+      dialog.showErrorBox('Quarterdeck cannot start', fault instanceof Error ? fault.message : String(fault))
+      app.exit(1)
+    })
 }

@@ -3,6 +3,12 @@ import { contextBridge, ipcRenderer } from 'electron'
 
 contextBridge.exposeInMainWorld('quarterdeck', {
   platform: process.platform,
-  send: (frame: unknown) => { ipcRenderer.send('bridge:up', frame) },
-  receive: (listener: (frame: unknown) => void) => { ipcRenderer.on('bridge:down', (_event, frame: unknown) => { listener(frame) }) },
+  send: (frame: unknown) => {
+    ipcRenderer.send('bridge:up', frame)
+  },
+  receive: (listener: (frame: unknown) => void) => {
+    ipcRenderer.on('bridge:down', (_event, frame: unknown) => {
+      listener(frame)
+    })
+  },
 })

@@ -15,7 +15,11 @@ export interface NodeLoad {
   readonly usage: NodeUsage
 }
 
-export interface LatestSample { readonly sample: NodeSample; readonly receivedBytesPerSecond?: number; readonly sentBytesPerSecond?: number }
+export interface LatestSample {
+  readonly sample: NodeSample
+  readonly receivedBytesPerSecond?: number
+  readonly sentBytesPerSecond?: number
+}
 
 /** A sample older than this is not shown as live. */
 export const staleAfterMs = 60_000
@@ -56,9 +60,10 @@ export function loadOfNodes(nodes: readonly Node[], pods: readonly Pod[], sample
 
 function usageOf(node: Node, pods: readonly Pod[], latest: LatestSample | undefined, now: number): NodeUsage {
   const sample = latest && now - latest.sample.at <= staleAfterMs ? latest.sample : undefined
-  const rates = sample && latest?.receivedBytesPerSecond !== undefined && latest.sentBytesPerSecond !== undefined
-    ? { network: { receivedBytesPerSecond: latest.receivedBytesPerSecond, sentBytesPerSecond: latest.sentBytesPerSecond } }
-    : {}
+  const rates =
+    sample && latest?.receivedBytesPerSecond !== undefined && latest.sentBytesPerSecond !== undefined
+      ? { network: { receivedBytesPerSecond: latest.receivedBytesPerSecond, sentBytesPerSecond: latest.sentBytesPerSecond } }
+      : {}
   return {
     name: node.metadata.name ?? '',
     ready: nodeReady(node),

@@ -20,7 +20,9 @@ export class Series {
   readonly #coarse: Sample[] = []
   #minute: { start: number; count: number; cpu: number; memory: number } | undefined
 
-  get newest(): Sample | undefined { return this.#fine.at(-1) }
+  get newest(): Sample | undefined {
+    return this.#fine.at(-1)
+  }
 
   /** Samples must come in order of time; an older one is dropped. */
   add(sample: Sample): void {

@@ -11,7 +11,11 @@ import { podMetrics } from '../api/metrics/v1beta1/pod-metrics.ts'
 import { resourceKey } from '../api/resource.ts'
 import { sampleEveryMs } from './sampler.ts'
 
-export interface MeasuredContainer { readonly name: string; readonly cpuMillicores: number; readonly memoryBytes: number }
+export interface MeasuredContainer {
+  readonly name: string
+  readonly cpuMillicores: number
+  readonly memoryBytes: number
+}
 export interface Measured {
   readonly namespace?: string
   readonly name: string
@@ -38,11 +42,23 @@ function usage(of: { cpuMillicores: number; memoryBytes: number }): { cpu: strin
 }
 
 function metadataOf(m: Measured): KubernetesObject['metadata'] {
-  return { name: m.name, ...(m.namespace ? { namespace: m.namespace } : {}), creationTimestamp: formatTime(m.at), ...(Object.keys(m.labels).length > 0 ? { labels: { ...m.labels } } : {}) }
+  return {
+    name: m.name,
+    ...(m.namespace ? { namespace: m.namespace } : {}),
+    creationTimestamp: formatTime(m.at),
+    ...(Object.keys(m.labels).length > 0 ? { labels: { ...m.labels } } : {}),
+  }
 }
 
 function nodeObject(m: Measured): KubernetesObject {
-  const object = { apiVersion: 'metrics.k8s.io/v1beta1', kind: 'NodeMetrics', metadata: metadataOf(m), timestamp: formatTime(m.at), window: `${sampleEveryMs / 1000}s`, usage: usage(m.own) }
+  const object = {
+    apiVersion: 'metrics.k8s.io/v1beta1',
+    kind: 'NodeMetrics',
+    metadata: metadataOf(m),
+    timestamp: formatTime(m.at),
+    window: `${sampleEveryMs / 1000}s`,
+    usage: usage(m.own),
+  }
   return object
 }
 
@@ -61,7 +77,11 @@ export function metricsStorages(source: MetricsSource): Map<string, ReadOnlyStor
     },
     list(namespace, labelSelector) {
       const matches = parseLabelSelector(labelSelector)
-      return Promise.resolve(all(namespace).filter(m => matches(m.labels)).map(toObject))
+      return Promise.resolve(
+        all(namespace)
+          .filter(m => matches(m.labels))
+          .map(toObject),
+      )
     },
   })
   return new Map([

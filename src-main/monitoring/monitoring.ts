@@ -18,7 +18,11 @@ import { metricsStorages, type Measured, type ReadOnlyStorage } from './metrics-
 import { sampleEveryMs, sampleRound } from './sampler.ts'
 import type { NodeSample } from './summary.ts'
 
-export interface MonitoringOptions { readonly env: Env; readonly client: Client; readonly informers: InformerFactory }
+export interface MonitoringOptions {
+  readonly env: Env
+  readonly client: Client
+  readonly informers: InformerFactory
+}
 
 export interface Monitoring {
   start(): void
@@ -80,17 +84,32 @@ export function createMonitoring({ env, client, informers }: MonitoringOptions):
 
   async function every(intervalMs: number, what: string, run: () => Promise<void> | void): Promise<void> {
     while (!life.signal.aborted) {
-      try { await run() } catch (fault) { env.log.log('error', `${what} failed`, { fault }) }
-      try { await env.clock.sleep(intervalMs, life.signal) } catch { return }
+      try {
+        await run()
+      } catch (fault) {
+        env.log.log('error', `${what} failed`, { fault })
+      }
+      try {
+        await env.clock.sleep(intervalMs, life.signal)
+      } catch {
+        return
+      }
     }
   }
 
   function freshPods(): PodUsage[] {
     const now = env.clock.now()
-    return [...latest.values()].filter(l => now - l.sample.at <= staleAfterMs).flatMap(l => l.sample.pods.map(p => ({
-      namespace: p.namespace, name: p.name, sampledAt: p.at, usage: { cpuMillicores: p.cpuMillicores, memoryBytes: p.memoryBytes },
-      containers: p.containers.map(c => ({ name: c.name, usage: { cpuMillicores: c.cpuMillicores, memoryBytes: c.memoryBytes } })),
-    })))
+    return [...latest.values()]
+      .filter(l => now - l.sample.at <= staleAfterMs)
+      .flatMap(l =>
+        l.sample.pods.map(p => ({
+          namespace: p.namespace,
+          name: p.name,
+          sampledAt: p.at,
+          usage: { cpuMillicores: p.cpuMillicores, memoryBytes: p.memoryBytes },
+          containers: p.containers.map(c => ({ name: c.name, usage: { cpuMillicores: c.cpuMillicores, memoryBytes: c.memoryBytes } })),
+        })),
+      )
   }
 
   function snapshot(): MonitoringSnapshot {
@@ -111,37 +130,67 @@ export function createMonitoring({ env, client, informers }: MonitoringOptions):
         shown = version
         yield snapshot()
       }
-      try { await env.clock.sleep(snapshotEveryMs, signal) } catch { return }
+      try {
+        await env.clock.sleep(snapshotEveryMs, signal)
+      } catch {
+        return
+      }
     }
   }
 
   const measured = {
     nodes(): Measured[] {
       const now = env.clock.now()
-      return [...latest].filter(([, l]) => now - l.sample.at <= staleAfterMs)
+      return [...latest]
+        .filter(([, l]) => now - l.sample.at <= staleAfterMs)
         .map(([name, { sample }]) => ({ name, labels: nodes.get(name)?.metadata.labels ?? {}, at: sample.at, own: sample, containers: [] }))
     },
     pods(namespace: string): Measured[] {
-      return freshPods().filter(p => namespace === '' || p.namespace === namespace).map(p => ({
-        namespace: p.namespace, name: p.name, at: p.sampledAt, own: p.usage, labels: pods.get(`${p.namespace}/${p.name}`)?.metadata.labels ?? {},
-        containers: p.containers.map(c => ({ name: c.name, ...c.usage })),
-      }))
+      return freshPods()
+        .filter(p => namespace === '' || p.namespace === namespace)
+        .map(p => ({
+          namespace: p.namespace,
+          name: p.name,
+          at: p.sampledAt,
+          own: p.usage,
+          labels: pods.get(`${p.namespace}/${p.name}`)?.metadata.labels ?? {},
+          containers: p.containers.map(c => ({ name: c.name, ...c.usage })),
+        }))
     },
   }
 
   return {
     start() {
-      for (const informer of [nodes, pods]) life.add(informer.addHandlers({ onAdd: () => { version++ }, onUpdate: () => { version++ }, onDelete: () => { version++ } }))
+      for (const informer of [nodes, pods])
+        life.add(
+          informer.addHandlers({
+            onAdd: () => {
+              version++
+            },
+            onUpdate: () => {
+              version++
+            },
+            onDelete: () => {
+              version++
+            },
+          }),
+        )
       void Promise.all([nodes.synced, pods.synced]).then(() => {
         void every(sampleEveryMs, 'sampling the nodes', async () => {
           forgetTheGone()
-          await sampleRound(client, env, nodes.list().map(n => n.metadata.name ?? ''), take)
+          await sampleRound(
+            client,
+            env,
+            nodes.list().map(n => n.metadata.name ?? ''),
+            take,
+          )
         })
         void every(warnEveryMs, 'looking for capacity warnings', evaluate)
       })
     },
     stop: () => life.stop(),
-    snapshot, series,
+    snapshot,
+    series,
     storages: metricsStorages(measured),
     handlers: {
       'monitoring.snapshot': (_input, _up, signal) => snapshots(signal),

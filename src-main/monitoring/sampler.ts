@@ -18,7 +18,9 @@ const maxSummaryBytes = 8 * 1024 * 1024
 
 export async function sampleNode(client: Client, env: Env, name: string): Promise<NodeSample | undefined> {
   const deadline = new AbortController()
-  const cancel = env.clock.after(answerWithinMs, () => { deadline.abort(new Error('the node did not answer in time')) })
+  const cancel = env.clock.after(answerWithinMs, () => {
+    deadline.abort(new Error('the node did not answer in time'))
+  })
   try {
     const answer = await client.raw({ method: 'GET', url: `${resourcePath(nodes, undefined, name, 'proxy')}/stats/summary`, signal: deadline.signal })
     const body = await client.text(answer.body, maxSummaryBytes)

@@ -2,7 +2,11 @@
  * Reads the node agent's /stats/summary (the kubelet's Summary API, stats/v1alpha1). Nodes are not trusted: anything
  * that is not a finite, non-negative number counts as absent.
  */
-export interface ContainerSample { readonly name: string; readonly cpuMillicores: number; readonly memoryBytes: number }
+export interface ContainerSample {
+  readonly name: string
+  readonly cpuMillicores: number
+  readonly memoryBytes: number
+}
 
 export interface PodSample {
   readonly namespace: string
@@ -58,10 +62,13 @@ export function readSummary(body: unknown, at: number): NodeSample | undefined {
   const capacityBytes = amount(disk?.['capacityBytes'])
   const network = readNetwork(object(node['network']))
   return {
-    at, ...own,
+    at,
+    ...own,
     ...(usedBytes !== undefined && capacityBytes !== undefined ? { disk: { usedBytes, capacityBytes } } : {}),
     ...(network ? { network } : {}),
-    pods: list(object(body)?.['pods']).slice(0, maxPods).flatMap(pod => readPod(object(pod), at)),
+    pods: list(object(body)?.['pods'])
+      .slice(0, maxPods)
+      .flatMap(pod => readPod(object(pod), at)),
   }
 }
 
@@ -83,6 +90,8 @@ function readPod(pod: Json | undefined, at: number): PodSample[] {
     const used = usage(container)
     return used ? [{ name: text(container?.['name']), ...used }] : []
   })
-  const own = usage(pod) ?? containers.reduce((sum, c) => ({ cpuMillicores: sum.cpuMillicores + c.cpuMillicores, memoryBytes: sum.memoryBytes + c.memoryBytes }), { cpuMillicores: 0, memoryBytes: 0 })
+  const own =
+    usage(pod) ??
+    containers.reduce((sum, c) => ({ cpuMillicores: sum.cpuMillicores + c.cpuMillicores, memoryBytes: sum.memoryBytes + c.memoryBytes }), { cpuMillicores: 0, memoryBytes: 0 })
   return [{ namespace, name, at, ...own, containers }]
 }

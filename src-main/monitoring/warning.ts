@@ -38,7 +38,10 @@ export function bytes(amount: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
   let step = 0
   let rest = amount
-  while (rest >= 1024 && step < units.length - 1) { rest /= 1024; step++ }
+  while (rest >= 1024 && step < units.length - 1) {
+    rest /= 1024
+    step++
+  }
   return `${rest >= 10 || Number.isInteger(rest) ? Math.round(rest) : rest.toFixed(1)} ${units[step] ?? 'B'}`
 }
 

@@ -15,14 +15,16 @@ export class WarningBook {
   /** The warnings that hold now, critical ones first. */
   evaluate(input: WarningInput): CapacityWarning[] {
     const seen = new Set<string>()
-    const found = allWarnings.flatMap(definition => definition.find(input).map(finding => {
-      const first = finding.subjects[0]
-      const key = `${definition.id} ${first?.kind ?? ''} ${first?.namespace ?? ''} ${first?.name ?? ''}`
-      seen.add(key)
-      const since = this.#since.get(key) ?? input.now
-      this.#since.set(key, since)
-      return { id: definition.id, since, ...finding }
-    }))
+    const found = allWarnings.flatMap(definition =>
+      definition.find(input).map(finding => {
+        const first = finding.subjects[0]
+        const key = `${definition.id} ${first?.kind ?? ''} ${first?.namespace ?? ''} ${first?.name ?? ''}`
+        seen.add(key)
+        const since = this.#since.get(key) ?? input.now
+        this.#since.set(key, since)
+        return { id: definition.id, since, ...finding }
+      }),
+    )
     for (const key of this.#since.keys()) if (!seen.has(key)) this.#since.delete(key)
     return found.sort((a, b) => (a.severity === b.severity ? a.since - b.since : a.severity === 'critical' ? -1 : 1))
   }

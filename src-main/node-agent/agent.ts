@@ -43,7 +43,9 @@ export interface AgentOptions {
   readonly runtime?: ContainerRuntime
 }
 
-export interface Agent { stop(): Promise<void> }
+export interface Agent {
+  stop(): Promise<void>
+}
 
 /** Starts everything and returns at once; parts that cannot work yet keep trying. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -51,39 +53,89 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const lifetime = new Lifetime()
   const { signal } = lifetime
   const run = commandRunner(env.clock)
-  const runtime = options.runtime ?? dockerRuntime({ socketPath: config.dockerSocket, networkName: agentNames.dockerNetwork, sandboxImage: agentNames.sandboxImage, clock: env.clock })
+  const runtime =
+    options.runtime ?? dockerRuntime({ socketPath: config.dockerSocket, networkName: agentNames.dockerNetwork, sandboxImage: agentNames.sandboxImage, clock: env.clock })
   const access = apiAccess(env, config, stateDir)
   const { client } = access
   const recorder = createEventRecorder({ client, env, events, component: 'kubelet', host: config.nodeName })
   let zone: Zone | undefined
 
-  const servicesChanged = (): void => { zone = undefined; proxy.changed() }
+  const servicesChanged = (): void => {
+    zone = undefined
+    proxy.changed()
+  }
   const mirrored = { env, client, stateDir }
-  const nodeMirror = new Mirror<Node>({ ...mirrored, resource: nodes, trim: withoutImages, onChange: () => { network.changed() } })
+  const nodeMirror = new Mirror<Node>({
+    ...mirrored,
+    resource: nodes,
+    trim: withoutImages,
+    onChange: () => {
+      network.changed()
+    },
+  })
   const serviceMirror = new Mirror<Service>({ ...mirrored, resource: services, onChange: servicesChanged })
   const sliceMirror = new Mirror<EndpointSlice>({ ...mirrored, resource: endpointSlices, onChange: servicesChanged })
   const podMirror = new Mirror<Pod>({
-    ...mirrored, resource: pods, fieldSelector: `spec.nodeName=${config.nodeName}`, onChange: (key, next, previous) => { kubelet.podChanged(key, next, previous) },
+    ...mirrored,
+    resource: pods,
+    fieldSelector: `spec.nodeName=${config.nodeName}`,
+    onChange: (key, next, previous) => {
+      kubelet.podChanged(key, next, previous)
+    },
   })
   const podCIDR = (): string | undefined => nodeMirror.get(config.nodeName)?.spec?.podCIDR
   const currentZone = (): Zone => (zone ??= new Zone({ services: serviceMirror.values(), slices: sliceMirror.values(), domain: config.clusterDomain }))
 
-  const network = new PodNetwork({ env, config, run, runtime, podCIDR, nodes: () => nodeMirror.values(), onReady: () => { onNetworkReady() } })
+  const network = new PodNetwork({
+    env,
+    config,
+    run,
+    runtime,
+    podCIDR,
+    nodes: () => nodeMirror.values(),
+    onReady: () => {
+      onNetworkReady()
+    },
+  })
   const proxy = new Proxy({
-    env, run, input: () => {
+    env,
+    run,
+    input: () => {
       const range = podCIDR()
       if (range === undefined) return undefined
       return {
-        services: serviceMirror.values(), slices: sliceMirror.values(), nodeName: config.nodeName, podCIDR: range, clusterCIDR: config.clusterCIDR, serviceCIDR: config.serviceCIDR,
-        gateway: gatewayIP(range), clusterDNS: config.clusterDNS, apiServiceIP: addressText(addressNumber(config.serviceCIDR.split('/')[0] ?? '') + 1), apiPort: agentPorts.api,
+        services: serviceMirror.values(),
+        slices: sliceMirror.values(),
+        nodeName: config.nodeName,
+        podCIDR: range,
+        clusterCIDR: config.clusterCIDR,
+        serviceCIDR: config.serviceCIDR,
+        gateway: gatewayIP(range),
+        clusterDNS: config.clusterDNS,
+        apiServiceIP: addressText(addressNumber(config.serviceCIDR.split('/')[0] ?? '') + 1),
+        apiPort: agentPorts.api,
         bridgeNetfilter: network.bridgeNetfilter,
       }
     },
   })
   const kubelet = new Kubelet({
-    env, client, runtime, recorder, run, stateDir, nodeName: config.nodeName, nodeAddress: config.nodeAddress, nodeCPUs: cpus().length, nodeMemoryBytes: totalmem(),
-    dns: { clusterDNS: config.clusterDNS, clusterDomain: config.clusterDomain }, services: () => serviceMirror.values(), node: () => nodeMirror.get(config.nodeName), networkReady: () => network.ready, networkJoined: () => network.hairpin(),
-    live: key => podMirror.get(key), listed: () => podMirror.listed,
+    env,
+    client,
+    runtime,
+    recorder,
+    run,
+    stateDir,
+    nodeName: config.nodeName,
+    nodeAddress: config.nodeAddress,
+    nodeCPUs: cpus().length,
+    nodeMemoryBytes: totalmem(),
+    dns: { clusterDNS: config.clusterDNS, clusterDomain: config.clusterDomain },
+    services: () => serviceMirror.values(),
+    node: () => nodeMirror.get(config.nodeName),
+    networkReady: () => network.ready,
+    networkJoined: () => network.hairpin(),
+    live: key => podMirror.get(key),
+    listed: () => podMirror.listed,
   })
   const keeper = new NodeKeeper({ env, client, config, runtime, networkReady: () => network.ready })
 
@@ -95,18 +147,25 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     void listen('DNS', async () => {
       const server = new DnsServer({ env, address: gateway, port: 53, zone: currentZone, domain: config.clusterDomain, own: [config.clusterDNS] })
       await server.start()
-      lifetime.add(() => { server.stop() })
+      lifetime.add(() => {
+        server.stop()
+      })
     })
     void listen('API relay', async () => {
       const relay: Server = await startApiRelay(gateway, agentPorts.api, config.apiServer)
-      lifetime.add(() => { relay.close() })
+      lifetime.add(() => {
+        relay.close()
+      })
     })
   }
 
   /** The bridge's address may appear a moment later than the network. */
   async function listen(what: string, start: () => Promise<void>): Promise<void> {
     for (let warned = false; !signal.aborted;) {
-      try { await start(); return } catch (fault) {
+      try {
+        await start()
+        return
+      } catch (fault) {
         if (!warned) env.log.log('warn', `${what} cannot listen yet`, { fault: fault instanceof Error ? fault.message : String(fault) })
         warned = true
         await env.clock.sleep(bindRetryMs, signal).catch(() => {})
@@ -117,9 +176,25 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   await Promise.all([nodeMirror.load(), serviceMirror.load(), sliceMirror.load()])
   await podMirror.load()
   const running = [
-    access.run(signal), network.run(signal), proxy.run(signal), kubelet.run(signal), collectImages(env, runtime, agentNames.sandboxImage, signal), startAgentServer({ env, config, stateDir, client, clientReady: access.ready, runtime, kubelet, node: () => nodeMirror.get(config.nodeName), signal }),
+    access.run(signal),
+    network.run(signal),
+    proxy.run(signal),
+    kubelet.run(signal),
+    collectImages(env, runtime, agentNames.sandboxImage, signal),
+    startAgentServer({ env, config, stateDir, client, clientReady: access.ready, runtime, kubelet, node: () => nodeMirror.get(config.nodeName), signal }),
     (async () => {
-      await Promise.race([access.ready, new Promise<void>(resolve => { signal.addEventListener('abort', () => { resolve() }, { once: true }) })])
+      await Promise.race([
+        access.ready,
+        new Promise<void>(resolve => {
+          signal.addEventListener(
+            'abort',
+            () => {
+              resolve()
+            },
+            { once: true },
+          )
+        }),
+      ])
       await Promise.all([keeper.run(signal), nodeMirror.run(signal), serviceMirror.run(signal), sliceMirror.run(signal), podMirror.run(signal)])
     })(),
   ]

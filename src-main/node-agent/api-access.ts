@@ -37,16 +37,23 @@ export function apiAccess(env: Env, config: AgentConfig, stateDir: string): ApiA
     const before = transport
     transport = httpsTransport({ ...base, cert: identity.certificate, key: identity.key })
     // Requests under way end by themselves; their connections must not be cut by a renewal.
-    if (before) env.clock.after(60_000, () => { before.close() })
+    if (before)
+      env.clock.after(60_000, () => {
+        before.close()
+      })
     ready.resolve()
   }
-  const send = (request: ApiRequest): Promise<ApiResponse> => transport ? transport(request) : Promise.reject(new Error('no client certificate yet'))
+  const send = (request: ApiRequest): Promise<ApiResponse> => (transport ? transport(request) : Promise.reject(new Error('no client certificate yet')))
   const client = createClient(send, { userAgent })
 
   async function obtain(signal: AbortSignal, withOwn: boolean): Promise<Identity> {
     if (withOwn) return requestIdentity({ env, client, config, stateDir, kind: 'client', signal })
     const first = httpsTransport({ ...base, token: config.bootstrapToken })
-    try { return await requestIdentity({ env, client: createClient(first, { userAgent }), config, stateDir, kind: 'client', signal }) } finally { first.close() }
+    try {
+      return await requestIdentity({ env, client: createClient(first, { userAgent }), config, stateDir, kind: 'client', signal })
+    } finally {
+      first.close()
+    }
   }
 
   async function run(signal: AbortSignal): Promise<void> {
@@ -55,7 +62,10 @@ export function apiAccess(env: Env, config: AgentConfig, stateDir: string): ApiA
     for (let attempt = 0; !signal.aborted;) {
       const due = identity ? renewalTimeMs(identity.certificate) - env.clock.now() : 0
       try {
-        if (due > 0) { await env.clock.sleep(Math.min(due, maxCheckMs), signal); continue }
+        if (due > 0) {
+          await env.clock.sleep(Math.min(due, maxCheckMs), signal)
+          continue
+        }
         const still = identity ? await loadIdentity(stateDir, 'client', env.clock.now()) : undefined
         identity = await obtain(signal, still !== undefined)
         use(identity)
@@ -67,5 +77,12 @@ export function apiAccess(env: Env, config: AgentConfig, stateDir: string): ApiA
       }
     }
   }
-  return { client, run, ready: ready.promise, close: () => { transport?.close() } }
+  return {
+    client,
+    run,
+    ready: ready.promise,
+    close: () => {
+      transport?.close()
+    },
+  }
 }

@@ -10,14 +10,24 @@ export function startApiRelay(address: string, port: number, apiServer: string):
   const target = new URL(apiServer)
   const server = createServer({ pauseOnConnect: true }, inner => {
     const outer = connect({ host: target.hostname, port: Number(target.port || 443) })
-    const end = (): void => { inner.destroy(); outer.destroy() }
+    const end = (): void => {
+      inner.destroy()
+      outer.destroy()
+    }
     inner.on('error', end).on('close', end)
     outer.on('error', end).on('close', end)
-    outer.on('connect', () => { inner.setNoDelay(true); outer.setNoDelay(true); inner.pipe(outer).pipe(inner) })
+    outer.on('connect', () => {
+      inner.setNoDelay(true)
+      outer.setNoDelay(true)
+      inner.pipe(outer).pipe(inner)
+    })
   })
   server.maxConnections = maxConnections
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, address, () => { server.off('error', reject); resolve(server) })
+    server.listen(port, address, () => {
+      server.off('error', reject)
+      resolve(server)
+    })
   })
 }

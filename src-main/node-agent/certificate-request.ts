@@ -6,21 +6,27 @@
 import { createPrivateKey, createPublicKey, createSign, generateKeyPairSync } from 'node:crypto'
 
 const oids = {
-  commonName: '550403', organization: '55040a', ecdsaWithSha256: '2a8648ce3d040302',
-  extensionRequest: '2a864886f70d01090e', subjectAltName: '551d11',
+  commonName: '550403',
+  organization: '55040a',
+  ecdsaWithSha256: '2a8648ce3d040302',
+  extensionRequest: '2a864886f70d01090e',
+  subjectAltName: '551d11',
 } as const
 
 export function newKey(): string {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
 }
 
-export interface Subject { readonly commonName: string; readonly organization: string; readonly dnsNames?: readonly string[]; readonly addresses?: readonly string[] }
+export interface Subject {
+  readonly commonName: string
+  readonly organization: string
+  readonly dnsNames?: readonly string[]
+  readonly addresses?: readonly string[]
+}
 
 /** PEM of a certificate signing request. */
 export function certificateRequest(keyPem: string, subject: Subject): string {
-  const attributes = hasNames(subject)
-    ? tlv(0xa0, tlv(0x30, oid(oids.extensionRequest), tlv(0x31, tlv(0x30, altNames(subject)))))
-    : tlv(0xa0)
+  const attributes = hasNames(subject) ? tlv(0xa0, tlv(0x30, oid(oids.extensionRequest), tlv(0x31, tlv(0x30, altNames(subject))))) : tlv(0xa0)
   const info = tlv(0x30, integer(0), nameOf(subject), publicKeyInfo(keyPem), attributes)
   return pem('CERTIFICATE REQUEST', tlv(0x30, info, tlv(0x30, oid(oids.ecdsaWithSha256)), signature(keyPem, info)))
 }
@@ -34,7 +40,9 @@ export function selfSigned(keyPem: string, subject: Subject, nowMs: number): str
   return pem('CERTIFICATE', tlv(0x30, body, algorithm, signature(keyPem, body)))
 }
 
-function hasNames(subject: Subject): boolean { return (subject.dnsNames ?? []).length + (subject.addresses ?? []).length > 0 }
+function hasNames(subject: Subject): boolean {
+  return (subject.dnsNames ?? []).length + (subject.addresses ?? []).length > 0
+}
 
 function altNames(subject: Subject): Buffer {
   const names = [
@@ -63,7 +71,9 @@ function tlv(tag: number, ...parts: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([tag]), length, body])
 }
 
-function oid(hex: string): Buffer { return tlv(0x06, Buffer.from(hex, 'hex')) }
+function oid(hex: string): Buffer {
+  return tlv(0x06, Buffer.from(hex, 'hex'))
+}
 
 function integer(value: number): Buffer {
   let hex = value.toString(16)

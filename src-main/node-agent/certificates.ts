@@ -17,7 +17,10 @@ const pollMs = 500
 /** A request that nobody signs in this time is made anew. */
 const giveUpMs = 120_000
 
-export interface Identity { readonly key: string; readonly certificate: string }
+export interface Identity {
+  readonly key: string
+  readonly certificate: string
+}
 
 export type IdentityKind = 'client' | 'serving'
 
@@ -32,7 +35,11 @@ export async function loadIdentity(stateDir: string, kind: IdentityKind, nowMs: 
   const key = /-----BEGIN PRIVATE KEY-----[\s\S]*?-----END PRIVATE KEY-----\n?/.exec(text ?? '')?.[0]
   const certificate = /-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\n?/.exec(text ?? '')?.[0]
   if (key === undefined || certificate === undefined) return undefined
-  try { return Date.parse(new X509Certificate(certificate).validTo) > nowMs ? { key, certificate } : undefined } catch { return undefined }
+  try {
+    return Date.parse(new X509Certificate(certificate).validTo) > nowMs ? { key, certificate } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** When to ask for the next one. */
@@ -47,13 +54,16 @@ export async function requestIdentity(options: { env: Env; client: Client; confi
   const { env, client, config, kind, signal } = options
   const key = newKey()
   const subject: Subject = {
-    commonName: `system:node:${config.nodeName}`, organization: 'system:nodes',
+    commonName: `system:node:${config.nodeName}`,
+    organization: 'system:nodes',
     ...(kind === 'serving' ? { dnsNames: [config.nodeName], addresses: [config.nodeAddress] } : {}),
   }
   const request = certificateRequest(key, subject)
   const signer = signers[kind]
   const made = await client.resource(certificateSigningRequests).create({
-    apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { generateName: kind === 'client' ? 'node-csr-' : 'csr-' },
+    apiVersion: 'certificates.k8s.io/v1',
+    kind: 'CertificateSigningRequest',
+    metadata: { generateName: kind === 'client' ? 'node-csr-' : 'csr-' },
     spec: { request: Buffer.from(request).toString('base64'), signerName: signer.name, usages: signer.usages },
   } as CertificateSigningRequest)
   const name = made.metadata.name ?? ''

@@ -9,17 +9,27 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   try {
     await file.writeFile(content)
     await file.sync()
-  } finally { await file.close() }
+  } finally {
+    await file.close()
+  }
   await rename(beside, path)
 }
 
 /** Undefined where there is none or it cannot be understood (a checkpoint is never worth dying for). */
 export async function readJsonFile<T>(path: string): Promise<T | undefined> {
-  try { return JSON.parse(await readFile(path, 'utf8')) as T } catch { return undefined }
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as T
+  } catch {
+    return undefined
+  }
 }
 
 export async function readTextFile(path: string): Promise<string | undefined> {
-  try { return await readFile(path, 'utf8') } catch { return undefined }
+  try {
+    return await readFile(path, 'utf8')
+  } catch {
+    return undefined
+  }
 }
 
 /** Every `*.json` of a directory. */

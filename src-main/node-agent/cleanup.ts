@@ -13,7 +13,11 @@ export async function cleanUp(env: Env, config: AgentConfig, stateDir: string): 
   const runtime = dockerRuntime({ socketPath: config.dockerSocket, networkName: agentNames.dockerNetwork, sandboxImage: agentNames.sandboxImage, clock: env.clock })
   const left: string[] = []
   const attempt = async (what: string, work: () => Promise<unknown>): Promise<void> => {
-    try { await work() } catch (fault) { left.push(`${what}: ${fault instanceof Error ? fault.message : String(fault)}`) }
+    try {
+      await work()
+    } catch (fault) {
+      left.push(`${what}: ${fault instanceof Error ? fault.message : String(fault)}`)
+    }
   }
   await attempt('containers', async () => {
     const all = await runtime.list()
@@ -25,7 +29,10 @@ export async function cleanUp(env: Env, config: AgentConfig, stateDir: string): 
   await run('nft', ['delete', 'table', 'ip', agentNames.nftTable])
   for (const chain of ['DOCKER-USER', 'FORWARD']) for (const rule of passageRules(config.clusterCIDR)) await run('iptables', ['-w', '5', '-D', chain, ...rule])
   await run('ip', ['link', 'del', agentNames.overlay])
-  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map(line => line.split(' ')[1] ?? '').filter(target => target.startsWith(`${stateDir}/`))
+  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map(line => line.split(' ')[1] ?? '')
+    .filter(target => target.startsWith(`${stateDir}/`))
   for (const target of mounts.reverse()) await run('umount', ['-l', target])
   const link = await run('ip', ['link', 'show', agentNames.overlay])
   if (link.status === 0) left.push(`interface ${agentNames.overlay}`)

@@ -24,12 +24,21 @@ async function main(): Promise<void> {
   process.title = 'quarterdeck-agent'
   const agent = await startAgent({ env, config, stateDir: agentPaths.stateDir })
   // Everything that matters is on disk or in the runtime: a stop that hangs is cut short.
-  const stop = (): void => { setTimeout(() => { process.exit(0) }, 3_000); void agent.stop().finally(() => { process.exit(0) }) }
+  const stop = (): void => {
+    setTimeout(() => {
+      process.exit(0)
+    }, 3_000)
+    void agent.stop().finally(() => {
+      process.exit(0)
+    })
+  }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
 }
 
-process.on('unhandledRejection', fault => { env.log.log('error', 'unhandled rejection', { fault: fault instanceof Error ? fault : String(fault) }) })
+process.on('unhandledRejection', fault => {
+  env.log.log('error', 'unhandled rejection', { fault: fault instanceof Error ? fault : String(fault) })
+})
 
 main().catch(fault => {
   env.log.log('error', fault instanceof Error ? fault.message : String(fault))

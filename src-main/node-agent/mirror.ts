@@ -35,13 +35,21 @@ export class Mirror<T extends KubernetesObject> {
   #listed = false
   #checkpointPlanned = false
 
-  constructor(options: MirrorOptions<T>) { this.#options = options }
+  constructor(options: MirrorOptions<T>) {
+    this.#options = options
+  }
 
   /** True once the API has been asked in this run (not only the disk). */
-  get listed(): boolean { return this.#listed }
+  get listed(): boolean {
+    return this.#listed
+  }
 
-  get(key: string): T | undefined { return this.#objects.get(key) }
-  values(): IterableIterator<T> { return this.#objects.values() }
+  get(key: string): T | undefined {
+    return this.#objects.get(key)
+  }
+  values(): IterableIterator<T> {
+    return this.#objects.values()
+  }
 
   async load(): Promise<void> {
     const items = await readJsonFile<T[]>(this.#path())
@@ -62,7 +70,11 @@ export class Mirror<T extends KubernetesObject> {
         this.#resourceVersion = ''
         env.log.log('debug', 'mirror interrupted', { resource: resource.plural, fault: String(fault) })
       }
-      try { await env.clock.sleep(backoffMs(retry, attempt, env.random), signal) } catch { return }
+      try {
+        await env.clock.sleep(backoffMs(retry, attempt, env.random), signal)
+      } catch {
+        return
+      }
     }
   }
 
@@ -70,7 +82,10 @@ export class Mirror<T extends KubernetesObject> {
     const { client, resource, fieldSelector } = this.#options
     const list = await client.resource(resource).list({ signal, ...(fieldSelector === undefined ? {} : { fieldSelector }) })
     const present = new Set<string>()
-    for (const item of list.items) { present.add(keyOf(item)); this.#set(item) }
+    for (const item of list.items) {
+      present.add(keyOf(item))
+      this.#set(item)
+    }
     for (const [key, object] of this.#objects) if (!present.has(key)) this.#remove(key, object)
     this.#resourceVersion = list.metadata.resourceVersion ?? ''
     this.#listed = true
@@ -79,10 +94,15 @@ export class Mirror<T extends KubernetesObject> {
 
   async #watch(signal: AbortSignal): Promise<void> {
     const { client, resource, fieldSelector } = this.#options
-    const events = client.resource(resource).watch({ signal, resourceVersion: this.#resourceVersion, allowWatchBookmarks: true, ...(fieldSelector === undefined ? {} : { fieldSelector }) })
+    const events = client
+      .resource(resource)
+      .watch({ signal, resourceVersion: this.#resourceVersion, allowWatchBookmarks: true, ...(fieldSelector === undefined ? {} : { fieldSelector }) })
     for await (const event of events) {
       const object = event.object
-      if (event.type === 'BOOKMARK') { this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion; continue }
+      if (event.type === 'BOOKMARK') {
+        this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion
+        continue
+      }
       if (event.type === 'DELETED') this.#remove(keyOf(object), object)
       else this.#set(object)
       this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion
@@ -117,5 +137,7 @@ export class Mirror<T extends KubernetesObject> {
     })
   }
 
-  #path(): string { return join(this.#options.stateDir, 'mirrors', `${this.#options.resource.plural}.json`) }
+  #path(): string {
+    return join(this.#options.stateDir, 'mirrors', `${this.#options.resource.plural}.json`)
+  }
 }

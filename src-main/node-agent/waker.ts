@@ -5,7 +5,9 @@ export class Waker {
   readonly #clock: Clock
   #end: (() => void) | undefined
   #pending = false
-  constructor(clock: Clock) { this.#clock = clock }
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** Ends the present pause, or the next one at once where none is under way. */
   wake(): void {
@@ -15,7 +17,10 @@ export class Waker {
 
   /** Never rejects. */
   async pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#pending || signal.aborted) { this.#pending = false; return }
+    if (this.#pending || signal.aborted) {
+      this.#pending = false
+      return
+    }
     await new Promise<void>(resolve => {
       const end = (): void => {
         this.#end = undefined

@@ -15,10 +15,19 @@ import { phases } from './phases/phases.ts'
 import { planPhases } from './phases/run-phases.ts'
 import { preflightHosts, survey } from './preflight/preflight.ts'
 
-export interface HostsContext { readonly env: Env; readonly client: Client; readonly cluster: () => ClusterSettings; readonly artifacts: Artifacts }
+export interface HostsContext {
+  readonly env: Env
+  readonly client: Client
+  readonly cluster: () => ClusterSettings
+  readonly artifacts: Artifacts
+}
 
 /** Reads the host key, and tries the log-in when the given fingerprint is the host's. Never throws for a fault of the host. */
-export async function tryConnect(context: HostsContext, input: { host: HostAddress; credentials: HostCredentials; fingerprint?: string }, signal: AbortSignal): Promise<ConnectAnswer> {
+export async function tryConnect(
+  context: HostsContext,
+  input: { host: HostAddress; credentials: HostCredentials; fingerprint?: string },
+  signal: AbortSignal,
+): Promise<ConnectAnswer> {
   const target = { address: input.host.address, port: input.host.port, user: input.host.user }
   const answer: ConnectAnswer = { fingerprint: '', keyType: '', loggedIn: false }
   try {
@@ -50,17 +59,37 @@ export function preflight(context: HostsContext, input: HostsInput, signal: Abor
 export async function plan(context: HostsContext, input: HostsInput, signal: AbortSignal): Promise<PlanAnswer> {
   const [runtime, agent] = await Promise.all([context.artifacts.runtime(), context.artifacts.agent()])
   const cluster = context.cluster()
-  const hosts = await Promise.all(input.hosts.map(host => onHost(context, host, input.credentials, signal, async (connection, root) => {
-    if (root instanceof ProvisioningError) throw root
-    const { facts } = await survey(context.env, connection, root, signal)
-    const config = agentConfig(machineOf(host, ''), facts, cluster, agent.digest)
-    const steps = await planPhases(phases, {
-      env: context.env, host: root, facts, nodeName: host.name, config, artifacts: { runtime, agent }, clusterDigest: clusterDigest(cluster.certificateAuthority), owner: 'plan', signal,
-      cluster: { bootstrapToken: () => Promise.reject(new ProvisioningError('Internal', 'a plan makes no token')), nodeExists: async () => false, nodeProblem: async () => undefined },
-      onOutput: () => undefined, onSteps: () => undefined,
-    })
-    return { steps }
-  }).catch((fault: unknown) => { const known = asProvisioningError(fault); return { steps: [], error: `${known.message} ${known.hint}` } })))
+  const hosts = await Promise.all(
+    input.hosts.map(host =>
+      onHost(context, host, input.credentials, signal, async (connection, root) => {
+        if (root instanceof ProvisioningError) throw root
+        const { facts } = await survey(context.env, connection, root, signal)
+        const config = agentConfig(machineOf(host, ''), facts, cluster, agent.digest)
+        const steps = await planPhases(phases, {
+          env: context.env,
+          host: root,
+          facts,
+          nodeName: host.name,
+          config,
+          artifacts: { runtime, agent },
+          clusterDigest: clusterDigest(cluster.certificateAuthority),
+          owner: 'plan',
+          signal,
+          cluster: {
+            bootstrapToken: () => Promise.reject(new ProvisioningError('Internal', 'a plan makes no token')),
+            nodeExists: async () => false,
+            nodeProblem: async () => undefined,
+          },
+          onOutput: () => undefined,
+          onSteps: () => undefined,
+        })
+        return { steps }
+      }).catch((fault: unknown) => {
+        const known = asProvisioningError(fault)
+        return { steps: [], error: `${known.message} ${known.hint}` }
+      }),
+    ),
+  )
   return { hosts }
 }
 
@@ -78,7 +107,9 @@ export async function applyMachines(client: Client, input: HostsInput): Promise<
 
 function machineOf(host: HostsInput['hosts'][number], secretName: string): Machine {
   return {
-    apiVersion: 'infra.quarterdeck.app/v1alpha1', kind: 'Machine', metadata: { name: host.name },
+    apiVersion: 'infra.quarterdeck.app/v1alpha1',
+    kind: 'Machine',
+    metadata: { name: host.name },
     spec: { address: host.address, port: host.port, user: host.user, secretName, hostKeyFingerprint: host.fingerprint },
   }
 }
@@ -102,7 +133,9 @@ async function writeSecret(client: Client, name: string, machine: Machine, crede
     await client.resource(secrets).create(secret)
   } catch (fault) {
     if (!isAlreadyExists(fault)) throw fault
-    const data = Object.fromEntries(['privateKey', 'passphrase', 'password', 'sudoPassword'].map(key => [key, stringData[key] === undefined ? null : Buffer.from(stringData[key]).toString('base64')]))
+    const data = Object.fromEntries(
+      ['privateKey', 'passphrase', 'password', 'sudoPassword'].map(key => [key, stringData[key] === undefined ? null : Buffer.from(stringData[key]).toString('base64')]),
+    )
     await client.resource(secrets).patch(name, 'merge', { data, metadata: { ownerReferences: [owner] } }, { namespace: 'kube-system' })
   }
 }
@@ -113,7 +146,13 @@ function sshCredentials(credentials: HostCredentials): SshCredentials {
 }
 
 /** A connection for the length of `use`; the second argument is the way to root, or why there is none. */
-async function onHost<T>(context: HostsContext, host: HostsInput['hosts'][number], credentials: HostCredentials, signal: AbortSignal, use: (connection: SshConnection, root: RemoteHost | ProvisioningError) => Promise<T>): Promise<T> {
+async function onHost<T>(
+  context: HostsContext,
+  host: HostsInput['hosts'][number],
+  credentials: HostCredentials,
+  signal: AbortSignal,
+  use: (connection: SshConnection, root: RemoteHost | ProvisioningError) => Promise<T>,
+): Promise<T> {
   const target = { address: host.address, port: host.port, user: host.user }
   const connection = await connectSsh({ env: context.env, target, credentials: sshCredentials(credentials), fingerprint: host.fingerprint, signal })
   try {

@@ -56,14 +56,24 @@ export interface Provisioning {
 export function createProvisioning(options: ProvisioningOptions): Provisioning {
   const { env, client } = options
   const cluster: ClusterSettings = {
-    certificateAuthority: options.certificateAuthority, clusterCIDR: options.clusterCIDR ?? '10.244.0.0/16', serviceCIDR: options.serviceCIDR ?? '10.96.0.0/16',
-    clusterDNS: options.clusterDNS ?? '10.96.0.10', clusterDomain: options.clusterDomain ?? 'cluster.local',
+    certificateAuthority: options.certificateAuthority,
+    clusterCIDR: options.clusterCIDR ?? '10.244.0.0/16',
+    serviceCIDR: options.serviceCIDR ?? '10.96.0.0/16',
+    clusterDNS: options.clusterDNS ?? '10.96.0.10',
+    clusterDomain: options.clusterDomain ?? 'cluster.local',
   }
   const artifacts = createArtifacts({ cacheDir: options.cacheDir, ...(options.resourcesDir === undefined ? {} : { resourcesDir: options.resourcesDir }) })
   const output = createOutputRing(env)
   const links = createHostLinks({
-    env, serveApi: options.serveApi ?? (stream => { joinToApi(stream, options.apiAddress) }),
-    onChange: machine => { env.log.log('debug', 'connection of a machine changed', { machine, connected: links.current(machine) !== undefined }) },
+    env,
+    serveApi:
+      options.serveApi ??
+      (stream => {
+        joinToApi(stream, options.apiAddress)
+      }),
+    onChange: machine => {
+      env.log.log('debug', 'connection of a machine changed', { machine, connected: links.current(machine) !== undefined })
+    },
   })
   const context = { env, client, cluster: () => cluster, artifacts }
   return {
@@ -75,7 +85,10 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
     },
     tryConnect(input, signal) {
       // A host was named: what will be sent is packed while the user reads fingerprints and checks.
-      void artifacts.runtime().then(() => artifacts.agent()).catch(() => undefined)
+      void artifacts
+        .runtime()
+        .then(() => artifacts.agent())
+        .catch(() => undefined)
       return tryConnect(context, input, signal)
     },
     preflight: (input, signal) => preflight(context, input, signal),
@@ -84,18 +97,31 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
     output: (input, signal) => output.follow(input.machine, signal),
     pushImage: (input, chunks, signal) => pushImage({ env, links, cacheDir: options.cacheDir }, input, chunks, signal),
     localImages: async () => ({ images: await localImages() }),
-    stop: () => { links.stop() },
+    stop: () => {
+      links.stop()
+    },
   }
 }
 
 /** Joins a connection from a node with the API's port on this computer. */
 function joinToApi(stream: Duplex, address: (() => { host: string; port: number }) | undefined): void {
-  if (!address) { stream.destroy(); return }
+  if (!address) {
+    stream.destroy()
+    return
+  }
   const { host, port } = address()
   const socket = connect({ host, port })
-  socket.on('error', () => { stream.destroy() })
-  stream.on('error', () => { socket.destroy() })
-  socket.on('close', () => { stream.destroy() })
-  stream.on('close', () => { socket.destroy() })
+  socket.on('error', () => {
+    stream.destroy()
+  })
+  stream.on('error', () => {
+    socket.destroy()
+  })
+  socket.on('close', () => {
+    stream.destroy()
+  })
+  stream.on('close', () => {
+    socket.destroy()
+  })
   stream.pipe(socket).pipe(stream)
 }

@@ -5,7 +5,11 @@ import { keyOf } from '../api/meta.ts'
 import type { NodeInfo } from './framework.ts'
 import { nodeInfo } from './node-info.ts'
 
-interface Slot { node: Node | undefined; readonly pods: Map<string, Pod>; info: NodeInfo | undefined }
+interface Slot {
+  node: Node | undefined
+  readonly pods: Map<string, Pod>
+  info: NodeInfo | undefined
+}
 
 export class SchedulerCache {
   readonly #slots = new Map<string, Slot>()
@@ -63,7 +67,9 @@ export class SchedulerCache {
     if (this.#assumed.has(key)) this.removePod(key)
   }
 
-  isPlaced(key: string): boolean { return this.#placed.has(key) }
+  isPlaced(key: string): boolean {
+    return this.#placed.has(key)
+  }
 
   /** All nodes, by name, so that the order is the same whatever happened before. */
   nodes(): NodeInfo[] {
@@ -85,7 +91,10 @@ export class SchedulerCache {
 
   #slot(name: string): Slot {
     let slot = this.#slots.get(name)
-    if (!slot) { slot = { node: undefined, pods: new Map(), info: undefined }; this.#slots.set(name, slot) }
+    if (!slot) {
+      slot = { node: undefined, pods: new Map(), info: undefined }
+      this.#slots.set(name, slot)
+    }
     return slot
   }
 }

@@ -54,5 +54,8 @@ export function definePlugin<State = undefined>(plugin: Plugin<State>): Plugin {
 export function scaleToHundred(scores: readonly number[], reverse = false): number[] {
   const most = Math.max(0, ...scores)
   if (most === 0) return scores.map(() => (reverse ? 100 : 0))
-  return scores.map(s => { const part = Math.floor((100 * s) / most); return reverse ? 100 - part : part })
+  return scores.map(s => {
+    const part = Math.floor((100 * s) / most)
+    return reverse ? 100 - part : part
+  })
 }

@@ -2,7 +2,11 @@
 import type { Pod } from '../api/generated/core-v1.ts'
 import type { LabelSelector } from '../api/meta.ts'
 
-interface Term { labelSelector?: LabelSelector; matchLabelKeys?: string[]; mismatchLabelKeys?: string[] }
+interface Term {
+  labelSelector?: LabelSelector
+  matchLabelKeys?: string[]
+  mismatchLabelKeys?: string[]
+}
 
 /** The API server merges these on create for pods made there; simulated pods come without. Adding them twice does no harm. */
 export function withMatchLabelKeys<T extends Term>(term: T, pod: Pod): T {

@@ -13,7 +13,10 @@ const requestsOf = new WeakMap<Pod, ResourceAmounts>()
 
 export function cachedRequests(pod: Pod): ResourceAmounts {
   let found = requestsOf.get(pod)
-  if (!found) { found = podRequests(pod); requestsOf.set(pod, found) }
+  if (!found) {
+    found = podRequests(pod)
+    requestsOf.set(pod, found)
+  }
   return found
 }
 
@@ -45,5 +48,8 @@ export function withPod(info: NodeInfo, pod: Pod): NodeInfo {
 }
 
 export function withoutPods(info: NodeInfo, gone: ReadonlySet<Pod>): NodeInfo {
-  return nodeInfo(info.node, info.pods.filter(p => !gone.has(p)))
+  return nodeInfo(
+    info.node,
+    info.pods.filter(p => !gone.has(p)),
+  )
 }

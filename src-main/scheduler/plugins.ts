@@ -13,6 +13,15 @@ import { schedulingGates } from './plugins/scheduling-gates/scheduling-gates.ts'
 import { taintToleration } from './plugins/taint-toleration/taint-toleration.ts'
 
 export const defaultPlugins: readonly Plugin[] = [
-  schedulingGates, nodeName, nodeUnschedulable, taintToleration, nodeAffinity, nodePorts, nodeResourcesFit, podTopologySpread, interPodAffinity,
-  nodeResourcesBalancedAllocation, imageLocality,
+  schedulingGates,
+  nodeName,
+  nodeUnschedulable,
+  taintToleration,
+  nodeAffinity,
+  nodePorts,
+  nodeResourcesFit,
+  podTopologySpread,
+  interPodAffinity,
+  nodeResourcesBalancedAllocation,
+  imageLocality,
 ]

@@ -7,7 +7,10 @@ import type { Misfit } from './cycle.ts'
 import type { NodeInfo, Plugin, Snapshot } from './framework.ts'
 import { withoutPods } from './node-info.ts'
 
-export interface Preemption { readonly node: string; readonly victims: readonly Pod[] }
+export interface Preemption {
+  readonly node: string
+  readonly victims: readonly Pod[]
+}
 export type PreemptionResult = { readonly preemption: Preemption } | { readonly message: string }
 
 export const priorityOf = (pod: Pod): number => pod.spec?.priority ?? 0
@@ -17,7 +20,10 @@ export function preempt(pod: Pod, snapshot: Snapshot, plugins: readonly Plugin[]
   const reasons: string[] = []
   const candidates: (Preemption & { violations: number })[] = []
   for (const node of snapshot.nodes) {
-    if (misfit.refusals.get(node.name)?.unresolvable) { reasons.push('Preemption is not helpful for scheduling'); continue }
+    if (misfit.refusals.get(node.name)?.unresolvable) {
+      reasons.push('Preemption is not helpful for scheduling')
+      continue
+    }
     const victims = victimsOn(pod, node, snapshot, plugins)
     if (!victims) reasons.push('No preemption victims found for incoming pod')
     else if (typeof victims === 'string') reasons.push(victims)
@@ -34,8 +40,18 @@ function victimsOn(pod: Pod, node: NodeInfo, snapshot: Snapshot, plugins: readon
   if (lower.length === 0) return undefined
   const fits = (gone: ReadonlySet<Pod>): string | undefined => {
     const left = withoutPods(node, gone)
-    const after: Snapshot = { ...snapshot, nodes: snapshot.nodes.map(n => (n.name === node.name ? left : n)), namespace: n => snapshot.namespace(n), services: n => snapshot.services(n) }
-    return refusalOf(pod, left, plugins, plugins.map(p => p.prepare?.(pod, after)))?.reasons[0]
+    const after: Snapshot = {
+      ...snapshot,
+      nodes: snapshot.nodes.map(n => (n.name === node.name ? left : n)),
+      namespace: n => snapshot.namespace(n),
+      services: n => snapshot.services(n),
+    }
+    return refusalOf(
+      pod,
+      left,
+      plugins,
+      plugins.map(p => p.prepare?.(pod, after)),
+    )?.reasons[0]
   }
   const gone = new Set(lower)
   const refusal = fits(gone)

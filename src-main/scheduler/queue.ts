@@ -15,7 +15,16 @@ const maxBackoffMs = 10_000
 /** A sleeping pod is tried again after this whatever happens; upstream's 5 minutes. */
 const maxSleepMs = 300_000
 
-interface Entry { readonly key: string; priority: number; createdAt: string; order: number; attempts: number; notBeforeMs: number; refusedBy: ReadonlySet<string>; sleepingSinceMs: number }
+interface Entry {
+  readonly key: string
+  priority: number
+  createdAt: string
+  order: number
+  attempts: number
+  notBeforeMs: number
+  refusedBy: ReadonlySet<string>
+  sleepingSinceMs: number
+}
 
 export class SchedulingQueue {
   readonly #env: Env
@@ -32,14 +41,20 @@ export class SchedulingQueue {
   constructor(env: Env, plugins: readonly Plugin[], onReady: () => void) {
     this.#env = env
     this.onReady = onReady
-    for (const plugin of plugins) for (const { kind, on } of plugin.wakesOn ?? []) for (const type of on) {
-      const id = `${resourceKey(kind)}/${type}`
-      this.#wakers.set(id, (this.#wakers.get(id) ?? new Set()).add(plugin.name))
-    }
+    for (const plugin of plugins)
+      for (const { kind, on } of plugin.wakesOn ?? [])
+        for (const type of on) {
+          const id = `${resourceKey(kind)}/${type}`
+          this.#wakers.set(id, (this.#wakers.get(id) ?? new Set()).add(plugin.name))
+        }
   }
 
-  get moves(): number { return this.#moves }
-  get counts(): { active: number; sleeping: number } { return { active: this.#active.size, sleeping: this.#sleeping.size } }
+  get moves(): number {
+    return this.#moves
+  }
+  get counts(): { active: number; sleeping: number } {
+    return { active: this.#active.size, sleeping: this.#sleeping.size }
+  }
 
   /** A new pod, or one whose own change may have made it schedulable. */
   put(key: string, pod: Pod): void {
@@ -78,7 +93,10 @@ export class SchedulingQueue {
     const nowMs = this.#env.clock.awakeMs()
     entry.notBeforeMs = nowMs + Math.min(maxBackoffMs, initialBackoffMs * 2 ** (entry.attempts - 1))
     if (moves !== this.#moves) this.#active.set(key, entry)
-    else { entry.sleepingSinceMs = nowMs; this.#sleeping.set(key, entry) }
+    else {
+      entry.sleepingSinceMs = nowMs
+      this.#sleeping.set(key, entry)
+    }
     this.#schedule()
   }
 
@@ -88,12 +106,17 @@ export class SchedulingQueue {
     const helps = this.#wakers.get(`${resourceKey(kind)}/${on}`)
     for (const entry of this.#sleeping.values()) {
       const concerned = entry.refusedBy.size === 0 || [...entry.refusedBy].some(name => helps?.has(name))
-      if (concerned) { this.#sleeping.delete(entry.key); this.#active.set(entry.key, entry) }
+      if (concerned) {
+        this.#sleeping.delete(entry.key)
+        this.#active.set(entry.key, entry)
+      }
     }
     this.#schedule()
   }
 
-  stop(): void { this.#cancel?.() }
+  stop(): void {
+    this.#cancel?.()
+  }
 
   /** Calls onReady when the next pod may be tried. */
   #schedule(): void {
@@ -104,13 +127,20 @@ export class SchedulingQueue {
     for (const entry of this.#active.values()) next = Math.min(next, entry.notBeforeMs)
     for (const entry of this.#sleeping.values()) next = Math.min(next, entry.sleepingSinceMs + maxSleepMs)
     if (next <= nowMs) this.onReady()
-    else if (next < Infinity) this.#cancel = this.#env.clock.after(next - nowMs, () => { this.#rouse(); this.onReady() })
+    else if (next < Infinity)
+      this.#cancel = this.#env.clock.after(next - nowMs, () => {
+        this.#rouse()
+        this.onReady()
+      })
   }
 
   #rouse(): void {
     const nowMs = this.#env.clock.awakeMs()
     for (const entry of this.#sleeping.values()) {
-      if (entry.sleepingSinceMs + maxSleepMs <= nowMs) { this.#sleeping.delete(entry.key); this.#active.set(entry.key, entry) }
+      if (entry.sleepingSinceMs + maxSleepMs <= nowMs) {
+        this.#sleeping.delete(entry.key)
+        this.#active.set(entry.key, entry)
+      }
     }
   }
 }

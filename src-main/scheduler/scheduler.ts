@@ -81,7 +81,9 @@ class PodScheduler implements Scheduler {
     this.#name = options.name ?? 'default-scheduler'
     this.#plugins = options.plugins ?? defaultPlugins
     this.#events = createEventRecorder({ client: options.client, env: options.env, events: eventResource, component: this.#name })
-    this.#queue = new SchedulingQueue(options.env, this.#plugins, () => { this.#run() })
+    this.#queue = new SchedulingQueue(options.env, this.#plugins, () => {
+      this.#run()
+    })
   }
 
   async start(): Promise<void> {
@@ -91,14 +93,29 @@ class PodScheduler implements Scheduler {
     const queue = this.#queue
     this.#removers.push(
       this.#informers.informer(nodes).addHandlers({
-        onAdd: node => { this.#cache.setNode(node); queue.wake(nodes, 'add') },
-        onUpdate: (node, previous) => { this.#cache.setNode(node); if (nodeMatters(node, previous)) queue.wake(nodes, 'update') },
-        onDelete: node => { this.#cache.removeNode(node.metadata.name ?? ''); queue.wake(nodes, 'delete') },
+        onAdd: node => {
+          this.#cache.setNode(node)
+          queue.wake(nodes, 'add')
+        },
+        onUpdate: (node, previous) => {
+          this.#cache.setNode(node)
+          if (nodeMatters(node, previous)) queue.wake(nodes, 'update')
+        },
+        onDelete: node => {
+          this.#cache.removeNode(node.metadata.name ?? '')
+          queue.wake(nodes, 'delete')
+        },
       }),
       this.#informers.informer(pods).addHandlers({
-        onAdd: pod => { this.#onPod(pod) },
-        onUpdate: (pod, previous) => { this.#onPod(pod, previous) },
-        onDelete: pod => { this.#onPodGone(pod) },
+        onAdd: pod => {
+          this.#onPod(pod)
+        },
+        onUpdate: (pod, previous) => {
+          this.#onPod(pod, previous)
+        },
+        onDelete: pod => {
+          this.#onPodGone(pod)
+        },
       }),
     )
     this.#started = true
@@ -114,7 +131,9 @@ class PodScheduler implements Scheduler {
     await Promise.all(this.#binding)
   }
 
-  whyNot(key: string): ReadonlyMap<string, readonly string[]> | undefined { return this.#reasons.get(key) }
+  whyNot(key: string): ReadonlyMap<string, readonly string[]> | undefined {
+    return this.#reasons.get(key)
+  }
 
   counts(): { active: number; sleeping: number; bound: number; failures: number } {
     return { ...this.#queue.counts, bound: this.#bound, failures: this.#failures }
@@ -135,7 +154,10 @@ class PodScheduler implements Scheduler {
       else if (!deepEqual(pod.metadata.labels, previous.metadata.labels) || !deepEqual(pod.spec, previous.spec)) this.#queue.wake(pods, 'update')
       return
     }
-    if (!this.#isOurs(pod)) { this.#settled(key); return }
+    if (!this.#isOurs(pod)) {
+      this.#settled(key)
+      return
+    }
     // Its own status (our condition) is no reason to try again.
     const changed = !previous || previous.metadata.uid !== pod.metadata.uid || !deepEqual(pod.spec, previous.spec) || !deepEqual(pod.metadata.labels, previous.metadata.labels)
     if (changed && !this.#cache.isPlaced(key)) this.#queue.put(key, pod)
@@ -169,8 +191,13 @@ class PodScheduler implements Scheduler {
       this.#again = false
       for (let key = this.#queue.next(); key !== undefined && !this.#stopped; key = this.#queue.next()) {
         const pod = this.#informers.informer(pods).get(key)
-        if (!pod || !this.#isOurs(pod) || this.#cache.isPlaced(key)) { this.#queue.remove(key); continue }
-        try { await this.#scheduleOne(key, pod) } catch (fault) {
+        if (!pod || !this.#isOurs(pod) || this.#cache.isPlaced(key)) {
+          this.#queue.remove(key)
+          continue
+        }
+        try {
+          await this.#scheduleOne(key, pod)
+        } catch (fault) {
           this.#env.log.log('error', 'scheduling failed', { pod: key, fault: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault) })
           this.#queue.failed(key, new Set(), this.#queue.moves)
         }
@@ -182,12 +209,17 @@ class PodScheduler implements Scheduler {
   async #scheduleOne(key: string, pod: Pod): Promise<void> {
     const moves = this.#queue.moves
     const gatedBy = this.#plugins.find(p => p.gate?.(pod) !== undefined)
-    if (gatedBy) { this.#queue.failed(key, new Set([gatedBy.name]), moves); return }
+    if (gatedBy) {
+      this.#queue.failed(key, new Set([gatedBy.name]), moves)
+      return
+    }
     const snapshot = this.#snapshotFor(key, pod)
     const decision = decide(pod, snapshot, this.#plugins, count => Math.floor(this.#env.random.next() * count))
     if ('fit' in decision) {
       this.#cache.assume(pod, decision.fit.node)
-      const work: Promise<void> = this.#bind(key, pod, decision.fit.node).finally(() => { this.#binding.delete(work) })
+      const work: Promise<void> = this.#bind(key, pod, decision.fit.node).finally(() => {
+        this.#binding.delete(work)
+      })
       this.#binding.add(work)
       return
     }
@@ -208,16 +240,27 @@ class PodScheduler implements Scheduler {
   async #bind(key: string, pod: Pod, node: string): Promise<void> {
     const { namespace, name, uid } = pod.metadata
     try {
-      await this.#client.resource(pods).createSub(name ?? '', 'binding', {
-        apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace, uid }, target: { apiVersion: 'v1', kind: 'Node', name: node },
-      }, { namespace: namespace ?? '' })
+      await this.#client.resource(pods).createSub(
+        name ?? '',
+        'binding',
+        {
+          apiVersion: 'v1',
+          kind: 'Binding',
+          metadata: { name, namespace, uid },
+          target: { apiVersion: 'v1', kind: 'Node', name: node },
+        },
+        { namespace: namespace ?? '' },
+      )
       this.#bound++
       this.#events.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace ?? ''}/${name ?? ''} to ${node}`)
     } catch (fault) {
       this.#cache.forget(key)
       this.#failures++
       // Gone, or bound by somebody else: the informer tells.
-      if (isNotFound(fault)) { this.#queue.remove(key); return }
+      if (isNotFound(fault)) {
+        this.#queue.remove(key)
+        return
+      }
       if (!isConflict(fault)) this.#env.log.log('warn', 'binding failed', { pod: key, node, fault: String(fault) })
       this.#queue.failed(key, new Set(), this.#queue.moves)
       this.#queue.wake(pods, 'delete') // what the assumed pod held is free again
@@ -246,7 +289,9 @@ class PodScheduler implements Scheduler {
     const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastProbeTime: null, lastTransitionTime }
     const status = { conditions: [condition], ...(nominatedNodeName ? { nominatedNodeName } : {}) }
     try {
-      await this.#client.resource(pods).patch(pod.metadata.name ?? '', 'strategic', { metadata: { uid: pod.metadata.uid }, status }, { namespace: pod.metadata.namespace ?? '', subresource: 'status' })
+      await this.#client
+        .resource(pods)
+        .patch(pod.metadata.name ?? '', 'strategic', { metadata: { uid: pod.metadata.uid }, status }, { namespace: pod.metadata.namespace ?? '', subresource: 'status' })
     } catch (fault) {
       if (!isNotFound(fault) && !isConflict(fault)) this.#env.log.log('warn', 'condition of an unschedulable pod was not written', { pod: keyOf(pod), fault: String(fault) })
     }
@@ -267,6 +312,10 @@ class PodScheduler implements Scheduler {
 
 /** Heartbeats change nothing for scheduling. */
 function nodeMatters(node: Node, previous: Node): boolean {
-  return !deepEqual(node.spec, previous.spec) || !deepEqual(node.metadata.labels, previous.metadata.labels) || !deepEqual(node.status?.allocatable, previous.status?.allocatable) ||
+  return (
+    !deepEqual(node.spec, previous.spec) ||
+    !deepEqual(node.metadata.labels, previous.metadata.labels) ||
+    !deepEqual(node.status?.allocatable, previous.status?.allocatable) ||
     !deepEqual(node.status?.images, previous.status?.images)
+  )
 }

@@ -30,14 +30,25 @@ export interface SimulationResult {
 /** Places `pods` (their nodeName is ignored), the most important first, each on the nodes as the earlier ones left them. */
 export function simulate(input: SimulationInput, pods: readonly Pod[]): SimulationResult {
   const plugins = input.plugins ?? defaultPlugins
-  const infos = new Map(input.nodes.map(node => [node.metadata.name ?? '', nodeInfo(node, input.running.filter(p => p.spec?.nodeName === node.metadata.name && !isPodTerminal(p)))]))
+  const infos = new Map(
+    input.nodes.map(node => [
+      node.metadata.name ?? '',
+      nodeInfo(
+        node,
+        input.running.filter(p => p.spec?.nodeName === node.metadata.name && !isPodTerminal(p)),
+      ),
+    ]),
+  )
   const placed: { pod: Pod; node: string }[] = []
   const unplaced: { pod: Pod; message: string }[] = []
   for (const original of [...pods].sort((a, b) => priorityOf(b) - priorityOf(a))) {
     const pod = withoutNode(original)
     const snapshot = snapshotOf([...infos.values()], input.namespaces ?? [], input.services ?? [])
     const decision = decide(pod, snapshot, plugins, () => 0)
-    if ('misfit' in decision) { unplaced.push({ pod: original, message: misfitMessage(decision.misfit, infos.size, '') }); continue }
+    if ('misfit' in decision) {
+      unplaced.push({ pod: original, message: misfitMessage(decision.misfit, infos.size, '') })
+      continue
+    }
     const info = infos.get(decision.fit.node)
     if (info) infos.set(info.name, withPod(info, bound(pod, info.name)))
     placed.push({ pod: original, node: decision.fit.node })

@@ -10,11 +10,18 @@ const stampFile = '.sources'
 export async function buildWindow(root: string, say: (text: string) => void): Promise<string> {
   const files = join(root, 'out', 'renderer')
   const hash = await hashSources(root)
-  if (await readFile(join(files, stampFile), 'utf8').catch(() => '') === hash) return files
+  if ((await readFile(join(files, stampFile), 'utf8').catch(() => '')) === hash) return files
   say('Building the window…')
   const { build } = await import('vite')
   const { default: vue } = await import('@vitejs/plugin-vue')
-  await build({ configFile: false, logLevel: 'warn', root: join(root, 'src-renderer'), base: './', plugins: [vue()], build: { outDir: files, emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 4096 } })
+  await build({
+    configFile: false,
+    logLevel: 'warn',
+    root: join(root, 'src-renderer'),
+    base: './',
+    plugins: [vue()],
+    build: { outDir: files, emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 4096 },
+  })
   await writeFile(join(files, stampFile), hash)
   return files
 }
@@ -27,7 +34,10 @@ async function hashSources(root: string): Promise<string> {
 
 async function addTo(hash: ReturnType<typeof createHash>, path: string): Promise<void> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => undefined)
-  if (!entries) { hash.update(path).update(await readFile(path)); return }
+  if (!entries) {
+    hash.update(path).update(await readFile(path))
+    return
+  }
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.isDirectory()) await addTo(hash, join(path, entry.name))
     else hash.update(join(path, entry.name)).update(await readFile(join(path, entry.name)))

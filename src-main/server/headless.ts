@@ -14,19 +14,39 @@ import { defaultDataDir } from './data-dir.ts'
 
 const usage = 'usage: headless [--data-dir DIRECTORY] [--api-port PORT] [--ui-port PORT] [--kubeconfig FILE] [--host ADDRESS] [--no-ui] [--verbose]'
 
-interface Arguments { readonly dataDir: string; readonly apiPort: number; readonly uiPort: number | undefined; readonly kubeconfig: string | undefined; readonly host: string | undefined; readonly verbose: boolean }
+interface Arguments {
+  readonly dataDir: string
+  readonly apiPort: number
+  readonly uiPort: number | undefined
+  readonly kubeconfig: string | undefined
+  readonly host: string | undefined
+  readonly verbose: boolean
+}
 
 function readArguments(): Arguments {
   const { values } = parseArgs({
     options: {
-      'data-dir': { type: 'string' }, 'api-port': { type: 'string', default: '6443' }, 'ui-port': { type: 'string', default: '0' }, kubeconfig: { type: 'string' }, host: { type: 'string' },
-      'no-ui': { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false }, help: { type: 'boolean', default: false },
+      'data-dir': { type: 'string' },
+      'api-port': { type: 'string', default: '6443' },
+      'ui-port': { type: 'string', default: '0' },
+      kubeconfig: { type: 'string' },
+      host: { type: 'string' },
+      'no-ui': { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
     },
   })
-  if (values.help) { process.stdout.write(`${usage}\n`); process.exit(0) }
+  if (values.help) {
+    process.stdout.write(`${usage}\n`)
+    process.exit(0)
+  }
   return {
-    dataDir: resolve(values['data-dir'] ?? defaultDataDir(process.platform, process.env)), apiPort: port(values['api-port'], 'api-port'), uiPort: values['no-ui'] ? undefined : port(values['ui-port'], 'ui-port'),
-    kubeconfig: values.kubeconfig === undefined ? undefined : resolve(values.kubeconfig), host: values.host, verbose: values.verbose,
+    dataDir: resolve(values['data-dir'] ?? defaultDataDir(process.platform, process.env)),
+    apiPort: port(values['api-port'], 'api-port'),
+    uiPort: values['no-ui'] ? undefined : port(values['ui-port'], 'ui-port'),
+    kubeconfig: values.kubeconfig === undefined ? undefined : resolve(values.kubeconfig),
+    host: values.host,
+    verbose: values.verbose,
   }
 }
 
@@ -41,7 +61,12 @@ async function main(): Promise<void> {
   const env = nodeEnv({ level: asked.verbose ? 'debug' : 'info' })
   const loaded = Promise.withResolvers<void>()
   const controlPlane = await createControlPlane({
-    env, controllersAfter: loaded.promise, dataDir: asked.dataDir, apiPort: asked.apiPort, ...(asked.host === undefined ? {} : { host: asked.host }), ...(asked.kubeconfig === undefined ? {} : { kubeconfigPath: asked.kubeconfig }),
+    env,
+    controllersAfter: loaded.promise,
+    dataDir: asked.dataDir,
+    apiPort: asked.apiPort,
+    ...(asked.host === undefined ? {} : { host: asked.host }),
+    ...(asked.kubeconfig === undefined ? {} : { kubeconfigPath: asked.kubeconfig }),
   })
   await controlPlane.start()
   // Loaded once the API answers: its code (SSH, Docker, window) must not delay that.
@@ -51,12 +76,23 @@ async function main(): Promise<void> {
   const stop = (): void => {
     if (stopping) process.exit(1) // asked twice: at once
     stopping = true
-    void product.stop().then(() => controlPlane.stop()).then(() => process.exit(0), (fault: unknown) => { env.log.log('error', 'the stop failed', { fault }); process.exit(1) })
+    void product
+      .stop()
+      .then(() => controlPlane.stop())
+      .then(
+        () => process.exit(0),
+        (fault: unknown) => {
+          env.log.log('error', 'the stop failed', { fault })
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   loaded.resolve()
-  process.stdout.write(`${JSON.stringify({ ready: true, ...(product.uiAddress === undefined ? {} : { ui: product.uiAddress }), api: controlPlane.address, kubeconfig: controlPlane.kubeconfigPath })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ ready: true, ...(product.uiAddress === undefined ? {} : { ui: product.uiAddress }), api: controlPlane.address, kubeconfig: controlPlane.kubeconfigPath })}\n`,
+  )
 }
 
 main().catch((fault: unknown) => {

@@ -11,11 +11,22 @@ export async function openBrowser(address: string, dataDir: string): Promise<voi
   if (program === undefined) return
   const page = join(dataDir, 'open-window.html')
   try {
-    await writeFile(page, `<!doctype html><meta charset="utf-8"><title>Quarterdeck</title><meta http-equiv="refresh" content="0; url=${address}"><a href="${address}">Open Quarterdeck</a>\n`, { mode: 0o600 })
+    await writeFile(
+      page,
+      `<!doctype html><meta charset="utf-8"><title>Quarterdeck</title><meta http-equiv="refresh" content="0; url=${address}"><a href="${address}">Open Quarterdeck</a>\n`,
+      { mode: 0o600 },
+    )
     await new Promise<void>(resolve => {
       const child = spawn(program, [...args, page], { stdio: 'ignore', detached: true })
-      child.once('error', () => { resolve() })
-      child.once('spawn', () => { child.unref(); resolve() })
+      child.once('error', () => {
+        resolve()
+      })
+      child.once('spawn', () => {
+        child.unref()
+        resolve()
+      })
     })
-  } catch { /* a read-only data directory: the printed address remains */ }
+  } catch {
+    /* a read-only data directory: the printed address remains */
+  }
 }

@@ -21,10 +21,18 @@ import { remotePractice } from '../provisioning/practice/remote-practice.ts'
 
 const usage = 'usage: practice up [--hosts N] [--data-dir DIRECTORY] [--api-port PORT] [--ui-port PORT] | practice down [--data-dir DIRECTORY]'
 
-interface State { readonly pid: number; readonly ready: true; readonly ui?: string; readonly api: string; readonly kubeconfig: string }
+interface State {
+  readonly pid: number
+  readonly ready: true
+  readonly ui?: string
+  readonly api: string
+  readonly kubeconfig: string
+}
 
 const env = nodeEnv({ level: 'warn' })
-const say = (message: string): void => { process.stderr.write(`${message}\n`) }
+const say = (message: string): void => {
+  process.stderr.write(`${message}\n`)
+}
 const startTimeoutMs = 60_000
 const stopTimeoutMs = 20_000
 
@@ -90,7 +98,10 @@ async function startControlPlane(dataDir: string, apiPort: string, uiPort: strin
   const output = join(dataDir, 'control-plane.out')
   await writeFile(output, '')
   const out = await open(output, 'a')
-  const child = spawn(process.execPath, [join(projectDir, 'src-main', 'server', 'run.js'), 'headless', '--data-dir', dataDir, '--api-port', apiPort, '--ui-port', uiPort], { detached: true, stdio: ['ignore', out.fd, log.fd] })
+  const child = spawn(process.execPath, [join(projectDir, 'src-main', 'server', 'run.js'), 'headless', '--data-dir', dataDir, '--api-port', apiPort, '--ui-port', uiPort], {
+    detached: true,
+    stdio: ['ignore', out.fd, log.fd],
+  })
   child.unref()
   await Promise.all([log.close(), out.close()])
   const pid = child.pid ?? 0
@@ -102,7 +113,10 @@ async function startControlPlane(dataDir: string, apiPort: string, uiPort: strin
       await writeFile(join(dataDir, 'practice.json'), JSON.stringify(state), { mode: 0o600 })
       return state
     }
-    if (!isAlive(pid) || env.clock.awakeMs() > deadline) throw new Error(`the control plane did not start; its log is ${join(dataDir, 'control-plane.log')}: ${(await readFile(join(dataDir, 'control-plane.log'), 'utf8')).slice(-2000)}`)
+    if (!isAlive(pid) || env.clock.awakeMs() > deadline)
+      throw new Error(
+        `the control plane did not start; its log is ${join(dataDir, 'control-plane.log')}: ${(await readFile(join(dataDir, 'control-plane.log'), 'utf8')).slice(-2000)}`,
+      )
     await env.clock.sleep(100)
   }
 }
@@ -117,13 +131,21 @@ async function stopProcess(pid: number): Promise<void> {
 
 function isAlive(pid: number): boolean {
   if (pid <= 0) return false
-  try { process.kill(pid, 0); return true } catch { return false }
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }
 
 // Timers of the Env do not keep a process alive; the work does until it is done.
 setInterval(() => undefined, 60_000)
 
-main().then(() => process.exit(0), (fault: unknown) => {
-  process.stderr.write(`practice: ${fault instanceof Error ? fault.message : String(fault)}\n`)
-  process.exit(1)
-})
+main().then(
+  () => process.exit(0),
+  (fault: unknown) => {
+    process.stderr.write(`practice: ${fault instanceof Error ? fault.message : String(fault)}\n`)
+    process.exit(1)
+  },
+)

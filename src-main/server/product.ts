@@ -40,15 +40,25 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
   const life = new Lifetime()
   const client = controlPlane.client(controlPlane.admin)
   const provisioning = createProvisioning({
-    env, client, serveApi: stream => { controlPlane.serveConnection(stream) }, certificateAuthority: controlPlane.certificateAuthority, cacheDir: join(dataDir, 'cache'),
+    env,
+    client,
+    serveApi: stream => {
+      controlPlane.serveConnection(stream)
+    },
+    certificateAuthority: controlPlane.certificateAuthority,
+    cacheDir: join(dataDir, 'cache'),
     ...(options.resourcesDir === undefined ? {} : { resourcesDir: options.resourcesDir }),
   })
-  life.add(() => { provisioning.stop() })
+  life.add(() => {
+    provisioning.stop()
+  })
   const practice = createPractice({ env, client, apply: input => provisioning.apply(input) })
   controlPlane.setDialer(provisioning.dialer)
   controlPlane.addControllers([provisioning.controller])
   const informers = createInformerFactory({ client, env })
-  life.add(() => { informers.stop() })
+  life.add(() => {
+    informers.stop()
+  })
   const monitoring = createMonitoring({ env, client, informers })
   monitoring.start()
   life.add(() => monitoring.stop())
@@ -56,11 +66,23 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
 
   const version = await readVersion()
   const handlers = createBridgeHandlers({
-    handle: controlPlane.handle, upgrade: controlPlane.upgrade, user: { name: 'quarterdeck-window', groups: ['system:masters', 'system:authenticated'] },
-    info: async () => ({ version, carrier: options.carrier ?? 'web', kubeconfigPath: controlPlane.kubeconfigPath, apiAddress: controlPlane.address, kubernetesVersion: 'v1.37.2', dockerOnThisComputer: await dockerIsHere() }),
+    handle: controlPlane.handle,
+    upgrade: controlPlane.upgrade,
+    user: { name: 'quarterdeck-window', groups: ['system:masters', 'system:authenticated'] },
+    info: async () => ({
+      version,
+      carrier: options.carrier ?? 'web',
+      kubeconfigPath: controlPlane.kubeconfigPath,
+      apiAddress: controlPlane.address,
+      kubernetesVersion: 'v1.37.2',
+      dockerOnThisComputer: await dockerIsHere(),
+    }),
     machines: {
-      'machines.tryConnect': (input, signal) => provisioning.tryConnect(input, signal), 'machines.preflight': (input, _up, signal) => provisioning.preflight(input, signal),
-      'machines.plan': (input, signal) => provisioning.plan(input, signal), 'machines.apply': (input, signal) => provisioning.apply(input, signal), 'machines.output': (input, _up, signal) => provisioning.output(input, signal),
+      'machines.tryConnect': (input, signal) => provisioning.tryConnect(input, signal),
+      'machines.preflight': (input, _up, signal) => provisioning.preflight(input, signal),
+      'machines.plan': (input, signal) => provisioning.plan(input, signal),
+      'machines.apply': (input, signal) => provisioning.apply(input, signal),
+      'machines.output': (input, _up, signal) => provisioning.output(input, signal),
     },
     images: { 'images.push': (input, up, signal) => provisioning.pushImage(input, up, signal), 'images.local': () => provisioning.localImages() },
     practice: { 'practice.up': (input, _up, signal) => practice.up(input, signal), 'practice.down': (_input, _up, signal) => practice.down(signal) },
@@ -69,7 +91,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
 
   const files = options.windowFiles ?? join(projectDir, 'out', 'renderer')
   let uiAddress: string | undefined
-  if (options.uiPort !== undefined && await exists(join(files, 'index.html'))) {
+  if (options.uiPort !== undefined && (await exists(join(files, 'index.html')))) {
     const kept = await readWindowAddress(dataDir, env)
     const serve = (port: number): ReturnType<typeof serveWeb> => serveWeb({ env, handlers, files, port, token: kept.token })
     // The last port again where none is asked for; another program may have taken it since.
@@ -82,7 +104,16 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
 }
 
 async function readVersion(): Promise<string> {
-  try { return (JSON.parse(await readFile(join(projectDir, 'package.json'), 'utf8')) as { version: string }).version } catch { return '0.0.0' }
+  try {
+    return (JSON.parse(await readFile(join(projectDir, 'package.json'), 'utf8')) as { version: string }).version
+  } catch {
+    return '0.0.0'
+  }
 }
 
-function exists(path: string): Promise<boolean> { return access(path).then(() => true, () => false) }
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -12,5 +12,7 @@ module.enableCompileCache(cache)
 // For the control plane that `practice` starts, too.
 process.env['NODE_COMPILE_CACHE'] = cache
 // A process that is killed later has its cache written by then.
-setTimeout(() => { module.flushCompileCache() }, 10_000).unref()
+setTimeout(() => {
+  module.flushCompileCache()
+}, 10_000).unref()
 await import('./run-program.ts')

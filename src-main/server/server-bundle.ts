@@ -23,11 +23,28 @@ const TRIES = 3
  * Importing node:http as a module reads all its exports, among them getters that load undici: 40 ms and 6 MB of every
  * start for a WebSocket class that nothing here uses.
  */
-const httpNames = ['Agent', 'ClientRequest', 'IncomingMessage', 'METHODS', 'OutgoingMessage', 'STATUS_CODES', 'Server', 'ServerResponse', 'createServer', 'get', 'globalAgent', 'maxHeaderSize', 'request', 'validateHeaderName', 'validateHeaderValue']
+const httpNames = [
+  'Agent',
+  'ClientRequest',
+  'IncomingMessage',
+  'METHODS',
+  'OutgoingMessage',
+  'STATUS_CODES',
+  'Server',
+  'ServerResponse',
+  'createServer',
+  'get',
+  'globalAgent',
+  'maxHeaderSize',
+  'request',
+  'validateHeaderName',
+  'validateHeaderValue',
+]
 const withoutUndici = {
   name: 'without-undici',
   resolveId: (source: string) => (source === 'node:http' || source === 'http' ? '\0http' : undefined),
-  load: (id: string) => (id === '\0http' ? `export const { ${httpNames.join(', ')} } = process.getBuiltinModule('node:http')\nexport default { ${httpNames.join(', ')} }` : undefined),
+  load: (id: string) =>
+    id === '\0http' ? `export const { ${httpNames.join(', ')} } = process.getBuiltinModule('node:http')\nexport default { ${httpNames.join(', ')} }` : undefined,
 }
 
 /** Writes `<program>.js` and its chunks into `directory`. */
@@ -36,7 +53,14 @@ export async function bundleServer(directory: string): Promise<void> {
   const { devDependencies } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> }
   const input = Object.fromEntries(programs.map(name => [name, join(projectDir, 'src-main', 'server', `${name}.ts`)]))
   // Optional native parts of ssh2 and ws, and what only development needs, stay outside.
-  const bundle = await rolldown({ input, cwd: projectDir, platform: 'node', plugins: [withoutUndici], external: [/^node:/, 'cpu-features', 'bufferutil', 'utf-8-validate', /\.node$/, ...Object.keys(devDependencies)], onLog: () => undefined })
+  const bundle = await rolldown({
+    input,
+    cwd: projectDir,
+    platform: 'node',
+    plugins: [withoutUndici],
+    external: [/^node:/, 'cpu-features', 'bufferutil', 'utf-8-validate', /\.node$/, ...Object.keys(devDependencies)],
+    onLog: () => undefined,
+  })
   try {
     await bundle.write({ dir: directory, format: 'esm', sourcemap: false, entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' })
   } finally {
@@ -53,7 +77,10 @@ export async function freshBundle(): Promise<string> {
     const draft = `${directory}.${process.pid}.new`
     await rm(draft, { recursive: true, force: true })
     await runBuild(draft)
-    if (sourceDigest() !== digest && tries < TRIES) { await rm(draft, { recursive: true, force: true }); continue }
+    if (sourceDigest() !== digest && tries < TRIES) {
+      await rm(draft, { recursive: true, force: true })
+      continue
+    }
     // Another process may have been faster.
     await rename(draft, directory).catch(async (fault: unknown) => {
       await rm(draft, { recursive: true, force: true })
@@ -67,10 +94,15 @@ export async function freshBundle(): Promise<string> {
 function runBuild(directory: string): Promise<void> {
   const child = spawn(process.execPath, [join(projectDir, 'src-main', 'server', 'build-bundle.ts'), directory], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
-  child.stderr.on('data', (chunk: Buffer) => { said = (said + chunk.toString()).slice(-4096) })
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-4096)
+  })
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', code => { if (code === 0) resolve(); else reject(new Error(said || `the bundler ended with ${code ?? 'a signal'}`)) })
+    child.once('close', code => {
+      if (code === 0) resolve()
+      else reject(new Error(said || `the bundler ended with ${code ?? 'a signal'}`))
+    })
   })
 }
 
@@ -78,7 +110,9 @@ function runBuild(directory: string): Promise<void> {
 export function useBundle(directory: string): void {
   const mark = join(directory, `pid-${process.pid}`)
   writeFileSync(mark, '')
-  process.once('exit', () => { rmSync(mark, { force: true }) })
+  process.once('exit', () => {
+    rmSync(mark, { force: true })
+  })
 }
 
 async function removeUnused(newest: string): Promise<void> {
@@ -92,7 +126,12 @@ async function removeUnused(newest: string): Promise<void> {
 }
 
 function isRunning(pid: number): boolean {
-  try { process.kill(pid, 0); return true } catch (fault) { return (fault as NodeJS.ErrnoException).code === 'EPERM' }
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (fault) {
+    return (fault as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 /** Of everything that a bundle is made from. Synchronous: nothing else happens meanwhile, and it is twice as fast. */
@@ -104,6 +143,11 @@ function sourceDigest(): string {
       if (entry.isFile() && /\.(ts|json)$/.test(entry.name)) files.push(join(entry.parentPath, entry.name).slice(projectDir.length + 1))
     }
   }
-  for (const file of files.sort()) hash.update(file).update('\0').update(readFileSync(join(projectDir, file))).update('\0')
+  for (const file of files.sort())
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(projectDir, file)))
+      .update('\0')
   return hash.update(process.version).digest('hex').slice(0, 24)
 }

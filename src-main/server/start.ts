@@ -17,7 +17,9 @@ import { projectDir } from '../base/node/project-dir.ts'
 import { openBrowser } from './open-browser.ts'
 import { startProduct } from './product.ts'
 
-const say = (text: string): void => { process.stdout.write(`${text}\n`) }
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
 
 /** Path of the Electron program, or undefined where its binary was never fetched. */
 async function electronProgram(): Promise<string | undefined> {
@@ -26,17 +28,25 @@ async function electronProgram(): Promise<string | undefined> {
     if (typeof path !== 'string') return undefined
     await access(path)
     return path
-  } catch { return undefined }
+  } catch {
+    return undefined
+  }
 }
 
-function hasDisplay(): boolean { return process.platform !== 'linux' || Boolean(process.env['DISPLAY'] || process.env['WAYLAND_DISPLAY']) }
+function hasDisplay(): boolean {
+  return process.platform !== 'linux' || Boolean(process.env['DISPLAY'] || process.env['WAYLAND_DISPLAY'])
+}
 
 async function openDesktop(program: string, args: string[]): Promise<number> {
   const { build } = await import('electron-vite')
   say('Building the desktop shell…')
   await build({ root: projectDir, logLevel: 'warn' })
   const child = spawn(program, [projectDir, ...args], { stdio: 'inherit' })
-  return new Promise(done => { child.on('exit', code => { done(code ?? 0) }) })
+  return new Promise(done => {
+    child.on('exit', code => {
+      done(code ?? 0)
+    })
+  })
 }
 
 async function serve(asked: { dataDir: string; apiPort: number; uiPort: number; verbose: boolean; open: boolean }): Promise<void> {
@@ -45,13 +55,21 @@ async function serve(asked: { dataDir: string; apiPort: number; uiPort: number; 
   const controlPlane = await createControlPlane({ env, dataDir: asked.dataDir, apiPort: asked.apiPort })
   await controlPlane.start()
   const product = await startProduct({ env, controlPlane, dataDir: asked.dataDir, uiPort: asked.uiPort, windowFiles })
-  say(`Quarterdeck runs.\n  window   ${product.uiAddress ?? 'not built'}\n  API      ${controlPlane.address}\n  kubectl  KUBECONFIG=${controlPlane.kubeconfigPath}\nctrl-C stops it. Nodes live on by themselves meanwhile.`)
+  say(
+    `Quarterdeck runs.\n  window   ${product.uiAddress ?? 'not built'}\n  API      ${controlPlane.address}\n  kubectl  KUBECONFIG=${controlPlane.kubeconfigPath}\nctrl-C stops it. Nodes live on by themselves meanwhile.`,
+  )
   if (asked.open && product.uiAddress !== undefined) await openBrowser(product.uiAddress, asked.dataDir)
   let stopping = false
   const stop = (): void => {
     if (stopping) process.exit(1)
     stopping = true
-    void product.stop().then(() => controlPlane.stop()).then(() => process.exit(0), () => process.exit(1))
+    void product
+      .stop()
+      .then(() => controlPlane.stop())
+      .then(
+        () => process.exit(0),
+        () => process.exit(1),
+      )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -59,7 +77,14 @@ async function serve(asked: { dataDir: string; apiPort: number; uiPort: number; 
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { 'data-dir': { type: 'string' }, 'api-port': { type: 'string', default: '6443' }, 'ui-port': { type: 'string', default: '0' }, web: { type: 'boolean', default: false }, dev: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false } },
+    options: {
+      'data-dir': { type: 'string' },
+      'api-port': { type: 'string', default: '6443' },
+      'ui-port': { type: 'string', default: '0' },
+      web: { type: 'boolean', default: false },
+      dev: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+    },
   })
   const dataDir = resolve(values['data-dir'] ?? defaultDataDir(process.platform, process.env))
   const program = values.web || !hasDisplay() ? undefined : await electronProgram()

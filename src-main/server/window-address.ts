@@ -6,7 +6,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Env } from '../base/env.ts'
 
-export interface WindowAddress { readonly port: number; readonly token: string }
+export interface WindowAddress {
+  readonly port: number
+  readonly token: string
+}
 
 const tokenPattern = /^[A-Za-z0-9_-]{43}$/
 
@@ -14,8 +17,11 @@ const tokenPattern = /^[A-Za-z0-9_-]{43}$/
 export async function readWindowAddress(dataDir: string, env: Env): Promise<WindowAddress> {
   try {
     const kept = JSON.parse(await readFile(fileOf(dataDir), 'utf8')) as Partial<WindowAddress>
-    if (typeof kept.token === 'string' && tokenPattern.test(kept.token) && typeof kept.port === 'number' && Number.isInteger(kept.port) && kept.port >= 0 && kept.port <= 65535) return { port: kept.port, token: kept.token }
-  } catch { /* first start, or damaged: a new one */ }
+    if (typeof kept.token === 'string' && tokenPattern.test(kept.token) && typeof kept.port === 'number' && Number.isInteger(kept.port) && kept.port >= 0 && kept.port <= 65535)
+      return { port: kept.port, token: kept.token }
+  } catch {
+    /* first start, or damaged: a new one */
+  }
   return { port: 0, token: Buffer.from(env.random.bytes(32)).toString('base64url') }
 }
 
@@ -23,4 +29,6 @@ export async function keepWindowAddress(dataDir: string, address: WindowAddress)
   await writeFile(fileOf(dataDir), JSON.stringify(address), { mode: 0o600 })
 }
 
-function fileOf(dataDir: string): string { return join(dataDir, 'window.json') }
+function fileOf(dataDir: string): string {
+  return join(dataDir, 'window.json')
+}

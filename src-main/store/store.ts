@@ -28,10 +28,7 @@ export interface StoredEntry {
   readonly bytes: Uint8Array
 }
 
-export type Expectation =
-  | { readonly absent: true }
-  | { readonly revision: number }
-  | { readonly any: true }
+export type Expectation = { readonly absent: true } | { readonly revision: number } | { readonly any: true }
 
 export interface ListOptions {
   /** Snapshot to read: undefined = newest. Must be > compactedRevision and ≤ the current revision. */

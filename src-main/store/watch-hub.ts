@@ -6,7 +6,11 @@ import { StoreError } from './store.ts'
 import type { StoreEvent, WatchOptions } from './store.ts'
 import { bucketOf } from './memory/key-index.ts'
 
-interface Watcher { readonly prefix: string; readonly options: WatchOptions; ended: boolean }
+interface Watcher {
+  readonly prefix: string
+  readonly options: WatchOptions
+  ended: boolean
+}
 
 export class WatchHub {
   readonly #byKind = new Map<string, Set<Watcher>>()
@@ -14,7 +18,9 @@ export class WatchHub {
   readonly #wide = new Set<Watcher>()
   readonly #all = new Set<Watcher>()
 
-  get watchers(): number { return this.#all.size }
+  get watchers(): number {
+    return this.#all.size
+  }
 
   /** Adds a watcher for events published from now on. Returns the function that ends it. */
   add(prefix: string, options: WatchOptions): () => void {

@@ -10,10 +10,21 @@ import { bridgeTransport } from '../transport/bridge-transport.ts'
 import { useBridge } from '../transport/connect.ts'
 
 let client: Client | undefined
-export function useClient(): Client { client ??= createClient(bridgeTransport(useBridge())); return client }
+export function useClient(): Client {
+  client ??= createClient(bridgeTransport(useBridge()))
+  return client
+}
 
-interface Asked { body?: unknown; contentType?: string; accept?: string; signal?: AbortSignal }
-export interface Answered { body: unknown; warnings: string[] }
+interface Asked {
+  body?: unknown
+  contentType?: string
+  accept?: string
+  signal?: AbortSignal
+}
+export interface Answered {
+  body: unknown
+  warnings: string[]
+}
 
 /** One request; an error status is thrown as StatusError. */
 export async function ask(method: string, path: string, asked: Asked = {}): Promise<Answered> {
@@ -42,6 +53,13 @@ export function strategicPatch(resource: AnyResource, object: KubernetesObject, 
 }
 
 export function remove(resource: AnyResource, object: KubernetesObject, options: { graceSeconds?: number; dryRun?: boolean } = {}): Promise<Answered> {
-  const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background', preconditions: { uid: object.metadata.uid }, ...(options.graceSeconds === undefined ? {} : { gracePeriodSeconds: options.graceSeconds }), ...(options.dryRun ? { dryRun: ['All'] } : {}) }
+  const body = {
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    propagationPolicy: 'Background',
+    preconditions: { uid: object.metadata.uid },
+    ...(options.graceSeconds === undefined ? {} : { gracePeriodSeconds: options.graceSeconds }),
+    ...(options.dryRun ? { dryRun: ['All'] } : {}),
+  }
   return ask('DELETE', pathOf(resource, object), { body, contentType: 'application/json' })
 }

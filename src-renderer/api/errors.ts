@@ -2,7 +2,10 @@
 import { BridgeError } from '../../src-main/api/bridge.ts'
 import { StatusError } from '../../src-main/api/status-error.ts'
 
-export interface ShownError { cause: string; next: string }
+export interface ShownError {
+  cause: string
+  next: string
+}
 
 const nextByReason: Readonly<Record<string, string>> = {
   NotFound: 'It may have been deleted meanwhile. Close this and look at the list.',
@@ -22,7 +25,11 @@ export function describeError(error: unknown): ShownError {
   return { cause: error instanceof Error ? sentence(error.message) : String(error), next: '' }
 }
 
-function sentence(text: string): string { return text === '' ? 'No cause was given.' : text.charAt(0).toUpperCase() + text.slice(1) }
+function sentence(text: string): string {
+  return text === '' ? 'No cause was given.' : text.charAt(0).toUpperCase() + text.slice(1)
+}
 
 /** A call that ended because the user or the view ended it. */
-export function isCancelled(error: unknown): boolean { return error instanceof BridgeError && error.code === 'cancelled' }
+export function isCancelled(error: unknown): boolean {
+  return error instanceof BridgeError && error.code === 'cancelled'
+}

@@ -8,8 +8,12 @@ let started = false
 export function useNow(): Readonly<Ref<number>> {
   if (!started) {
     started = true
-    setInterval(() => { if (!document.hidden) now.value = Date.now() }, 1000)
-    document.addEventListener('visibilitychange', () => { now.value = Date.now() })
+    setInterval(() => {
+      if (!document.hidden) now.value = Date.now()
+    }, 1000)
+    document.addEventListener('visibilitychange', () => {
+      now.value = Date.now()
+    })
   }
   return readonly(now)
 }

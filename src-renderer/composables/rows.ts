@@ -7,10 +7,24 @@ import type { CellContext, WindowColumn } from '../kinds/columns.ts'
 import { parseFilter } from '../kinds/filter.ts'
 import type { Filterable } from '../kinds/filter.ts'
 
-export interface Sort { column: string; descending: boolean }
-export interface ShownRows { rows: ComputedRef<readonly KubernetesObject[]>; error: ComputedRef<string> }
+export interface Sort {
+  column: string
+  descending: boolean
+}
+export interface ShownRows {
+  rows: ComputedRef<readonly KubernetesObject[]>
+  error: ComputedRef<string>
+}
 
-export function useRows(input: { objects: Readonly<Ref<readonly KubernetesObject[]>>; columns: Readonly<Ref<readonly WindowColumn[]>>; namespaced: Readonly<Ref<boolean>>; namespaces: Ref<string[]>; filter: Ref<string>; sort: Ref<Sort>; context: () => CellContext }): ShownRows {
+export function useRows(input: {
+  objects: Readonly<Ref<readonly KubernetesObject[]>>
+  columns: Readonly<Ref<readonly WindowColumn[]>>
+  namespaced: Readonly<Ref<boolean>>
+  namespaces: Ref<string[]>
+  filter: Ref<string>
+  sort: Ref<Sort>
+  context: () => CellContext
+}): ShownRows {
   const parsed = computed(() => parseFilter(input.filter.value))
   const filtered = computed(() => {
     const wanted = input.namespaced.value && input.namespaces.value.length > 0 ? new Set(input.namespaces.value) : undefined
@@ -18,7 +32,12 @@ export function useRows(input: { objects: Readonly<Ref<readonly KubernetesObject
     if (!wanted && !filter) return input.objects.value
     const columns = input.columns.value
     const context = input.context()
-    const byId = new Map(columns.flatMap(c => [[c.id, c], [c.id.replaceAll('-', ''), c]]))
+    const byId = new Map(
+      columns.flatMap(c => [
+        [c.id, c],
+        [c.id.replaceAll('-', ''), c],
+      ]),
+    )
     return input.objects.value.filter(object => (!wanted || wanted.has(object.metadata.namespace ?? '')) && (!filter || filter(filterable(object, columns, byId, context))))
   })
   const rows = computed(() => {
@@ -29,7 +48,11 @@ export function useRows(input: { objects: Readonly<Ref<readonly KubernetesObject
     // Cells are worked out once a row, not once a comparison.
     const keyed = filtered.value.map(object => ({ object, key: column.value(object, context) }))
     const sign = (descending ? -1 : 1) * (column.type === 'age' && typeof keyed[0]?.key === 'number' ? -1 : 1)
-    keyed.sort((a, b) => (a.key === undefined || b.key === undefined ? compareCells(a.key, b.key) : sign * compareCells(a.key, b.key)) || compareCells(a.object.metadata.name, b.object.metadata.name))
+    keyed.sort(
+      (a, b) =>
+        (a.key === undefined || b.key === undefined ? compareCells(a.key, b.key) : sign * compareCells(a.key, b.key)) ||
+        compareCells(a.object.metadata.name, b.object.metadata.name),
+    )
     return keyed.map(k => k.object)
   })
   return { rows, error: computed(() => parsed.value.error) }
@@ -41,7 +64,10 @@ const measured: ReadonlySet<string> = new Set(['age', 'cores', 'bytes', 'node-cp
 function textOf(object: KubernetesObject, columns: readonly WindowColumn[], context: CellContext): string {
   let text = texts.get(object)
   if (text === undefined) {
-    text = columns.filter(c => !measured.has(c.type)).map(c => c.value(object, context) ?? '').join(' ')
+    text = columns
+      .filter(c => !measured.has(c.type))
+      .map(c => c.value(object, context) ?? '')
+      .join(' ')
     texts.set(object, text)
   }
   return text

@@ -6,23 +6,40 @@ import { parseQuantity, milliValue } from '../../src-main/api/quantity.ts'
 import { parseLabelSelector } from '../../src-main/api/selectors.ts'
 import { compilePattern } from './pattern.ts'
 
-export interface Filterable { /** Text of a column by its id or title in lower case, undefined when there is none. */ cell(column: string): string | number | undefined; /** All shown texts in one. */ text(): string; labels(): Readonly<Record<string, string>>; namespace(): string }
+export interface Filterable {
+  /** Text of a column by its id or title in lower case, undefined when there is none. */ cell(column: string): string | number | undefined
+  /** All shown texts in one. */ text(): string
+  labels(): Readonly<Record<string, string>>
+  namespace(): string
+}
 export type Filter = (row: Filterable) => boolean
-export interface ParsedFilter { filter: Filter | undefined; error: string }
+export interface ParsedFilter {
+  filter: Filter | undefined
+  error: string
+}
 
 export function parseFilter(input: string): ParsedFilter {
   const tests: Filter[] = []
   for (const word of splitWords(input)) {
-    try { tests.push(testOf(word)) } catch (error) { return { filter: undefined, error: error instanceof Error ? error.message : 'The filter cannot be read' } }
+    try {
+      tests.push(testOf(word))
+    } catch (error) {
+      return { filter: undefined, error: error instanceof Error ? error.message : 'The filter cannot be read' }
+    }
   }
   return { filter: tests.length === 0 ? undefined : row => tests.every(test => test(row)), error: '' }
 }
 
 /** Words apart by blanks; blanks inside /…/ and "…" belong to the word. */
-function splitWords(input: string): string[] { return input.match(/!?\/(?:[^/\\]|\\.)+\/|(?:[^\s"]|"[^"]*")+/g) ?? [] }
+function splitWords(input: string): string[] {
+  return input.match(/!?\/(?:[^/\\]|\\.)+\/|(?:[^\s"]|"[^"]*")+/g) ?? []
+}
 
 function testOf(word: string): Filter {
-  if (word.startsWith('!') && word.length > 1 && !word.startsWith('!=')) { const inner = testOf(word.slice(1)); return row => !inner(row) }
+  if (word.startsWith('!') && word.length > 1 && !word.startsWith('!=')) {
+    const inner = testOf(word.slice(1))
+    return row => !inner(row)
+  }
   const named = /^(ns|namespace|label|l):(.+)$/.exec(word)
   if (named?.[1] && named[2]) return namedTest(named[1], unquote(named[2]))
   const compared = /^([A-Za-z][\w-]*)(!=|!~|>=|<=|=|~|>|<)(.*)$/.exec(word)
@@ -31,10 +48,15 @@ function testOf(word: string): Filter {
   return row => matcher(row.text())
 }
 
-function unquote(text: string): string { return text.replaceAll('"', '') }
+function unquote(text: string): string {
+  return text.replaceAll('"', '')
+}
 
 function namedTest(name: string, value: string): Filter {
-  if (name === 'ns' || name === 'namespace') { const names = new Set(value.split(',')); return row => names.has(row.namespace()) }
+  if (name === 'ns' || name === 'namespace') {
+    const names = new Set(value.split(','))
+    return row => names.has(row.namespace())
+  }
   const matches = parseLabelSelector(value)
   return row => matches(row.labels())
 }
@@ -65,5 +87,9 @@ export function numberOf(value: string | number | undefined): number {
   if (typeof value === 'number') return value * 1000
   const ages = [...value.matchAll(/(\d+)([smhdy])/g)]
   if (ages.length > 1 || /^\d+[hdy]$/.test(value)) return ages.reduce((sum, a) => sum + Number(a[1]) * (secondsOf[a[2] ?? 's'] ?? 0), 0) * 1000
-  try { return milliValue(parseQuantity(value.split(' ')[0] ?? '')) } catch { return NaN }
+  try {
+    return milliValue(parseQuantity(value.split(' ')[0] ?? ''))
+  } catch {
+    return NaN
+  }
 }

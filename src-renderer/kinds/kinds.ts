@@ -3,7 +3,15 @@ import { allResources } from '../../src-main/api/resources.ts'
 import type { AnyResource } from '../../src-main/api/resource.ts'
 
 export type Area = 'cluster' | 'workloads' | 'network' | 'config' | 'storage' | 'access' | 'custom'
-export const areaTitles: Readonly<Record<Area, string>> = { cluster: 'Cluster', workloads: 'Workloads', network: 'Network', config: 'Config', storage: 'Storage', access: 'Access', custom: 'Custom' }
+export const areaTitles: Readonly<Record<Area, string>> = {
+  cluster: 'Cluster',
+  workloads: 'Workloads',
+  network: 'Network',
+  config: 'Config',
+  storage: 'Storage',
+  access: 'Access',
+  custom: 'Custom',
+}
 
 /** Kinds that have a list and a place in the menu, in its order. */
 export const shownKinds: readonly AnyResource[] = allResources
@@ -11,10 +19,14 @@ export const shownKinds: readonly AnyResource[] = allResources
   .toSorted((a, b) => (a.menu?.order ?? 0) - (b.menu?.order ?? 0))
 
 /** `pods`, `deployments.apps`: as kubectl names a resource; also the page's address. */
-export function kindId(resource: AnyResource): string { return resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}` }
+export function kindId(resource: AnyResource): string {
+  return resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`
+}
 
 const byId = new Map(shownKinds.map(r => [kindId(r), r]))
-export function kindById(id: string): AnyResource | undefined { return byId.get(id) }
+export function kindById(id: string): AnyResource | undefined {
+  return byId.get(id)
+}
 
 /** By plural, singular, kind or short name, as `:` and kubectl take it. */
 export function kindByWord(word: string): AnyResource | undefined {
@@ -29,7 +41,10 @@ export function kindOf(apiVersion: string | undefined, kind: string): AnyResourc
 
 /** `Pods`, `Replica sets`: the title of a kind's page. */
 export function kindTitle(resource: AnyResource): string {
-  const words = resource.kind.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2').split(' ')
+  const words = resource.kind
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2')
+    .split(' ')
   const last = words.pop() ?? ''
   const many = /(s|x|ch|sh)$/.test(last) ? (resource.plural.endsWith(last.toLowerCase()) ? last : `${last}es`) : /[^aeiou]y$/.test(last) ? `${last.slice(0, -1)}ies` : `${last}s`
   return [...words, many].map((w, i) => (i === 0 || /^[A-Z]+s?$/.test(w) ? w : w.toLowerCase())).join(' ')

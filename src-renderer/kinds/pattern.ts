@@ -10,14 +10,20 @@ const maxPattern = 1000
 export function compilePattern(text: string): Matcher {
   if (text.length > maxPattern) throw new Error(`The pattern is longer than ${maxPattern} characters`)
   const slashed = /^\/(.+?)\/?$/.exec(text)
-  if (!slashed) { const part = text.toLowerCase(); return value => value.toLowerCase().includes(part) }
+  if (!slashed) {
+    const part = text.toLowerCase()
+    return value => value.toLowerCase().includes(part)
+  }
   return compileRegex(slashed[1] ?? '')
 }
 
 /** Always a regular expression, without case. */
 export function compileRegex(source: string): Matcher {
   if (source.length > maxPattern) throw new Error(`The pattern is longer than ${maxPattern} characters`)
-  if (!/[\\^$.|?*+()[\]{}]/.test(source)) { const part = source.toLowerCase(); return value => value.toLowerCase().includes(part) }
+  if (!/[\\^$.|?*+()[\]{}]/.test(source)) {
+    const part = source.toLowerCase()
+    return value => value.toLowerCase().includes(part)
+  }
   const compiled = RE2JS.compile(source, RE2JS.CASE_INSENSITIVE)
   return value => compiled.matcher(value).find()
 }

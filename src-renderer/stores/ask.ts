@@ -15,7 +15,11 @@ export type Question =
 
 export const useAsk = defineStore('ask', () => {
   const question = shallowRef<Question | undefined>()
-  function ask(next: Question): void { question.value = next }
-  function close(): void { question.value = undefined }
+  function ask(next: Question): void {
+    question.value = next
+  }
+  function close(): void {
+    question.value = undefined
+  }
   return { question, ask, close }
 })

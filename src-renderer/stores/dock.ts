@@ -7,7 +7,15 @@ import type { AnyResource } from '../../src-main/api/resource.ts'
 import { kindId } from '../kinds/kinds.ts'
 
 export type DockTab =
-  | { type: 'logs'; id: string; title: string; namespace: string; /** One pod, or the pods of a workload by labels. */ pod?: string; selector?: Readonly<Record<string, string>>; container?: string }
+  | {
+      type: 'logs'
+      id: string
+      title: string
+      namespace: string
+      /** One pod, or the pods of a workload by labels. */ pod?: string
+      selector?: Readonly<Record<string, string>>
+      container?: string
+    }
   | { type: 'shell'; id: string; title: string; namespace: string; pod: string; container: string }
   | { type: 'yaml'; id: string; title: string; resource: AnyResource; namespace: string; name: string }
   | { type: 'create'; id: string; title: string; text: string }
@@ -31,9 +39,19 @@ export const useDock = defineStore('dock', () => {
     if (activeId.value === id) activeId.value = tabs.value[Math.min(at, tabs.value.length - 1)]?.id
   }
   function showYaml(resource: AnyResource, object: KubernetesObject): void {
-    show({ type: 'yaml', id: `yaml:${kindId(resource)}:${keyOf(object)}`, title: `${resource.kind.toLowerCase()}/${object.metadata.name ?? ''}`, resource, namespace: object.metadata.namespace ?? '', name: object.metadata.name ?? '' })
+    show({
+      type: 'yaml',
+      id: `yaml:${kindId(resource)}:${keyOf(object)}`,
+      title: `${resource.kind.toLowerCase()}/${object.metadata.name ?? ''}`,
+      resource,
+      namespace: object.metadata.namespace ?? '',
+      name: object.metadata.name ?? '',
+    })
   }
   let created = 0
-  function create(text = ''): void { created++; show({ type: 'create', id: `create:${created}`, title: 'New object', text }) }
+  function create(text = ''): void {
+    created++
+    show({ type: 'create', id: `create:${created}`, title: 'New object', text })
+  }
   return { tabs, active, activeId, open, show, close, showYaml, create }
 })

@@ -30,7 +30,12 @@ export interface LiveList<T extends KubernetesObject = KubernetesObject> {
   lastOf(key: string): T | undefined
 }
 
-interface Kept { list: LiveList; users: number; stop: () => void; linger: ReturnType<typeof setTimeout> | undefined }
+interface Kept {
+  list: LiveList
+  users: number
+  stop: () => void
+  linger: ReturnType<typeof setTimeout> | undefined
+}
 const kept = new Map<string, Kept>()
 const lingerMs = 60_000
 /** Big lists are rebuilt at most this often: sorting and filtering 10,000 rows costs tens of milliseconds. */
@@ -55,7 +60,10 @@ export function useLive<T extends KubernetesObject>(resource: ResourceDefinition
   clearTimeout(used.linger)
   onScopeDispose(() => {
     if (--used.users > 0) return
-    used.linger = setTimeout(() => { used.stop(); kept.delete(key) }, lingerMs)
+    used.linger = setTimeout(() => {
+      used.stop()
+      kept.delete(key)
+    }, lingerMs)
   })
   return used.list as unknown as LiveList<T>
 }
@@ -67,14 +75,26 @@ function start(resource: AnyResource): { list: LiveList; stop: () => void } {
   const state = shallowRef<LiveState>('loading')
   const error = shallowRef<unknown>()
   const staleSince = shallowRef<number | undefined>()
-  const publish = perFrame(() => { rows.value = [...objects.values()] }, () => (objects.size <= bigListRows ? 0 : state.value === 'loading' ? bigLoadMs : bigListMs))
+  const publish = perFrame(
+    () => {
+      rows.value = [...objects.values()]
+    },
+    () => (objects.size <= bigListRows ? 0 : state.value === 'loading' ? bigLoadMs : bigListMs),
+  )
 
   const onFault = (fault: unknown): void => {
     error.value = fault
     if (state.value === 'loading') state.value = 'error'
-    else if (state.value === 'live') { state.value = 'stale'; staleSince.value = Date.now() }
+    else if (state.value === 'live') {
+      state.value = 'stale'
+      staleSince.value = Date.now()
+    }
   }
-  const onFine = (): void => { error.value = undefined; staleSince.value = undefined; state.value = 'live' }
+  const onFine = (): void => {
+    error.value = undefined
+    staleSince.value = undefined
+    state.value = 'live'
+  }
   // The first pages of a long list are shown as they come; what is gone by the end of the list goes then.
   const onPage = (items: readonly KubernetesObject[]): void => {
     if (informer.hasSynced) return
@@ -83,14 +103,34 @@ function start(resource: AnyResource): { list: LiveList; stop: () => void } {
     publish()
   }
   const informer = createInformer(createClient(observed(bridgeTransport(useBridge()), onFine, onFault, onPage)).resource<KubernetesObject>(resource), windowEnv)
-  const set = (object: KubernetesObject): void => { objects.set(keyOf(object), object); publish() }
-  informer.addHandlers({ onAdd: set, onUpdate: set, onDelete: object => { objects.delete(keyOf(object)); deleted.set(keyOf(object), object); while (deleted.size > maxDeleted) { const [oldest = ''] = deleted.keys(); deleted.delete(oldest) } publish() } })
+  const set = (object: KubernetesObject): void => {
+    objects.set(keyOf(object), object)
+    publish()
+  }
+  informer.addHandlers({
+    onAdd: set,
+    onUpdate: set,
+    onDelete: object => {
+      objects.delete(keyOf(object))
+      deleted.set(keyOf(object), object)
+      while (deleted.size > maxDeleted) {
+        const [oldest = ''] = deleted.keys()
+        deleted.delete(oldest)
+      }
+      publish()
+    },
+  })
   void informer.synced.then(() => {
     for (const key of [...objects.keys()]) if (!informer.get(key)) objects.delete(key)
     rows.value = [...objects.values()]
     onFine()
   })
-  return { list: { resource, rows, state, error, staleSince, get: key => objects.get(key), lastOf: key => deleted.get(key) }, stop: () => { informer.stop() } }
+  return {
+    list: { resource, rows, state, error, staleSince, get: key => objects.get(key), lastOf: key => deleted.get(key) },
+    stop: () => {
+      informer.stop()
+    },
+  }
 }
 
 /** Tells whether the list's watch is fresh: fine when it begins, at fault when a request fails or a watch breaks off. */
@@ -111,14 +151,23 @@ function observed(transport: Transport, onFine: () => void, onFault: (fault: unk
 }
 
 async function* watched<T>(events: AsyncIterable<T>, onFault: (fault: unknown) => void): AsyncGenerator<T> {
-  try { yield* events } catch (fault) { onFault(fault); throw fault }
+  try {
+    yield* events
+  } catch (fault) {
+    onFault(fault)
+    throw fault
+  }
 }
 
 /** Runs `fn` at most once a frame and at most every `apartMs`; in a hidden window by a timer. */
 function perFrame(fn: () => void, apartMs: () => number): () => void {
   let waiting = false
   let last = 0
-  const run = (): void => { waiting = false; last = performance.now(); fn() }
+  const run = (): void => {
+    waiting = false
+    last = performance.now()
+    fn()
+  }
   return () => {
     if (waiting) return
     waiting = true

@@ -19,8 +19,13 @@ export const useMonitoring = defineStore('monitoring', () => {
   async function follow(): Promise<never> {
     for (;;) {
       try {
-        for await (const next of useBridge().stream('monitoring.snapshot', {})) { snapshot.value = Object.freeze(next); error.value = undefined }
-      } catch (fault) { error.value = fault }
+        for await (const next of useBridge().stream('monitoring.snapshot', {})) {
+          snapshot.value = Object.freeze(next)
+          error.value = undefined
+        }
+      } catch (fault) {
+        error.value = fault
+      }
       await windowEnv.clock.sleep(retryMs)
     }
   }

@@ -5,12 +5,20 @@ import type { Machine } from '../../src-main/api/infra/v1alpha1/machine.ts'
 import { useLive } from './live-list.ts'
 import { useToasts } from './toasts.ts'
 
-export interface Removal { readonly name: string; readonly address: string; readonly leftovers: readonly string[]; readonly forced: boolean; readonly at: number }
+export interface Removal {
+  readonly name: string
+  readonly address: string
+  readonly leftovers: readonly string[]
+  readonly forced: boolean
+  readonly at: number
+}
 
 /** Newest first. */
 export const removals = shallowRef<readonly Removal[]>([])
 
-export function forgetRemoval(name: string): void { removals.value = removals.value.filter(r => r.name !== name) }
+export function forgetRemoval(name: string): void {
+  removals.value = removals.value.filter(r => r.name !== name)
+}
 
 /** Begins to watch machines whose deletion was just accepted. */
 export function watchRemovals(names: readonly string[]): void {
@@ -19,12 +27,23 @@ export function watchRemovals(names: readonly string[]): void {
   const waiting = new Set(names)
   scope.run(() => {
     const live = useLive(machineKind)
-    watch([live.rows, live.state], ([rows, state]) => {
-      if (state === 'loading') return
-      for (const machine of rows) if (waiting.has(machine.metadata.name ?? '')) last.set(machine.metadata.name ?? '', machine)
-      for (const name of waiting) if (!rows.some(m => m.metadata.name === name)) { waiting.delete(name); done(name, live.lastOf(name) ?? last.get(name)) }
-      if (waiting.size === 0) queueMicrotask(() => { scope.stop() })
-    }, { immediate: true })
+    watch(
+      [live.rows, live.state],
+      ([rows, state]) => {
+        if (state === 'loading') return
+        for (const machine of rows) if (waiting.has(machine.metadata.name ?? '')) last.set(machine.metadata.name ?? '', machine)
+        for (const name of waiting)
+          if (!rows.some(m => m.metadata.name === name)) {
+            waiting.delete(name)
+            done(name, live.lastOf(name) ?? last.get(name))
+          }
+        if (waiting.size === 0)
+          queueMicrotask(() => {
+            scope.stop()
+          })
+      },
+      { immediate: true },
+    )
   })
 }
 

@@ -3,13 +3,27 @@ import { defineStore } from 'pinia'
 import { ref, watch } from 'vue'
 
 export type Theme = 'dark' | 'light' | 'system'
-export interface ListPrefs { sort?: { column: string; descending: boolean }; hidden?: string[]; shown?: string[] }
+export interface ListPrefs {
+  sort?: { column: string; descending: boolean }
+  hidden?: string[]
+  shown?: string[]
+}
 
 const key = 'quarterdeck-settings'
-interface Saved { theme?: Theme; namespaces?: string[]; lists?: Record<string, ListPrefs>; dockHeight?: number; drawerWidth?: number }
+interface Saved {
+  theme?: Theme
+  namespaces?: string[]
+  lists?: Record<string, ListPrefs>
+  dockHeight?: number
+  drawerWidth?: number
+}
 
 function load(): Saved {
-  try { return JSON.parse(localStorage.getItem(key) ?? '{}') as Saved } catch { return {} }
+  try {
+    return JSON.parse(localStorage.getItem(key) ?? '{}') as Saved
+  } catch {
+    return {}
+  }
 }
 
 export const useSettings = defineStore('settings', () => {
@@ -29,11 +43,22 @@ export const useSettings = defineStore('settings', () => {
   }
   system.addEventListener('change', paint)
   watch(theme, paint, { immediate: true })
-  watch([theme, namespaces, lists, dockHeight, drawerWidth], () => {
-    localStorage.setItem(key, JSON.stringify({ theme: theme.value, namespaces: namespaces.value, lists: lists.value, dockHeight: dockHeight.value, drawerWidth: drawerWidth.value }))
-  }, { deep: true })
+  watch(
+    [theme, namespaces, lists, dockHeight, drawerWidth],
+    () => {
+      localStorage.setItem(
+        key,
+        JSON.stringify({ theme: theme.value, namespaces: namespaces.value, lists: lists.value, dockHeight: dockHeight.value, drawerWidth: drawerWidth.value }),
+      )
+    },
+    { deep: true },
+  )
 
-  function listPrefs(resource: string): ListPrefs { return lists.value[resource] ?? {} }
-  function setListPrefs(resource: string, prefs: ListPrefs): void { lists.value = { ...lists.value, [resource]: { ...lists.value[resource], ...prefs } } }
+  function listPrefs(resource: string): ListPrefs {
+    return lists.value[resource] ?? {}
+  }
+  function setListPrefs(resource: string, prefs: ListPrefs): void {
+    lists.value = { ...lists.value, [resource]: { ...lists.value[resource], ...prefs } }
+  }
   return { theme, dark, namespaces, dockHeight, drawerWidth, listPrefs, setListPrefs }
 })

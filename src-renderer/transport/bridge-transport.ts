@@ -10,11 +10,15 @@ export function bridgeTransport(bridge: BridgeClient): Transport {
 
 async function ask(bridge: BridgeClient, request: ApiRequest): Promise<ApiResponse> {
   const headers: Record<string, string> = {}
-  for (const name of ['accept', 'content-type']) { const value = request.headers[name]; if (value !== undefined) headers[name] = value }
+  for (const name of ['accept', 'content-type']) {
+    const value = request.headers[name]
+    if (value !== undefined) headers[name] = value
+  }
   const body = request.body === undefined ? undefined : 'object' in request.body ? request.body.object : new TextDecoder().decode(request.body.bytes)
   const answer = await bridge.call('kubernetes.request', { method: request.method, path: request.url, headers, ...(body === undefined ? {} : { body }) }, request.signal)
   return {
-    status: answer.status, headers: { 'content-type': answer.contentType, ...(answer.warnings.length > 0 ? { warning: answer.warnings } : {}) },
+    status: answer.status,
+    headers: { 'content-type': answer.contentType, ...(answer.warnings.length > 0 ? { warning: answer.warnings } : {}) },
     body: typeof answer.body === 'string' ? { kind: 'bytes', chunks: [new TextEncoder().encode(answer.body)] } : { kind: 'object', object: answer.body },
   }
 }
@@ -31,7 +35,16 @@ async function watch(bridge: BridgeClient, request: ApiRequest): Promise<ApiResp
     for await (const piece of text) whole += piece
     return { status, headers: { 'content-type': contentType }, body: { kind: 'bytes', chunks: [new TextEncoder().encode(whole)] } }
   }
-  return { status, headers: { 'content-type': contentType }, body: { kind: 'events', events: eventsOf(text, () => { stream.cancel() }) } }
+  return {
+    status,
+    headers: { 'content-type': contentType },
+    body: {
+      kind: 'events',
+      events: eventsOf(text, () => {
+        stream.cancel()
+      }),
+    },
+  }
 }
 
 async function* textOf(items: AsyncIterator<{ status: number; contentType: string } | { text: string }>): AsyncGenerator<string> {
@@ -43,7 +56,11 @@ async function* textOf(items: AsyncIterator<{ status: number; contentType: strin
 }
 
 async function* eventsOf(text: AsyncIterable<string>, close: () => void): AsyncGenerator<WatchEvent<unknown>> {
-  try { for await (const line of splitLines(text)) yield JSON.parse(line) as WatchEvent<unknown> } finally { close() }
+  try {
+    for await (const line of splitLines(text)) yield JSON.parse(line) as WatchEvent<unknown>
+  } finally {
+    close()
+  }
 }
 
 /** Whole lines of a text that comes in pieces; what is behind the last line feed comes at the end. */

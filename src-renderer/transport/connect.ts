@@ -9,8 +9,16 @@ import type { BridgeClient } from '../../src-main/api/bridge.ts'
 import { createFrameClient, decodeFrame, encodeFrame } from '../../src-main/api/bridge-frames.ts'
 import type { DownFrame, UpFrame } from '../../src-main/api/bridge-frames.ts'
 
-interface Preload { send(frame: UpFrame): void; receive(listener: (frame: DownFrame) => void): void; readonly platform: string }
-declare global { interface Window { quarterdeck?: Preload } }
+interface Preload {
+  send(frame: UpFrame): void
+  receive(listener: (frame: DownFrame) => void): void
+  readonly platform: string
+}
+declare global {
+  interface Window {
+    quarterdeck?: Preload
+  }
+}
 
 export type CarrierState = 'connecting' | 'connected' | 'lost' | 'refused'
 export const carrierState = ref<CarrierState>('connecting')
@@ -18,7 +26,10 @@ export const carrierState = ref<CarrierState>('connecting')
 export const lostAt = shallowRef<number | undefined>()
 const reconnected = new Set<() => void>()
 /** Runs `fn` whenever the carrier is back. */
-export function onReconnected(fn: () => void): () => void { reconnected.add(fn); return () => reconnected.delete(fn) }
+export function onReconnected(fn: () => void): () => void {
+  reconnected.add(fn)
+  return () => reconnected.delete(fn)
+}
 
 const tokenKey = 'quarterdeck-token'
 
@@ -36,7 +47,9 @@ function takeToken(): string {
 const pageToken = takeToken()
 
 function electronBridge(preload: Preload): BridgeClient {
-  const { client, receive } = createFrameClient(frame => { preload.send(frame) })
+  const { client, receive } = createFrameClient(frame => {
+    preload.send(frame)
+  })
   preload.receive(receive)
   carrierState.value = 'connected'
   return client
@@ -52,7 +65,14 @@ function webBridge(): BridgeClient {
     if (socket?.readyState === WebSocket.OPEN) socket.send(encodeFrame(frame) as string)
     // Before the first connection frames wait; afterwards what cannot be sent fails at once.
     else if (!opened) waiting.push(frame)
-    else if (frame.t === 'call' || frame.t === 'open') queueMicrotask(() => { frames.receive({ t: 'error', id: frame.id, error: { code: 'unavailable', message: 'The control plane cannot be reached', hint: 'Start Quarterdeck again, or wait: this window reconnects by itself.' } }) })
+    else if (frame.t === 'call' || frame.t === 'open')
+      queueMicrotask(() => {
+        frames.receive({
+          t: 'error',
+          id: frame.id,
+          error: { code: 'unavailable', message: 'The control plane cannot be reached', hint: 'Start Quarterdeck again, or wait: this window reconnects by itself.' },
+        })
+      })
   })
   function connect(): void {
     const next = new WebSocket(`ws://${location.host}/bridge`, ['quarterdeck.v1', `token.${token}`])
@@ -68,7 +88,9 @@ function webBridge(): BridgeClient {
       lostAt.value = undefined
       if (again) for (const fn of reconnected) fn()
     }
-    next.onmessage = event => { frames.receive(decodeFrame(typeof event.data === 'string' ? event.data : new Uint8Array(event.data as ArrayBuffer)) as DownFrame) }
+    next.onmessage = event => {
+      frames.receive(decodeFrame(typeof event.data === 'string' ? event.data : new Uint8Array(event.data as ArrayBuffer)) as DownFrame)
+    }
     next.onclose = () => {
       socket = undefined
       lostAt.value ??= Date.now()

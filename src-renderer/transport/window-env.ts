@@ -2,19 +2,39 @@
 import type { Env, Logger } from '../../src-main/base/env.ts'
 import { onReconnected } from './connect.ts'
 
-const log: Logger = { log(level, message, fields) { if (level === 'error') console.error(message, fields) }, child: () => log }
+const log: Logger = {
+  log(level, message, fields) {
+    if (level === 'error') console.error(message, fields)
+  },
+  child: () => log,
+}
 
 export const windowEnv: Env = {
   clock: {
     now: () => Date.now(),
     awakeMs: () => performance.now(),
-    after(delayMs, fn) { const timer = setTimeout(fn, delayMs); return () => { clearTimeout(timer) } },
+    after(delayMs, fn) {
+      const timer = setTimeout(fn, delayMs)
+      return () => {
+        clearTimeout(timer)
+      }
+    },
     sleep(delayMs, signal) {
       return new Promise((resolve, reject) => {
-        if (signal?.aborted) { reject(new Error('aborted')); return }
-        const finish = (fn: () => void) => () => { clearTimeout(timer); stop(); signal?.removeEventListener('abort', aborted); fn() }
+        if (signal?.aborted) {
+          reject(new Error('aborted'))
+          return
+        }
+        const finish = (fn: () => void) => () => {
+          clearTimeout(timer)
+          stop()
+          signal?.removeEventListener('abort', aborted)
+          fn()
+        }
         const done = finish(resolve)
-        const aborted = finish(() => { reject(new Error('aborted')) })
+        const aborted = finish(() => {
+          reject(new Error('aborted'))
+        })
         const timer = setTimeout(done, delayMs)
         const stop = onReconnected(done)
         signal?.addEventListener('abort', aborted, { once: true })

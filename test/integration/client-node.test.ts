@@ -11,7 +11,9 @@ beforeAll(async () => {
   config = new KubeConfig()
   config.loadFromString(running.controlPlane.adminKubeconfig)
 })
-afterAll(async () => { await running.stop() })
+afterAll(async () => {
+  await running.stop()
+})
 
 test('objects are created, listed by label and deleted', async () => {
   const core = config.makeApiClient(CoreV1Api)
@@ -24,7 +26,11 @@ test('objects are created, listed by label and deleted', async () => {
 
 test('a deployment is made and scaled', async () => {
   const apps = config.makeApiClient(AppsV1Api)
-  const spec = { replicas: 1, selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'registry.test/c:1' }] } } }
+  const spec = {
+    replicas: 1,
+    selector: { matchLabels: { a: 'b' } },
+    template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'registry.test/c:1' }] } },
+  }
   await apps.createNamespacedDeployment({ namespace: 'default', body: { metadata: { name: 'd' }, spec } })
   const scale = await apps.readNamespacedDeploymentScale({ namespace: 'default', name: 'd' })
   await apps.replaceNamespacedDeploymentScale({ namespace: 'default', name: 'd', body: { ...scale, spec: { replicas: 4 } } })
@@ -35,11 +41,18 @@ test('a watch tells of additions and deletions in order', async () => {
   const core = config.makeApiClient(CoreV1Api)
   const seen: string[] = []
   let finish: (() => void) | undefined
-  const done = new Promise<void>(resolve => { finish = resolve })
-  const abort = await new Watch(config).watch('/api/v1/namespaces/default/secrets', { labelSelector: 'of=watch' }, (phase: string, object: { metadata: { name: string } }) => {
-    seen.push(`${phase} ${object.metadata.name}`)
-    if (phase === 'DELETED') finish?.()
-  }, () => {})
+  const done = new Promise<void>(resolve => {
+    finish = resolve
+  })
+  const abort = await new Watch(config).watch(
+    '/api/v1/namespaces/default/secrets',
+    { labelSelector: 'of=watch' },
+    (phase: string, object: { metadata: { name: string } }) => {
+      seen.push(`${phase} ${object.metadata.name}`)
+      if (phase === 'DELETED') finish?.()
+    },
+    () => {},
+  )
   await core.createNamespacedSecret({ namespace: 'default', body: { metadata: { name: 'w', labels: { of: 'watch' } }, stringData: { k: 'v' } } })
   await core.deleteNamespacedSecret({ namespace: 'default', name: 'w' })
   await done
@@ -48,6 +61,8 @@ test('a watch tells of additions and deletions in order', async () => {
 })
 
 test('a review answers for another user', async () => {
-  const review = await config.makeApiClient(AuthorizationV1Api).createSubjectAccessReview({ body: { spec: { user: 'nobody', resourceAttributes: { verb: 'get', resource: 'pods', namespace: 'default' } } } })
+  const review = await config
+    .makeApiClient(AuthorizationV1Api)
+    .createSubjectAccessReview({ body: { spec: { user: 'nobody', resourceAttributes: { verb: 'get', resource: 'pods', namespace: 'default' } } } })
   expect(review.status).toEqual({ allowed: false })
 })

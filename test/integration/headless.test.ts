@@ -11,23 +11,39 @@ const program = fileURLToPath(new URL('../../src-main/server/headless.ts', impor
 let dataDir: string
 const children: ChildProcess[] = []
 
-beforeEach(async () => { dataDir = await mkdtemp(join(tmpdir(), 'quarterdeck-headless-')) })
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'quarterdeck-headless-'))
+})
 afterEach(async () => {
   for (const child of children.splice(0)) if (child.exitCode === null) child.kill('SIGKILL')
   await rm(dataDir, { recursive: true, force: true })
 })
 
-interface Started { readonly child: ChildProcess; /** The first line of standard output, or undefined when it ended without one. */ readonly line: string | undefined; readonly stderr: () => string; readonly exit: Promise<number | null> }
+interface Started {
+  readonly child: ChildProcess
+  /** The first line of standard output, or undefined when it ended without one. */ readonly line: string | undefined
+  readonly stderr: () => string
+  readonly exit: Promise<number | null>
+}
 
 async function start(...args: string[]): Promise<Started> {
   const child = spawn(process.execPath, [program, '--data-dir', dataDir, '--api-port', '0', '--no-ui', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   children.push(child)
   let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => { stderr += chunk.toString() })
-  const exit = new Promise<number | null>(resolve => { child.once('exit', code => { resolve(code) }) })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString()
+  })
+  const exit = new Promise<number | null>(resolve => {
+    child.once('exit', code => {
+      resolve(code)
+    })
+  })
   const line = new Promise<string>(resolve => {
     let text = ''
-    child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString(); if (text.includes('\n')) resolve(text.split('\n')[0] ?? '') })
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+      if (text.includes('\n')) resolve(text.split('\n')[0] ?? '')
+    })
   })
   return { child, line: await Promise.race([line, exit.then(() => undefined)]), stderr: () => stderr, exit }
 }
@@ -58,6 +74,10 @@ test('a port that is taken is named in the error', async () => {
   const port = new URL(first.api).port
   const other = await mkdtemp(join(tmpdir(), 'quarterdeck-headless-'))
   const second = await start('--data-dir', other, '--api-port', port)
-  expect({ line: second.line, code: await second.exit, said: second.stderr().includes(`port ${port} is in use by another program`) }).toEqual({ line: undefined, code: 1, said: true })
+  expect({ line: second.line, code: await second.exit, said: second.stderr().includes(`port ${port} is in use by another program`) }).toEqual({
+    line: undefined,
+    code: 1,
+    said: true,
+  })
   await rm(other, { recursive: true, force: true })
 })

@@ -17,7 +17,9 @@ beforeAll(async () => {
   await mkdir(join(chart, 'templates'))
   await writeFile(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: harbour\nversion: 1.0.0\n')
   await writeFile(join(chart, 'values.yaml'), 'replicas: 1\n')
-  await writeFile(join(chart, 'templates/all.yaml'), `
+  await writeFile(
+    join(chart, 'templates/all.yaml'),
+    `
 apiVersion: v1
 kind: Service
 metadata: { name: {{ .Release.Name }} }
@@ -32,7 +34,8 @@ spec:
   template:
     metadata: { labels: { app: {{ .Release.Name }} } }
     spec: { containers: [ { name: web, image: registry.test/web:1, ports: [ { name: http, containerPort: 8080 } ] } ] }
-`)
+`,
+  )
 })
 afterAll(async () => {
   await running.stop()

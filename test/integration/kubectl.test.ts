@@ -10,7 +10,9 @@ beforeAll(async () => {
   running = await startControlPlane()
   commands = clientCommands(running.controlPlane.kubeconfigPath)
 })
-afterAll(async () => { await running.stop() })
+afterAll(async () => {
+  await running.stop()
+})
 
 /** Standard output of a command that must succeed. */
 async function kubectl(args: string, input?: string): Promise<string> {
@@ -50,7 +52,11 @@ describe('kubectl', () => {
     await kubectl('-n basics patch configmap settings --type merge -p {"data":{"size":"28"}}')
     await kubectl('-n basics patch configmap settings --type json -p [{"op":"remove","path":"/data/colour"}]')
     const read = JSON.parse(await kubectl('-n basics get configmap settings -o json')) as { data: object; metadata: { labels: object; annotations: object } }
-    expect({ data: read.data, labels: read.metadata.labels, annotations: read.metadata.annotations }).toEqual({ data: { size: '28' }, labels: { tier: 'front' }, annotations: { note: 'hello' } })
+    expect({ data: read.data, labels: read.metadata.labels, annotations: read.metadata.annotations }).toEqual({
+      data: { size: '28' },
+      labels: { tier: 'front' },
+      annotations: { note: 'hello' },
+    })
     expect(await kubectl('-n basics delete configmap settings')).toContain('configmap "settings" deleted')
     expect((await failing('-n basics get configmap settings')).stderr).toContain('Error from server (NotFound): configmaps "settings" not found')
   })
@@ -72,7 +78,12 @@ describe('kubectl', () => {
   })
 
   test('applies and replaces lists, and refuses unknown fields in them', async () => {
-    const list = (field: string): string => JSON.stringify({ apiVersion: 'v1', kind: 'List', items: ['a', 'b'].map(name => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, [field]: { k: 'v' } })) })
+    const list = (field: string): string =>
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'List',
+        items: ['a', 'b'].map(name => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, [field]: { k: 'v' } })),
+      })
     expect(await kubectl('apply -f -', list('data'))).toBe('configmap/a created\nconfigmap/b created\n')
     expect(await kubectl('replace -f -', await kubectl('get configmap a b -o yaml'))).toBe('configmap/a replaced\nconfigmap/b replaced\n')
     expect((await failing('apply -f -', list('dada'))).stderr).toContain('ValidationError(ConfigMap): unknown field "dada" in io.k8s.api.core.v1.ConfigMap')
@@ -125,10 +136,15 @@ describe('kubectl', () => {
     const child = commands.start('kubectl', ['get', 'configmaps', '-n', 'default', '-w', '-o', 'name'])
     const seen = new Promise<string>((resolve, reject) => {
       let text = ''
-      const timer = setTimeout(() => { reject(new Error(`the change was not seen: ${text}`)) }, 20_000)
+      const timer = setTimeout(() => {
+        reject(new Error(`the change was not seen: ${text}`))
+      }, 20_000)
       child.stdout?.on('data', (chunk: Buffer) => {
         text += chunk.toString()
-        if (text.includes('configmap/late')) { clearTimeout(timer); resolve(text) }
+        if (text.includes('configmap/late')) {
+          clearTimeout(timer)
+          resolve(text)
+        }
       })
     })
     await kubectl('create configmap late -n default --from-literal=a=b')

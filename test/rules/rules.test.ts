@@ -21,7 +21,10 @@ function layerFaults(file: SourceFile): string[] {
     if (target === undefined) continue
     if (target.startsWith('resources/') || target.startsWith('package.json')) continue
     const other = layerOf(target)
-    if (other === undefined) { faults.push(`${file.path}: imports ${target}, outside the product`); continue }
+    if (other === undefined) {
+      faults.push(`${file.path}: imports ${target}, outside the product`)
+      continue
+    }
     if (other !== layer && !rule.imports.includes(other)) faults.push(`${file.path}: ${layer} must not import ${other} (${target})`)
     if (isNodeFolder(target) && !rule.node && !isNodeFolder(file.path)) faults.push(`${file.path}: ${layer} must not import ${target}, which is bound to Node`)
   }
@@ -65,7 +68,10 @@ function cycles(): string[] {
   const found: string[] = []
   const visit = (path: string, trail: string[]): void => {
     if (state.get(path) === 'done') return
-    if (state.get(path) === 'open') { found.push([...trail.slice(trail.indexOf(path)), path].join(' → ')); return }
+    if (state.get(path) === 'open') {
+      found.push([...trail.slice(trail.indexOf(path)), path].join(' → '))
+      return
+    }
     state.set(path, 'open')
     for (const next of graph.get(path) ?? []) if (graph.has(next)) visit(next, [...trail, path])
     state.set(path, 'done')
@@ -91,7 +97,8 @@ describe('layers', () => {
 
 describe('tidiness', () => {
   it('takes time, timers, randomness and settings from Env alone', () => {
-    const faults = files.filter(f => f.path.startsWith('src-main/') && !entryPoints.some(e => f.path.startsWith(e)))
+    const faults = files
+      .filter(f => f.path.startsWith('src-main/') && !entryPoints.some(e => f.path.startsWith(e)))
       .flatMap(f => ambient.filter(a => a.pattern.test(f.code)).map(a => `${f.path}: ${a.name}`))
     expect(faults).toEqual([])
   })
@@ -103,10 +110,12 @@ describe('tidiness', () => {
     expect(productAndTests.map(f => f.path).filter(p => /(^|[/-])(utils?|helpers?|common|misc)([./-]|$)/.test(p))).toEqual([])
   })
   it('uses kebab-case for files, PascalCase for Vue components', () => {
-    const faults = productAndTests.map(f => f.path).filter(path => {
-      const name = path.split('/').at(-1) ?? ''
-      return name.endsWith('.vue') ? !/^[A-Z][A-Za-z0-9]*\.vue$/.test(name) : !/^[a-z0-9]+([-.][a-z0-9]+)*\.ts$/.test(name)
-    })
+    const faults = productAndTests
+      .map(f => f.path)
+      .filter(path => {
+        const name = path.split('/').at(-1) ?? ''
+        return name.endsWith('.vue') ? !/^[A-Z][A-Za-z0-9]*\.vue$/.test(name) : !/^[a-z0-9]+([-.][a-z0-9]+)*\.ts$/.test(name)
+      })
     expect(faults).toEqual([])
   })
   it('shows no cluster content as HTML in the window', () => {
@@ -114,7 +123,9 @@ describe('tidiness', () => {
     expect(faults).toEqual([])
   })
   it('leaves no test out', () => {
-    const faults = productAndTests.filter(f => f.path.startsWith('test/') && !f.path.startsWith('test/rules/') && /\b(it|test|describe)\.(skip|only|todo|fixme)\b/.test(f.code)).map(f => f.path)
+    const faults = productAndTests
+      .filter(f => f.path.startsWith('test/') && !f.path.startsWith('test/rules/') && /\b(it|test|describe)\.(skip|only|todo|fixme)\b/.test(f.code))
+      .map(f => f.path)
     expect(faults).toEqual([])
   })
 })
@@ -127,11 +138,19 @@ describe('project', () => {
   })
   it('shows each dependency used somewhere', () => {
     const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }
-    const everything = [...productAndTests.map(f => f.text), ...readdirSync(join(root, 'src-renderer'), { recursive: true, encoding: 'utf8' }).filter(f => f.endsWith('.css')).map(f => readFileSync(join(root, 'src-renderer', f), 'utf8'))].join('\n')
+    const everything = [
+      ...productAndTests.map(f => f.text),
+      ...readdirSync(join(root, 'src-renderer'), { recursive: true, encoding: 'utf8' })
+        .filter(f => f.endsWith('.css'))
+        .map(f => readFileSync(join(root, 'src-renderer', f), 'utf8')),
+    ].join('\n')
     expect(Object.keys(dependencies).filter(name => !everything.includes(name))).toEqual([])
   })
   it('numbers its decisions without gaps', () => {
-    const numbers = readdirSync(join(root, 'docs/adr')).filter(f => f.endsWith('.md')).map(f => Number(f.slice(0, 4))).sort((a, b) => a - b)
+    const numbers = readdirSync(join(root, 'docs/adr'))
+      .filter(f => f.endsWith('.md'))
+      .map(f => Number(f.slice(0, 4)))
+      .sort((a, b) => a - b)
     expect(numbers).toEqual(numbers.map((_, i) => i + 1))
   })
   it('has the files that people look for first', () => {

@@ -14,7 +14,11 @@ export interface SourceFile {
   readonly imports: readonly Import[]
 }
 
-export interface Import { readonly specifier: string; readonly typeOnly: boolean; /** Project path of a relative import. */ readonly target?: string }
+export interface Import {
+  readonly specifier: string
+  readonly typeOnly: boolean
+  /** Project path of a relative import. */ readonly target?: string
+}
 
 const importPattern = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\s*\(\s*['"]([^'"]+)['"]\s*\)/g
 
@@ -24,7 +28,11 @@ export function sourceFiles(...folders: string[]): SourceFile[] {
 
 function walk(folder: string): string[] {
   let entries
-  try { entries = readdirSync(join(root, folder), { withFileTypes: true }) } catch { return [] }
+  try {
+    entries = readdirSync(join(root, folder), { withFileTypes: true })
+  } catch {
+    return []
+  }
   return entries.flatMap(entry => {
     const path = `${folder}/${entry.name}`
     if (entry.isDirectory()) return entry.name === 'generated' || entry.name === 'node_modules' ? [] : walk(path)

@@ -40,7 +40,10 @@ const MIN_LOG_BYTES = 256 * 1024
 
 export const adminUser: UserInfo = { name: 'admin', groups: ['system:masters', 'system:authenticated'] }
 
-interface Running { readonly process: SimProcess; stop(): Promise<void> }
+interface Running {
+  readonly process: SimProcess
+  stop(): Promise<void>
+}
 
 export class SimControlPlane {
   readonly #env: VirtualEnv
@@ -72,10 +75,16 @@ export class SimControlPlane {
     this.process.kill()
   }
 
-  get isUp(): boolean { return this.#network.server !== undefined && this.process.running }
-  get areControllersUp(): boolean { return this.#parts.get('controllers')?.process.alive === true && this.#parts.get('scheduler')?.process.alive === true }
+  get isUp(): boolean {
+    return this.#network.server !== undefined && this.process.running
+  }
+  get areControllersUp(): boolean {
+    return this.#parts.get('controllers')?.process.alive === true && this.#parts.get('scheduler')?.process.alive === true
+  }
 
-  #newSeed(): number { return Math.floor(this.#random.next() * 2 ** 32) }
+  #newSeed(): number {
+    return Math.floor(this.#random.next() * 2 ** 32)
+  }
 
   /** Opens the store, serves, starts the parts. Resolves when controllers run; never when the process dies on the way. */
   async start(): Promise<void> {
@@ -94,7 +103,11 @@ export class SimControlPlane {
     const admin = createClient(inProcessTransport(server.handle, { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] }))
     await ensureBootstrapObjects({ store, client: admin, kubernetesServiceIP: '10.96.0.1', clusterDNS: '10.96.0.10', serviceCIDR: '10.96.0.0/16', apiPort: 6443 })
     await ensureControllerPolicy({ store, client: admin }, this.#controllers())
-    this.#stopServer = async () => { await server.stop(); copies.stop(); await raw.close() }
+    this.#stopServer = async () => {
+      await server.stop()
+      copies.stop()
+      await raw.close()
+    }
     this.#network.serve({ process, handle: server.handle })
     this.#journal.add('API is up')
     await Promise.all([this.startPart('controllers'), this.startPart('scheduler')])
@@ -117,7 +130,9 @@ export class SimControlPlane {
     if (this.#lives > 1) await this.#ledger.reopened(raw)
   }
 
-  #controllers() { return allControllers({ resources: () => allResources, certificateAuthority: () => 'CA' }) }
+  #controllers() {
+    return allControllers({ resources: () => allResources, certificateAuthority: () => 'CA' })
+  }
 
   #clientFor(process: SimProcess, name: string): Client {
     return createClient(this.#network.transport(process, componentUser(name)))
@@ -125,24 +140,43 @@ export class SimControlPlane {
 
   async startPart(part: Part): Promise<void> {
     const process = simProcess(this.#env, part, this.#newSeed())
-    const forget = this.process.onDeath(() => { process.kill() })
-    process.onDeath(() => { forget(); if (part === 'controllers') this.controllersSinceMs = undefined })
+    const forget = this.process.onDeath(() => {
+      process.kill()
+    })
+    process.onDeath(() => {
+      forget()
+      if (part === 'controllers') this.controllersSinceMs = undefined
+    })
     const { env } = process
     const informers = createInformerFactory({ client: this.#clientFor(process, part === 'controllers' ? 'kube-controller-manager' : 'kube-scheduler'), env })
     if (part === 'controllers') {
       const manager = createManager({ env, informers, controllers: this.#controllers(), clientFor: name => this.#clientFor(process, name) })
-      this.#parts.set(part, { process, stop: async () => { await manager.stop(); informers.stop() } })
+      this.#parts.set(part, {
+        process,
+        stop: async () => {
+          await manager.stop()
+          informers.stop()
+        },
+      })
       await manager.start()
       this.controllersSinceMs = this.#env.clock.awakeMs()
     } else {
       const scheduler = createScheduler({ env, client: this.#clientFor(process, 'kube-scheduler'), informers })
-      this.#parts.set(part, { process, stop: async () => { await scheduler.stop(); informers.stop() } })
+      this.#parts.set(part, {
+        process,
+        stop: async () => {
+          await scheduler.stop()
+          informers.stop()
+        },
+      })
       await scheduler.start()
     }
   }
 
   /** SIGKILL of one part. */
-  killPart(part: Part): void { this.#parts.get(part)?.process.kill() }
+  killPart(part: Part): void {
+    this.#parts.get(part)?.process.kill()
+  }
 
   /** As on quitting: work in progress ends first. */
   async stopPart(part: Part): Promise<void> {
@@ -151,9 +185,15 @@ export class SimControlPlane {
     running?.process.kill()
   }
 
-  pause(awakeGoesOn: boolean): void { for (const process of this.#processes()) process.pause(awakeGoesOn) }
-  resume(): void { for (const process of this.#processes()) process.resume() }
-  #processes(): SimProcess[] { return [this.process, ...[...this.#parts.values()].map(part => part.process)] }
+  pause(awakeGoesOn: boolean): void {
+    for (const process of this.#processes()) process.pause(awakeGoesOn)
+  }
+  resume(): void {
+    for (const process of this.#processes()) process.resume()
+  }
+  #processes(): SimProcess[] {
+    return [this.process, ...[...this.#parts.values()].map(part => part.process)]
+  }
 
   /** The process is gone at once; what was not synced may be lost, torn or there. */
   cutPower(): void {

@@ -14,8 +14,14 @@ export function timedDisk(disk: Disk, env: Env, random: Random, isAlive: () => b
   const timedFile = (file: DiskFile): DiskFile => ({
     size: () => file.size(),
     read: (offset, length) => file.read(offset, length),
-    truncate: async length => { await gate(0.1); await file.truncate(length) },
-    write: async (bytes, offset) => { await gate(0.1); await file.write(bytes, offset) },
+    truncate: async length => {
+      await gate(0.1)
+      await file.truncate(length)
+    },
+    write: async (bytes, offset) => {
+      await gate(0.1)
+      await file.write(bytes, offset)
+    },
     sync: async () => {
       await gate(random.next() < SYNC_MS.slowShare ? SYNC_MS.slow * random.next() : SYNC_MS.least + SYNC_MS.spread * random.next())
       await file.sync()
@@ -24,10 +30,22 @@ export function timedDisk(disk: Disk, env: Env, random: Random, isAlive: () => b
   })
   return {
     list: () => disk.list(),
-    open: async (name, mode) => { await gate(0.1); return timedFile(await disk.open(name, mode)) },
-    rename: async (from, to) => { await gate(0.1); await disk.rename(from, to) },
-    remove: async name => { await gate(0.1); await disk.remove(name) },
-    syncDirectory: async () => { await gate(1); await disk.syncDirectory() },
+    open: async (name, mode) => {
+      await gate(0.1)
+      return timedFile(await disk.open(name, mode))
+    },
+    rename: async (from, to) => {
+      await gate(0.1)
+      await disk.rename(from, to)
+    },
+    remove: async name => {
+      await gate(0.1)
+      await disk.remove(name)
+    },
+    syncDirectory: async () => {
+      await gate(1)
+      await disk.syncDirectory()
+    },
     lock: () => disk.lock(),
   }
 }

@@ -33,7 +33,9 @@ export class EvictionCheck {
     this.#hosts = new Map(options.hosts.map(host => [host.name, host]))
   }
 
-  disturb(): void { this.disturbedMs = this.#env.clock.awakeMs() }
+  disturb(): void {
+    this.disturbedMs = this.#env.clock.awakeMs()
+  }
 
   onEvent(event: TruthEvent): void {
     if (event.type !== 'put' || !event.previous) return

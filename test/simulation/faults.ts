@@ -41,7 +41,9 @@ async function withRates(at: Surroundings, rates: Partial<FaultRates>, longestMs
   at.evictions.deafMs = at.env.clock.awakeMs()
 }
 
-function silence(at: Surroundings, host: SimHost): void { host.silentSinceMs ??= at.env.clock.awakeMs() }
+function silence(at: Surroundings, host: SimHost): void {
+  host.silentSinceMs ??= at.env.clock.awakeMs()
+}
 
 async function partition(at: Surroundings, host: SimHost, least: number, most: number): Promise<void> {
   silence(at, host)
@@ -75,55 +77,198 @@ export const faults: readonly Fault[] = [
   { name: 'answers are lost', weight: 4, part: 'network', run: at => withRates(at, { lost: between(at.random, 0.05, 0.4) }, 15_000) },
   { name: 'slow network', weight: 3, part: 'network', run: at => withRates(at, { slow: between(at.random, 0.05, 0.5), lateEvent: between(at.random, 0, 0.3) }, 20_000) },
   { name: 'everything at once', weight: 2, part: 'network', run: at => withRates(at, { refused: 0.15, conflict: 0.15, lost: 0.15, slow: 0.15, lateEvent: 0.1 }, 15_000) },
-  { name: 'watches are cut', weight: 3, part: 'none', run: async at => { at.network.endWatches('cut', () => at.random.next() < 0.5) } },
-  { name: 'watches end', weight: 2, part: 'none', run: async at => { at.network.endWatches('end', () => at.random.next() < 0.5) } },
-  { name: 'watches expire', weight: 3, part: 'none', run: async at => { at.network.endWatches('expired', () => at.random.next() < 0.5) } },
-  { name: 'compaction', weight: 3, part: 'none', run: async at => {
-    const { store } = at.plane
-    if (!store || !at.plane.isUp) return
-    at.network.endWatches('cut', () => at.random.next() < 0.5)
-    await store.compact(store.revision - Math.floor(at.random.next() * 20)).catch(() => {})
-  } },
-  { name: 'controllers are killed', weight: 3, part: 'plane', run: async at => { at.plane.killPart('controllers'); await wait(at, 0, 20_000); await at.plane.startPart('controllers') } },
-  { name: 'scheduler is killed', weight: 2, part: 'plane', run: async at => { at.plane.killPart('scheduler'); await wait(at, 0, 20_000); await at.plane.startPart('scheduler') } },
-  { name: 'controllers are restarted', weight: 2, part: 'plane', run: async at => { await at.plane.stopPart('controllers'); await at.plane.startPart('controllers') } },
-  { name: 'power cut', weight: 4, part: 'plane', run: at => restart(at, () => { at.plane.cutPower() }, 40_000) },
-  { name: 'SIGKILL', weight: 2, part: 'plane', run: at => restart(at, () => { at.plane.kill() }, 10_000) },
+  {
+    name: 'watches are cut',
+    weight: 3,
+    part: 'none',
+    run: async at => {
+      at.network.endWatches('cut', () => at.random.next() < 0.5)
+    },
+  },
+  {
+    name: 'watches end',
+    weight: 2,
+    part: 'none',
+    run: async at => {
+      at.network.endWatches('end', () => at.random.next() < 0.5)
+    },
+  },
+  {
+    name: 'watches expire',
+    weight: 3,
+    part: 'none',
+    run: async at => {
+      at.network.endWatches('expired', () => at.random.next() < 0.5)
+    },
+  },
+  {
+    name: 'compaction',
+    weight: 3,
+    part: 'none',
+    run: async at => {
+      const { store } = at.plane
+      if (!store || !at.plane.isUp) return
+      at.network.endWatches('cut', () => at.random.next() < 0.5)
+      await store.compact(store.revision - Math.floor(at.random.next() * 20)).catch(() => {})
+    },
+  },
+  {
+    name: 'controllers are killed',
+    weight: 3,
+    part: 'plane',
+    run: async at => {
+      at.plane.killPart('controllers')
+      await wait(at, 0, 20_000)
+      await at.plane.startPart('controllers')
+    },
+  },
+  {
+    name: 'scheduler is killed',
+    weight: 2,
+    part: 'plane',
+    run: async at => {
+      at.plane.killPart('scheduler')
+      await wait(at, 0, 20_000)
+      await at.plane.startPart('scheduler')
+    },
+  },
+  {
+    name: 'controllers are restarted',
+    weight: 2,
+    part: 'plane',
+    run: async at => {
+      await at.plane.stopPart('controllers')
+      await at.plane.startPart('controllers')
+    },
+  },
+  {
+    name: 'power cut',
+    weight: 4,
+    part: 'plane',
+    run: at =>
+      restart(
+        at,
+        () => {
+          at.plane.cutPower()
+        },
+        40_000,
+      ),
+  },
+  {
+    name: 'SIGKILL',
+    weight: 2,
+    part: 'plane',
+    run: at =>
+      restart(
+        at,
+        () => {
+          at.plane.kill()
+        },
+        10_000,
+      ),
+  },
   { name: 'quit and start', weight: 2, part: 'plane', run: at => restart(at, () => at.plane.quit(), 10_000) },
-  { name: 'power cut while starting', weight: 2, part: 'plane', run: async at => {
-    at.plane.cutPower()
-    for (let i = 0; i < 3; i++) {
-      await wait(at, 0, 2_000)
-      void at.plane.start().catch(() => {})
-      await wait(at, 0, 400)
+  {
+    name: 'power cut while starting',
+    weight: 2,
+    part: 'plane',
+    run: async at => {
       at.plane.cutPower()
-    }
-    await at.startPlane()
-    at.evictions.disturb()
-  } },
-  { name: 'away for an hour', weight: 1, part: 'plane', run: at => restart(at, () => { at.plane.cutPower(); at.env.jump(hour) }, 90_000) },
-  { name: 'sleep', weight: 4, part: 'plane', run: at => standStill(at, [10_000, hour / 6, 8 * hour, 72 * hour][Math.floor(at.random.next() * 4)] ?? hour, 1_000, 90_000, at.random.next() < 0.3) },
+      for (let i = 0; i < 3; i++) {
+        await wait(at, 0, 2_000)
+        void at.plane.start().catch(() => {})
+        await wait(at, 0, 400)
+        at.plane.cutPower()
+      }
+      await at.startPlane()
+      at.evictions.disturb()
+    },
+  },
+  {
+    name: 'away for an hour',
+    weight: 1,
+    part: 'plane',
+    run: at =>
+      restart(
+        at,
+        () => {
+          at.plane.cutPower()
+          at.env.jump(hour)
+        },
+        90_000,
+      ),
+  },
+  {
+    name: 'sleep',
+    weight: 4,
+    part: 'plane',
+    run: at => standStill(at, [10_000, hour / 6, 8 * hour, 72 * hour][Math.floor(at.random.next() * 4)] ?? hour, 1_000, 90_000, at.random.next() < 0.3),
+  },
   { name: 'stands still', weight: 2, part: 'plane', run: at => standStill(at, 0, 1_000, 90_000, true) },
-  { name: 'clock jumps', weight: 2, part: 'none', run: async at => { at.env.jump(Math.round(between(at.random, -1, 1) * ([1_000, 60_000, hour, 24 * hour][Math.floor(at.random.next() * 4)] ?? hour))); at.evictions.disturb() } },
-  { name: 'disk full', weight: 2, part: 'plane', only: 'embedded', run: async at => {
-    const { disk } = at.plane
-    disk.capacity = 0
-    await wait(at, 1_000, 15_000)
-    disk.capacity = Infinity
-    at.evictions.deafMs = at.env.clock.awakeMs()
-  } },
-  { name: 'disk fails to sync', weight: 2, part: 'plane', only: 'embedded', run: async at => {
-    const { disk } = at.plane
-    disk.failSyncs = ioError()
-    await wait(at, 1_000, 15_000)
-    if (at.random.next() < 0.3) { at.plane.cutPower(); await at.startPlane(); at.evictions.disturb() }
-    disk.failSyncs = undefined
-    at.evictions.deafMs = at.env.clock.awakeMs()
-  } },
+  {
+    name: 'clock jumps',
+    weight: 2,
+    part: 'none',
+    run: async at => {
+      at.env.jump(Math.round(between(at.random, -1, 1) * ([1_000, 60_000, hour, 24 * hour][Math.floor(at.random.next() * 4)] ?? hour)))
+      at.evictions.disturb()
+    },
+  },
+  {
+    name: 'disk full',
+    weight: 2,
+    part: 'plane',
+    only: 'embedded',
+    run: async at => {
+      const { disk } = at.plane
+      disk.capacity = 0
+      await wait(at, 1_000, 15_000)
+      disk.capacity = Infinity
+      at.evictions.deafMs = at.env.clock.awakeMs()
+    },
+  },
+  {
+    name: 'disk fails to sync',
+    weight: 2,
+    part: 'plane',
+    only: 'embedded',
+    run: async at => {
+      const { disk } = at.plane
+      disk.failSyncs = ioError()
+      await wait(at, 1_000, 15_000)
+      if (at.random.next() < 0.3) {
+        at.plane.cutPower()
+        await at.startPlane()
+        at.evictions.disturb()
+      }
+      disk.failSyncs = undefined
+      at.evictions.deafMs = at.env.clock.awakeMs()
+    },
+  },
   { name: 'node is cut off', weight: 4, part: 'node', run: (at, host) => partition(at, host, 1_000, 90_000) },
   { name: 'node is cut off for long', weight: 1, part: 'node', run: (at, host) => partition(at, host, 370_000, 450_000) },
-  { name: 'agent is killed', weight: 3, part: 'node', run: async (at, host) => { silence(at, host); host.killAgent(); await wait(at, 0, 30_000); host.startAgent() } },
-  { name: 'node reboots', weight: 2, part: 'node', run: async (at, host) => { silence(at, host); host.reboot(); await wait(at, 3_000, 60_000); host.startAgent() } },
+  {
+    name: 'agent is killed',
+    weight: 3,
+    part: 'node',
+    run: async (at, host) => {
+      silence(at, host)
+      host.killAgent()
+      await wait(at, 0, 30_000)
+      host.startAgent()
+    },
+  },
+  {
+    name: 'node reboots',
+    weight: 2,
+    part: 'node',
+    run: async (at, host) => {
+      silence(at, host)
+      host.reboot()
+      await wait(at, 3_000, 60_000)
+      host.startAgent()
+    },
+  },
 ]
 
 export class FaultEngine {
@@ -132,10 +277,16 @@ export class FaultEngine {
   readonly #active = new Map<number, string>()
   #count = 0
 
-  constructor(at: Surroundings) { this.#at = at }
+  constructor(at: Surroundings) {
+    this.#at = at
+  }
 
-  get count(): number { return this.#count }
-  get active(): readonly string[] { return [...this.#active.values()] }
+  get count(): number {
+    return this.#count
+  }
+  get active(): readonly string[] {
+    return [...this.#active.values()]
+  }
 
   /** Begins one fault; it ends by itself. */
   begin(): void {
@@ -154,10 +305,15 @@ export class FaultEngine {
     this.#busy.add(part)
     this.#active.set(number, title)
     journal.add(`fault ${number} begins: ${title}`)
-    void fault.run(this.#at, host).catch((error: unknown) => { journal.violate('I7', `fault ${title} could not be made: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`) }).finally(() => {
-      this.#busy.delete(part)
-      this.#active.delete(number)
-      journal.add(`fault ${number} ends: ${title}`)
-    })
+    void fault
+      .run(this.#at, host)
+      .catch((error: unknown) => {
+        journal.violate('I7', `fault ${title} could not be made: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      })
+      .finally(() => {
+        this.#busy.delete(part)
+        this.#active.delete(number)
+        journal.add(`fault ${number} ends: ${title}`)
+      })
   }
 }

@@ -45,7 +45,11 @@ export class Journal {
     this.violation ??= new Violation(invariant, message)
   }
 
-  check(): void { if (this.violation) throw this.violation }
+  check(): void {
+    if (this.violation) throw this.violation
+  }
 
-  digest(): string { return this.#hash.copy().digest('hex') }
+  digest(): string {
+    return this.#hash.copy().digest('hex')
+  }
 }

@@ -67,7 +67,9 @@ export class SimHost {
     void new Agent(this, this.agent, createClient(this.#network.transport(this.agent, user)), this.#journal).run()
   }
 
-  killAgent(): void { this.agent.kill() }
+  killAgent(): void {
+    this.agent.kill()
+  }
 
   /** A power cut of the host: agent and containers are gone. */
   reboot(): void {
@@ -79,11 +81,17 @@ export class SimHost {
     const nowMs = this.#env.clock.awakeMs()
     const image = pod.spec?.containers[0]?.image ?? ''
     const container: Container = {
-      uid: pod.metadata.uid ?? '', namespace: pod.metadata.namespace ?? '', podName: pod.metadata.name ?? '', image,
-      ip: this.#nextAddress(), isOrdinal: pod.metadata.ownerReferences?.some(o => o.kind === 'StatefulSet') ?? false,
+      uid: pod.metadata.uid ?? '',
+      namespace: pod.metadata.namespace ?? '',
+      podName: pod.metadata.name ?? '',
+      image,
+      ip: this.#nextAddress(),
+      isOrdinal: pod.metadata.ownerReferences?.some(o => o.kind === 'StatefulSet') ?? false,
       readyAtMs: image.includes('bad') ? Infinity : nowMs + 300 + 1500 * this.#random.next(),
       endsAtMs: image.includes('exit-') ? nowMs + 1000 + 4000 * this.#random.next() : undefined,
-      exitCode: undefined, dyingUntilMs: undefined, restarts: 0,
+      exitCode: undefined,
+      dyingUntilMs: undefined,
+      restarts: 0,
     }
     this.containers.set(container.uid, container)
     this.#journal.add(`${this.name} starts ${container.namespace}/${container.podName} ${container.uid.slice(0, 8)}`)
@@ -132,7 +140,10 @@ class Agent {
   async #loop(work: () => Promise<void>, everyMs: number): Promise<void> {
     const { env } = this.#process
     while (this.#process.alive) {
-      const failed = await work().then(() => false, () => true)
+      const failed = await work().then(
+        () => false,
+        () => true,
+      )
       await env.clock.sleep(failed ? Math.min(1000, everyMs) : everyMs)
     }
   }
@@ -165,7 +176,12 @@ class Agent {
       const present = live.status?.conditions?.find(c => c.type === type)
       return { type, status, reason, message: reason, lastHeartbeatTime: now, lastTransitionTime: present?.status === status ? (present.lastTransitionTime ?? now) : now }
     }
-    const conditions = [condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory'), condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure'), condition('PIDPressure', 'False', 'KubeletHasSufficientPID'), condition('Ready', 'True', 'KubeletReady')]
+    const conditions = [
+      condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory'),
+      condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure'),
+      condition('PIDPressure', 'False', 'KubeletHasSufficientPID'),
+      condition('Ready', 'True', 'KubeletReady'),
+    ]
     const amounts = { cpu: '8', memory: '16Gi', pods: '110' }
     await client.updateStatus({ ...live, status: { ...live.status, capacity: amounts, allocatable: amounts, conditions } })
     this.#nextReportMs = nowMs + 60_000
@@ -210,12 +226,27 @@ class Agent {
     if (pod.status?.phase === phase && present === status && pod.status.podIP === container.ip) return
     const now = formatTime(this.#process.env.clock.now())
     const others = (pod.status?.conditions ?? []).filter(c => !['Ready', 'ContainersReady', 'Initialized'].includes(c.type))
-    const state = ended ? { terminated: { exitCode: container.exitCode ?? 0, reason: container.exitCode === 0 ? 'Completed' : 'Error', finishedAt: now } } : { running: { startedAt: now } }
+    const state = ended
+      ? { terminated: { exitCode: container.exitCode ?? 0, reason: container.exitCode === 0 ? 'Completed' : 'Error', finishedAt: now } }
+      : { running: { startedAt: now } }
     await this.#client.resource(pods).updateStatus({
-      ...pod, status: {
-        ...pod.status, phase, podIP: container.ip, podIPs: [{ ip: container.ip }], startTime: pod.status?.startTime ?? now,
+      ...pod,
+      status: {
+        ...pod.status,
+        phase,
+        podIP: container.ip,
+        podIPs: [{ ip: container.ip }],
+        startTime: pod.status?.startTime ?? now,
         conditions: [...others, ...['Initialized', 'Ready', 'ContainersReady'].map(type => ({ type, status: type === 'Initialized' ? 'True' : status, lastTransitionTime: now }))],
-        containerStatuses: (pod.spec?.containers ?? []).map(c => ({ name: c.name, image: c.image ?? '', imageID: '', ready, restartCount: container.restarts, started: ready, state })),
+        containerStatuses: (pod.spec?.containers ?? []).map(c => ({
+          name: c.name,
+          image: c.image ?? '',
+          imageID: '',
+          ready,
+          restartCount: container.restarts,
+          started: ready,
+          state,
+        })),
       },
     })
     this.#journal.add(`${this.#host.name} says ${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''} is ${phase}${ready ? ' and ready' : ''}`)

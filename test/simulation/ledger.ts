@@ -31,7 +31,10 @@ export interface LooseObject {
   readonly status?: unknown
 }
 
-interface Attempt { readonly key: string; /** Without resourceVersion; undefined: a deletion. */ readonly text: string | undefined }
+interface Attempt {
+  readonly key: string
+  /** Without resourceVersion; undefined: a deletion. */ readonly text: string | undefined
+}
 
 const textOf = (object: StorableObject): string => {
   const { resourceVersion: _revision, ...metadata } = object.metadata as Record<string, unknown>
@@ -54,37 +57,60 @@ export class Ledger {
   #attempts = new Set<Attempt>()
   readonly #listeners: ((event: TruthEvent) => void)[] = []
 
-  constructor(journal: Journal) { this.#journal = journal }
+  constructor(journal: Journal) {
+    this.#journal = journal
+  }
 
-  onEvent(listener: (event: TruthEvent) => void): void { this.#listeners.push(listener) }
+  onEvent(listener: (event: TruthEvent) => void): void {
+    this.#listeners.push(listener)
+  }
 
   /** `store` as a process uses it; nothing gets in or out once the process is dead. */
   observe(store: Store, process: SimProcess): Store {
     this.revision = store.revision
-    store.watch('/', { after: this.revision, onEvent: event => { if (process.alive) this.#published(event) } })
+    store.watch('/', {
+      after: this.revision,
+      onEvent: event => {
+        if (process.alive) this.#published(event)
+      },
+    })
     const never = <T>(): Promise<T> => new Promise<T>(() => {})
     const gate = async <T>(work: () => Promise<T>): Promise<T> => {
       if (!process.alive) return never()
-      const settled = await work().then(value => ({ value }), (fault: unknown) => ({ fault }))
+      const settled = await work().then(
+        value => ({ value }),
+        (fault: unknown) => ({ fault }),
+      )
       if (!process.alive) return never()
       if ('fault' in settled) throw settled.fault
       return settled.value
     }
     const write = (key: string, object: StorableObject | undefined, work: () => Promise<StoredEntry>): Promise<StoredEntry> => gate(() => this.#attempt(key, object, work, process))
     return {
-      get revision() { return store.revision },
-      get compactedRevision() { return store.compactedRevision },
+      get revision() {
+        return store.revision
+      },
+      get compactedRevision() {
+        return store.compactedRevision
+      },
       get: key => gate(() => store.get(key)),
       list: (prefix, options) => gate(() => store.list(prefix, options)),
       count: prefix => gate(() => store.count(prefix)),
       put: (key, object, expect: Expectation) => write(key, object, () => store.put(key, object, expect)),
       delete: (key, expect: Expectation) => write(key, undefined, () => store.delete(key, expect)),
-      watch: (prefix, options) => store.watch(prefix, {
-        after: options.after,
-        onEvent: event => { if (process.alive) options.onEvent(event) },
-        onProgress: revision => { if (process.alive) options.onProgress?.(revision) },
-        onEnd: reason => { if (process.alive) options.onEnd?.(reason) },
-      }),
+      watch: (prefix, options) =>
+        store.watch(prefix, {
+          after: options.after,
+          onEvent: event => {
+            if (process.alive) options.onEvent(event)
+          },
+          onProgress: revision => {
+            if (process.alive) options.onProgress?.(revision)
+          },
+          onEnd: reason => {
+            if (process.alive) options.onEnd?.(reason)
+          },
+        }),
       compact: revision => gate(() => store.compact(revision)),
       stats: () => store.stats(),
       close: () => store.close(),
@@ -142,8 +168,17 @@ export class Ledger {
       return
     }
     const hasHistory = store.compactedRevision <= this.revision
-    if (hasHistory) store.watch('/', { after: this.revision, onEvent: event => { if (this.#wasTried(event)) this.#published(event) } })()
-    else { this.events = []; this.firstRevision = store.revision }
+    if (hasHistory)
+      store.watch('/', {
+        after: this.revision,
+        onEvent: event => {
+          if (this.#wasTried(event)) this.#published(event)
+        },
+      })()
+    else {
+      this.events = []
+      this.firstRevision = store.revision
+    }
     const found = await this.#compare(store, hasHistory)
     this.state.clear()
     for (const [key, entry] of found) this.state.set(key, entry)
@@ -152,7 +187,9 @@ export class Ledger {
   }
 
   /** Every key and byte of a store at rest. */
-  async check(store: Store): Promise<void> { await this.#compare(store, true) }
+  async check(store: Store): Promise<void> {
+    await this.#compare(store, true)
+  }
 
   async #compare(store: Store, hasHistory: boolean): Promise<Map<string, StoredEntry>> {
     const { entries } = await store.list('/')
@@ -160,7 +197,8 @@ export class Ledger {
     for (const [key, known] of this.state) {
       const entry = found.get(key)
       if (entry && Buffer.compare(entry.bytes, known.bytes) === 0) continue
-      if (hasHistory || !this.#explained(key, entry)) this.#journal.violate('I1', `${key} of revision ${known.revision} came back as ${entry ? `revision ${entry.revision}` : 'nothing'}`)
+      if (hasHistory || !this.#explained(key, entry))
+        this.#journal.violate('I1', `${key} of revision ${known.revision} came back as ${entry ? `revision ${entry.revision}` : 'nothing'}`)
     }
     for (const [key, entry] of found) {
       if (!this.state.has(key) && (hasHistory || !this.#explained(key, entry))) this.#journal.violate('I1', `${key} at ${entry.revision} came out of nowhere`)

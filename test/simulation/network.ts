@@ -26,8 +26,14 @@ export interface FaultRates {
 }
 export const calm: FaultRates = { refused: 0, conflict: 0, lost: 0, slow: 0, lateEvent: 0 }
 
-interface Server { readonly process: SimProcess; readonly handle: ApiHandler }
-interface Connection { readonly client: string; end(how: 'cut' | 'end' | 'expired'): void }
+interface Server {
+  readonly process: SimProcess
+  readonly handle: ApiHandler
+}
+interface Connection {
+  readonly client: string
+  end(how: 'cut' | 'end' | 'expired'): void
+}
 
 /** As the https transport: how long an answer may take. */
 const ANSWER_MS = 30_000
@@ -60,7 +66,9 @@ export class Network {
   partition(client: string): void {
     if (this.#partitioned.has(client)) return
     let heal = (): void => {}
-    const healed = new Promise<void>(resolve => { heal = resolve })
+    const healed = new Promise<void>(resolve => {
+      heal = resolve
+    })
     this.#partitioned.set(client, { healed, heal })
   }
 
@@ -69,7 +77,9 @@ export class Network {
     this.#partitioned.delete(client)
   }
 
-  isPartitioned(client: string): boolean { return this.#partitioned.has(client) }
+  isPartitioned(client: string): boolean {
+    return this.#partitioned.has(client)
+  }
 
   endWatches(how: 'cut' | 'end' | 'expired', which: (client: string) => boolean): void {
     for (const connection of this.#connections) if (which(connection.client)) connection.end(how)
@@ -81,7 +91,10 @@ export class Network {
     return async request => {
       await client.whenRunning()
       // Neither an answer nor a failure reaches a process that is dead or stopped.
-      const settled = await this.#request(client, user, request, faulty).then(answer => ({ answer }), (fault: unknown) => ({ fault }))
+      const settled = await this.#request(client, user, request, faulty).then(
+        answer => ({ answer }),
+        (fault: unknown) => ({ fault }),
+      )
       await client.whenRunning()
       if ('fault' in settled) throw settled.fault
       return settled.answer
@@ -93,9 +106,15 @@ export class Network {
     const isWatch = /[?&]watch=true/.test(request.url)
     let cancel = (): void => {}
     const deadline = new Promise<never>((_resolve, reject) => {
-      cancel = this.#env.clock.after(ANSWER_MS, () => { reject(new Error('no answer in time')) })
+      cancel = this.#env.clock.after(ANSWER_MS, () => {
+        reject(new Error('no answer in time'))
+      })
     })
-    try { return await Promise.race([deadline, this.#carry(client, user, request, faulty, isWatch)]) } finally { cancel() }
+    try {
+      return await Promise.race([deadline, this.#carry(client, user, request, faulty, isWatch)])
+    } finally {
+      cancel()
+    }
   }
 
   async #carry(client: SimProcess, user: UserInfo, request: ApiRequest, faulty: boolean, isWatch: boolean): Promise<ApiResponse> {
@@ -111,17 +130,26 @@ export class Network {
     await server.process.whenRunning()
     // A dead client's request may have been under way: the server does not know.
     let forget = (): void => {}
-    const died = new Promise<never>((_resolve, reject) => { forget = server.process.onDeath(() => { reject(new Error('read ECONNRESET')) }) })
+    const died = new Promise<never>((_resolve, reject) => {
+      forget = server.process.onDeath(() => {
+        reject(new Error('read ECONNRESET'))
+      })
+    })
     const answer = await Promise.race([died, inProcessTransport(server.handle, user)(request)])
     forget()
     await this.#latency(rates)
     await this.#partitioned.get(client.name)?.healed
     if (!server.process.alive) throw new Error('read ECONNRESET')
-    if (lost) { this.injected++; throw new Error('read ECONNRESET (the answer was lost)') }
+    if (lost) {
+      this.injected++
+      throw new Error('read ECONNRESET (the answer was lost)')
+    }
     return answer.body.kind === 'events' ? { ...answer, body: this.#stream(client, server, request, answer.body.events, faulty) } : answer
   }
 
-  #happens(share: number): boolean { return share > 0 && this.#random.next() < share }
+  #happens(share: number): boolean {
+    return share > 0 && this.#random.next() < share
+  }
 
   async #latency(rates: FaultRates): Promise<void> {
     const ms = this.#happens(rates.slow) ? 500 + 4_000 * this.#random.next() : 0.2 + 3 * this.#random.next()
@@ -135,7 +163,13 @@ export class Network {
     }
     if (!this.#happens(rates.refused)) return undefined
     this.injected++
-    const kinds = [() => internalError('simulated'), () => serviceUnavailable('simulated'), () => tooManyRequests('simulated', 1), () => new Error('connect ETIMEDOUT'), () => new StatusError(504, 'Timeout', 'simulated')]
+    const kinds = [
+      () => internalError('simulated'),
+      () => serviceUnavailable('simulated'),
+      () => tooManyRequests('simulated', 1),
+      () => new Error('connect ETIMEDOUT'),
+      () => new StatusError(504, 'Timeout', 'simulated'),
+    ]
     return (kinds[Math.floor(this.#random.next() * kinds.length)] ?? kinds[0])?.()
   }
 
@@ -143,13 +177,33 @@ export class Network {
     const inner = events[Symbol.asyncIterator]()
     let how = undefined as 'cut' | 'end' | 'expired' | undefined
     let wake = (): void => {}
-    const ended = new Promise<undefined>(resolve => { wake = () => { resolve(undefined) } })
-    const connection: Connection = { client: client.name, end: kind => { how ??= kind; wake() } }
+    const ended = new Promise<undefined>(resolve => {
+      wake = () => {
+        resolve(undefined)
+      }
+    })
+    const connection: Connection = {
+      client: client.name,
+      end: kind => {
+        how ??= kind
+        wake()
+      },
+    }
     this.#connections.add(connection)
-    const forget = client.onDeath(() => { connection.end('cut'); this.#connections.delete(connection); void inner.return?.() })
+    const forget = client.onDeath(() => {
+      connection.end('cut')
+      this.#connections.delete(connection)
+      void inner.return?.()
+    })
     if (!server.process.alive) connection.end('cut')
     // The caller's own abort ends the server's side, which ends this one.
-    request.signal?.addEventListener('abort', () => { connection.end('end') }, { once: true })
+    request.signal?.addEventListener(
+      'abort',
+      () => {
+        connection.end('end')
+      },
+      { once: true },
+    )
     const network = this
     async function* pump(): AsyncGenerator<WatchEvent<unknown>> {
       try {
@@ -162,7 +216,10 @@ export class Network {
           if (how !== undefined) break
           yield next.value
         }
-        if (how === 'expired') { yield { type: 'ERROR', object: expired('too old resource version: simulated').status }; return }
+        if (how === 'expired') {
+          yield { type: 'ERROR', object: expired('too old resource version: simulated').status }
+          return
+        }
         if (how === 'end') return
         throw new Error('read ECONNRESET')
       } finally {

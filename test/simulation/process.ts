@@ -21,7 +21,11 @@ export interface SimProcess {
   onDeath(call: () => void): () => void
 }
 
-interface Timer { readonly fn: () => void; readonly dueMs: number; cancel: () => void }
+interface Timer {
+  readonly fn: () => void
+  readonly dueMs: number
+  cancel: () => void
+}
 
 export function simProcess(outer: VirtualEnv, name: string, seed: number): SimProcess {
   const random = seededRandom(seed)
@@ -36,7 +40,10 @@ export function simProcess(outer: VirtualEnv, name: string, seed: number): SimPr
 
   const awakeMs = (): number => (pausedAtMs ?? outer.clock.awakeMs()) - pausedMs
   const arm = (timer: Timer): void => {
-    timer.cancel = outer.clock.after(timer.dueMs - awakeMs(), () => { timers.delete(timer); timer.fn() })
+    timer.cancel = outer.clock.after(timer.dueMs - awakeMs(), () => {
+      timers.delete(timer)
+      timer.fn()
+    })
   }
   const clock: Clock = {
     now: () => outer.clock.now(),
@@ -46,14 +53,26 @@ export function simProcess(outer: VirtualEnv, name: string, seed: number): SimPr
       const timer: Timer = { fn, dueMs: awakeMs() + Math.max(0, delayMs), cancel: () => {} }
       timers.add(timer)
       if (!isPaused) arm(timer)
-      return () => { timer.cancel(); timers.delete(timer) }
+      return () => {
+        timer.cancel()
+        timers.delete(timer)
+      }
     },
     sleep(delayMs, signal) {
       return new Promise((resolve, reject) => {
         const reasonOf = (): Error => (signal?.reason instanceof Error ? signal.reason : new Error('aborted'))
-        if (signal?.aborted) { reject(reasonOf()); return }
-        const onAbort = (): void => { cancel(); if (alive) reject(reasonOf()) }
-        const cancel = clock.after(delayMs, () => { signal?.removeEventListener('abort', onAbort); resolve() })
+        if (signal?.aborted) {
+          reject(reasonOf())
+          return
+        }
+        const onAbort = (): void => {
+          cancel()
+          if (alive) reject(reasonOf())
+        }
+        const cancel = clock.after(delayMs, () => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        })
         signal?.addEventListener('abort', onAbort, { once: true })
       })
     },
@@ -61,8 +80,12 @@ export function simProcess(outer: VirtualEnv, name: string, seed: number): SimPr
   return {
     name,
     env: { clock, random, log: outer.log.child({ process: name }) },
-    get alive() { return alive },
-    get running() { return alive && !isPaused },
+    get alive() {
+      return alive
+    },
+    get running() {
+      return alive && !isPaused
+    },
     kill() {
       if (!alive) return
       alive = false
@@ -89,12 +112,19 @@ export function simProcess(outer: VirtualEnv, name: string, seed: number): SimPr
     whenRunning() {
       if (!alive) return new Promise(() => {})
       if (!isPaused) return Promise.resolve()
-      return new Promise(resolve => { waiting.push(resolve) })
+      return new Promise(resolve => {
+        waiting.push(resolve)
+      })
     },
     onDeath(call) {
-      if (!alive) { call(); return () => {} }
+      if (!alive) {
+        call()
+        return () => {}
+      }
       deaths.add(call)
-      return () => { deaths.delete(call) }
+      return () => {
+        deaths.delete(call)
+      }
     },
   }
 }

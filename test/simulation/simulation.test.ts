@@ -44,7 +44,8 @@ function tamper(inside: Inside, change: (request: ApiRequest, answer: () => Prom
   network.server = { ...server, handle: request => change(request, () => server.handle(request)) }
 }
 
-const found = async (sabotage: (inside: Inside) => void): Promise<string | undefined> => (await simulate({ seed: 21, minutes: 0.5, store: 'memory', calm: true, sabotage })).violation?.invariant
+const found = async (sabotage: (inside: Inside) => void): Promise<string | undefined> =>
+  (await simulate({ seed: 21, minutes: 0.5, store: 'memory', calm: true, sabotage })).violation?.invariant
 
 describe('a checker fails when', { timeout: 120_000 }, () => {
   const object = (name: string): StorableObject => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } }) as unknown as StorableObject
@@ -68,7 +69,11 @@ describe('a checker fails when', { timeout: 120_000 }, () => {
   })
 
   test('an acknowledged write is lost (I1)', async () => {
-    expect(await lives(faultyDisk(), disk => { disk.setBytes('log-0000000001', disk.bytesOf('log-0000000001').slice(0, -30)) })).toBe('I1')
+    expect(
+      await lives(faultyDisk(), disk => {
+        disk.setBytes('log-0000000001', disk.bytesOf('log-0000000001').slice(0, -30))
+      }),
+    ).toBe('I1')
   })
 
   test('an object comes from nowhere (I1)', async () => {
@@ -90,27 +95,33 @@ describe('a checker fails when', { timeout: 120_000 }, () => {
   })
 
   test('a read is older than the write that was acknowledged before it (I2)', async () => {
-    expect(await found(inside => {
-      tamper(inside, async (request, answer) => {
-        const response = await answer()
-        if (request.user?.name !== 'admin' || request.method !== 'GET' || !/\/configmaps\/config-/.test(request.url) || response.body.kind !== 'object') return response
-        const read = response.body.object as { metadata: object }
-        return { ...response, body: { kind: 'object', object: { ...read, metadata: { ...read.metadata, resourceVersion: '1' } } } }
-      })
-    })).toBe('I2')
+    expect(
+      await found(inside => {
+        tamper(inside, async (request, answer) => {
+          const response = await answer()
+          if (request.user?.name !== 'admin' || request.method !== 'GET' || !/\/configmaps\/config-/.test(request.url) || response.body.kind !== 'object') return response
+          const read = response.body.object as { metadata: object }
+          return { ...response, body: { kind: 'object', object: { ...read, metadata: { ...read.metadata, resourceVersion: '1' } } } }
+        })
+      }),
+    ).toBe('I2')
   })
 
-  const filterEvents = (choose: (event: WatchEvent<unknown>, count: number) => WatchEvent<unknown>[]) => (inside: Inside): void => {
-    let count = 0
-    tamper(inside, async (request, answer) => {
-      const response = await answer()
-      if (response.body.kind !== 'events' || request.user?.name !== 'admin') return response
-      const { events } = response.body
-      async function* changed(): AsyncGenerator<WatchEvent<unknown>> { for await (const event of events) yield* choose(event, event.type === 'BOOKMARK' ? 0 : ++count) }
-      return { ...response, body: { kind: 'events', events: changed() } }
-    })
-    inside.network.endWatches('end', client => client === 'watchers')
-  }
+  const filterEvents =
+    (choose: (event: WatchEvent<unknown>, count: number) => WatchEvent<unknown>[]) =>
+    (inside: Inside): void => {
+      let count = 0
+      tamper(inside, async (request, answer) => {
+        const response = await answer()
+        if (response.body.kind !== 'events' || request.user?.name !== 'admin') return response
+        const { events } = response.body
+        async function* changed(): AsyncGenerator<WatchEvent<unknown>> {
+          for await (const event of events) yield* choose(event, event.type === 'BOOKMARK' ? 0 : ++count)
+        }
+        return { ...response, body: { kind: 'events', events: changed() } }
+      })
+      inside.network.endWatches('end', client => client === 'watchers')
+    }
 
   test('a watcher misses an event (I3)', async () => {
     expect(await found(filterEvents((event, count) => (count === 10 ? [] : [event])))).toBe('I3')
@@ -121,46 +132,76 @@ describe('a checker fails when', { timeout: 120_000 }, () => {
   })
 
   test('a pod is bound a second time (I4)', async () => {
-    expect(await found(inside => {
-      let done = false
-      inside.ledger.onEvent(event => {
-        const spec = event.object.spec as { nodeName?: string } | undefined
-        if (!event.key.startsWith('/core/pods/') || event.type !== 'put' || !spec?.nodeName || done) return
-        done = true
-        void Promise.resolve().then(() => inside.plane.store?.put(event.key, { ...event.object, spec: { ...spec, nodeName: 'node-9' } } as StorableObject, { any: true })).catch(() => {})
-      })
-    })).toBe('I4')
+    expect(
+      await found(inside => {
+        let done = false
+        inside.ledger.onEvent(event => {
+          const spec = event.object.spec as { nodeName?: string } | undefined
+          if (!event.key.startsWith('/core/pods/') || event.type !== 'put' || !spec?.nodeName || done) return
+          done = true
+          void Promise.resolve()
+            .then(() => inside.plane.store?.put(event.key, { ...event.object, spec: { ...spec, nodeName: 'node-9' } } as StorableObject, { any: true }))
+            .catch(() => {})
+        })
+      }),
+    ).toBe('I4')
   })
 
   test('a healthy node is taken for lost (I5)', async () => {
-    expect(await found(inside => {
-      // Leases and heartbeats are accepted but never stored: as if the control plane were deaf.
-      tamper(inside, async (request, answer) => {
-        if (request.user?.name === 'system:node:node-1' && request.method === 'PUT' && /\/leases\/node-1|\/nodes\/node-1\/status/.test(request.url) && request.body && 'object' in request.body) return { status: 200, headers: {}, body: { kind: 'object', object: request.body.object } }
-        return answer()
-      })
-      inside.ledger.onEvent(event => { if (event.key.endsWith('/nodes//node-1')) inside.evictions.deafMs = -Infinity })
-    })).toBe('I5')
+    expect(
+      await found(inside => {
+        // Leases and heartbeats are accepted but never stored: as if the control plane were deaf.
+        tamper(inside, async (request, answer) => {
+          if (
+            request.user?.name === 'system:node:node-1' &&
+            request.method === 'PUT' &&
+            /\/leases\/node-1|\/nodes\/node-1\/status/.test(request.url) &&
+            request.body &&
+            'object' in request.body
+          )
+            return { status: 200, headers: {}, body: { kind: 'object', object: request.body.object } }
+          return answer()
+        })
+        inside.ledger.onEvent(event => {
+          if (event.key.endsWith('/nodes//node-1')) inside.evictions.deafMs = -Infinity
+        })
+      }),
+    ).toBe('I5')
   })
 
   test('a controller does not do its work (I6)', async () => {
-    expect(await found(inside => {
-      tamper(inside, async (request, answer) => (request.user?.name.endsWith(':replicaset-controller') && request.method !== 'GET'
-        ? { status: 403, headers: {}, body: { kind: 'object', object: { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Forbidden', code: 403, message: 'sabotage' } } } : answer()))
-    })).toBe('I6')
+    expect(
+      await found(inside => {
+        tamper(inside, async (request, answer) =>
+          request.user?.name.endsWith(':replicaset-controller') && request.method !== 'GET'
+            ? {
+                status: 403,
+                headers: {},
+                body: { kind: 'object', object: { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Forbidden', code: 403, message: 'sabotage' } },
+              }
+            : answer(),
+        )
+      }),
+    ).toBe('I6')
   })
 
   test('somebody writes although all is done (I6)', async () => {
-    expect(await found(inside => {
-      const again = (): void => {
-        void inside.plane.store?.put('/core/configmaps/default/busy', object('busy'), { any: true }).catch(() => {})
-        inside.env.clock.after(3_000, again)
-      }
-      again()
-    })).toBe('I6')
+    expect(
+      await found(inside => {
+        const again = (): void => {
+          void inside.plane.store?.put('/core/configmaps/default/busy', object('busy'), { any: true }).catch(() => {})
+          inside.env.clock.after(3_000, again)
+        }
+        again()
+      }),
+    ).toBe('I6')
   })
 
   test('the product reports an error that nobody made (I7)', async () => {
-    expect(await found(inside => { inside.env.log.log('error', 'informer handler failed', { fault: new Error('sabotage') }) })).toBe('I7')
+    expect(
+      await found(inside => {
+        inside.env.log.log('error', 'informer handler failed', { fault: new Error('sabotage') })
+      }),
+    ).toBe('I7')
   })
 })

@@ -34,7 +34,15 @@ export interface SimulationOptions {
   readonly sabotage?: (inside: Inside) => void
 }
 
-export interface Inside { readonly env: VirtualEnv; readonly plane: SimControlPlane; readonly network: Network; readonly ledger: Ledger; readonly hosts: readonly SimHost[]; readonly evictions: EvictionCheck; readonly journal: Journal }
+export interface Inside {
+  readonly env: VirtualEnv
+  readonly plane: SimControlPlane
+  readonly network: Network
+  readonly ledger: Ledger
+  readonly hosts: readonly SimHost[]
+  readonly evictions: EvictionCheck
+  readonly journal: Journal
+}
 
 export interface Outcome {
   readonly seed: number
@@ -56,7 +64,9 @@ const quietMs = 15_000
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const run = new Run(options)
   let violation: Violation | undefined
-  try { await run.run() } catch (fault) {
+  try {
+    await run.run()
+  } catch (fault) {
     violation = fault instanceof Violation ? fault : new Violation('I7', fault instanceof Error ? (fault.stack ?? fault.message) : String(fault))
   }
   return run.outcome(violation)
@@ -102,7 +112,17 @@ class Run {
     this.#user = new User({ client: createClient(network.transport(userProcess, adminUser)), random: fork(), journal, ledger, hosts: this.#hosts.map(h => h.name) })
     const watching = simProcess(env, 'watchers', options.seed + 1)
     this.#watchers = () => (this.#madeWatchers ??= new Watchers({ client: createClient(network.transport(watching, adminUser)), process: watching, ledger, journal }))
-    this.#faults = new FaultEngine({ env, random: fork(), journal, network, plane: this.#plane, hosts: this.#hosts, evictions: this.#evictions, kind: this.#kind, startPlane: () => this.#startPlane() })
+    this.#faults = new FaultEngine({
+      env,
+      random: fork(),
+      journal,
+      network,
+      plane: this.#plane,
+      hosts: this.#hosts,
+      evictions: this.#evictions,
+      kind: this.#kind,
+      startPlane: () => this.#startPlane(),
+    })
     ledger.onEvent(event => {
       this.#evictions.onEvent(event)
       const leasePrefix = storagePrefix(leases, 'kube-node-lease')
@@ -115,23 +135,54 @@ class Run {
   async run(): Promise<void> {
     const minutes = this.#options.minutes ?? 5
     await this.#boot()
-    this.#options.sabotage?.({ env: this.#env, plane: this.#plane, network: this.#network, ledger: this.#ledger, hosts: this.#hosts, evictions: this.#evictions, journal: this.#journal })
+    this.#options.sabotage?.({
+      env: this.#env,
+      plane: this.#plane,
+      network: this.#network,
+      ledger: this.#ledger,
+      hosts: this.#hosts,
+      evictions: this.#evictions,
+      journal: this.#journal,
+    })
     for (let workedMs = 0; workedMs < minutes * 60_000;) workedMs += await this.#round()
   }
 
   outcome(violation: Violation | undefined): Outcome {
     return {
-      seed: this.#options.seed, store: this.#kind, violation, digest: this.#journal.digest(), lastLines: this.#journal.tail, virtualMs: this.#env.clock.awakeMs(),
+      seed: this.#options.seed,
+      store: this.#kind,
+      violation,
+      digest: this.#journal.digest(),
+      lastLines: this.#journal.tail,
+      virtualMs: this.#env.clock.awakeMs(),
       counts: {
-        rounds: this.#rounds, faults: this.#faults.count, actions: this.#user.done, failedActions: this.#user.failed, requests: this.#network.requests, injected: this.#network.injected,
-        writes: this.#ledger.acknowledgements, revision: this.#ledger.revision, watchEvents: this.#madeWatchers?.events ?? 0, expirations: this.#madeWatchers?.expirations ?? 0, evictions: this.#evictions.evictions,
+        rounds: this.#rounds,
+        faults: this.#faults.count,
+        actions: this.#user.done,
+        failedActions: this.#user.failed,
+        requests: this.#network.requests,
+        injected: this.#network.injected,
+        writes: this.#ledger.acknowledgements,
+        revision: this.#ledger.revision,
+        watchEvents: this.#madeWatchers?.events ?? 0,
+        expirations: this.#madeWatchers?.expirations ?? 0,
+        evictions: this.#evictions.evictions,
       },
     }
   }
 
   async #boot(): Promise<void> {
     let begun = false
-    void this.#startPlane().then(() => this.#user.begin()).then(() => { begun = true }, fault => { throw fault })
+    void this.#startPlane()
+      .then(() => this.#user.begin())
+      .then(
+        () => {
+          begun = true
+        },
+        fault => {
+          throw fault
+        },
+      )
     for (const host of this.#hosts) host.startAgent()
     for (let ms = 0; !begun && ms < 60_000; ms += stepMs) await this.#step()
     this.#watchers()
@@ -141,7 +192,10 @@ class Run {
   /** Until the control plane runs; a store that says it is damaged is a violation. */
   async #startPlane(): Promise<void> {
     for (;;) {
-      try { await this.#plane.start(); return } catch (fault) {
+      try {
+        await this.#plane.start()
+        return
+      } catch (fault) {
         const code = (fault as { code?: unknown }).code
         if (code === 'corrupt') this.#journal.violate('I1', `the store would not open again: ${String(fault)}`)
         this.#journal.add(`start failed: ${String(fault).slice(0, 200)}`)
@@ -206,7 +260,14 @@ class Run {
     let done = false
     const tidy = async (): Promise<void> => {
       for (;;) {
-        try { await this.#user.tidy(); done = true; return } catch (fault) { this.#journal.add(`tidy: ${String(fault).slice(0, 100)}`); await this.#env.clock.sleep(1000) }
+        try {
+          await this.#user.tidy()
+          done = true
+          return
+        } catch (fault) {
+          this.#journal.add(`tidy: ${String(fault).slice(0, 100)}`)
+          await this.#env.clock.sleep(1000)
+        }
       }
     }
     void tidy()
@@ -222,7 +283,8 @@ class Run {
     while (wrong.length > 0) {
       await this.#step()
       wrong = await this.#wrong()
-      if (wrong.length > 0 && this.#env.clock.awakeMs() - start > convergeMs) this.#journal.violate('I6', `${what}: not converged after ${convergeMs / 1000} s:\n  ${wrong.slice(0, 12).join('\n  ')}`)
+      if (wrong.length > 0 && this.#env.clock.awakeMs() - start > convergeMs)
+        this.#journal.violate('I6', `${what}: not converged after ${convergeMs / 1000} s:\n  ${wrong.slice(0, 12).join('\n  ')}`)
     }
     this.#journal.add(`${what}: converged after ${this.#env.clock.awakeMs() - start} ms`)
     await this.#stayQuiet(what)
@@ -245,7 +307,14 @@ class Run {
     const from = this.#ledger.revision
     for (let ms = 0; ms < quietMs; ms += stepMs) await this.#step()
     const busy = this.#ledger.events.filter(event => event.revision > from && !/^\/(coordination\.k8s\.io\/leases|core\/nodes|core\/events)\//.test(event.key))
-    if (busy.length > 0) this.#journal.violate('I6', `${what}: ${busy.length} writes although all is done: ${busy.slice(0, 5).map(event => `${event.type} ${event.key}`).join(', ')}`)
+    if (busy.length > 0)
+      this.#journal.violate(
+        'I6',
+        `${what}: ${busy.length} writes although all is done: ${busy
+          .slice(0, 5)
+          .map(event => `${event.type} ${event.key}`)
+          .join(', ')}`,
+      )
     const wrong = await this.#wrong()
     if (wrong.length > 0) this.#journal.violate('I6', `${what}: converged and fell apart:\n  ${wrong.slice(0, 12).join('\n  ')}`)
     this.#journal.check()

@@ -12,11 +12,19 @@ import type { Journal } from './journal.ts'
 import type { Ledger, LooseObject, TruthEvent } from './ledger.ts'
 import type { SimProcess } from './process.ts'
 
-interface Selection { readonly resource: AnyResource; readonly namespace?: string; readonly labels?: readonly [string, string] }
+interface Selection {
+  readonly resource: AnyResource
+  readonly namespace?: string
+  readonly labels?: readonly [string, string]
+}
 
 const selections: readonly Selection[] = [
-  { resource: pods }, { resource: pods, labels: ['tier', 'front'] }, { resource: pods, namespace: 'team-1' },
-  { resource: deployments, labels: ['tier', 'front'] }, { resource: replicaSets }, { resource: configMaps, namespace: 'team-2' },
+  { resource: pods },
+  { resource: pods, labels: ['tier', 'front'] },
+  { resource: pods, namespace: 'team-1' },
+  { resource: deployments, labels: ['tier', 'front'] },
+  { resource: replicaSets },
+  { resource: configMaps, namespace: 'team-2' },
 ]
 
 export class Watchers {
@@ -25,10 +33,16 @@ export class Watchers {
     this.all = selections.map((selection, i) => new CheckedWatcher(`watcher-${i}`, selection, options))
     for (const watcher of this.all) void watcher.run()
   }
-  get events(): number { return this.all.reduce((sum, watcher) => sum + watcher.count, 0) }
-  get expirations(): number { return this.all.reduce((sum, watcher) => sum + watcher.expirations, 0) }
+  get events(): number {
+    return this.all.reduce((sum, watcher) => sum + watcher.count, 0)
+  }
+  get expirations(): number {
+    return this.all.reduce((sum, watcher) => sum + watcher.expirations, 0)
+  }
   /** With the API at rest: everybody must have everything. */
-  checkComplete(): void { for (const watcher of this.all) watcher.checkComplete() }
+  checkComplete(): void {
+    for (const watcher of this.all) watcher.checkComplete()
+  }
 }
 
 class CheckedWatcher {
@@ -61,7 +75,10 @@ class CheckedWatcher {
         if (this.#seen === undefined) await this.#list()
         await this.#watch(this.#seen ?? 0)
       } catch (fault) {
-        if (isExpired(fault)) { this.#seen = undefined; this.expirations++ }
+        if (isExpired(fault)) {
+          this.#seen = undefined
+          this.expirations++
+        }
       }
       await this.#process.env.clock.sleep(300)
     }
@@ -92,7 +109,10 @@ class CheckedWatcher {
     for await (const event of this.#client.resource<KubernetesObject>(this.#selection.resource).watch(options)) {
       if (this.#history !== this.#ledger.events) {
         // The store lost its history: what came after can no longer be compared with what we have.
-        if (this.#ledger.firstRevision > (this.#seen ?? 0)) { this.#journal.violate('I3', `${this.#name} went on from ${this.#seen ?? 0} although history begins at ${this.#ledger.firstRevision}`); return }
+        if (this.#ledger.firstRevision > (this.#seen ?? 0)) {
+          this.#journal.violate('I3', `${this.#name} went on from ${this.#seen ?? 0} although history begins at ${this.#ledger.firstRevision}`)
+          return
+        }
         this.#seek(this.#seen ?? 0)
       }
       this.#take(event)
@@ -113,14 +133,20 @@ class CheckedWatcher {
     if (revision <= seen) this.#journal.violate('I3', `${this.#name}: ${event.type} at ${revision} after ${seen}`)
     const expected = this.#expected(Number.MAX_SAFE_INTEGER)
     if (!expected || expected.revision !== revision || expected.type !== event.type) {
-      this.#journal.violate('I3', `${this.#name} got ${event.type} of ${event.object.metadata.name ?? ''} at ${revision}; due was ${expected ? `${expected.type} of ${expected.key} at ${expected.revision}` : 'nothing'}`)
+      this.#journal.violate(
+        'I3',
+        `${this.#name} got ${event.type} of ${event.object.metadata.name ?? ''} at ${revision}; due was ${expected ? `${expected.type} of ${expected.key} at ${expected.revision}` : 'nothing'}`,
+      )
     }
     this.#seen = revision
     this.#next++
   }
 
   checkComplete(): void {
-    if (this.#seen === undefined || this.#history !== this.#ledger.events) { this.#journal.violate('I6', `${this.#name} has not come back`); return }
+    if (this.#seen === undefined || this.#history !== this.#ledger.events) {
+      this.#journal.violate('I6', `${this.#name} has not come back`)
+      return
+    }
     const missed = this.#expected(Number.MAX_SAFE_INTEGER)
     if (missed) this.#journal.violate('I3', `${this.#name} never got ${missed.type} of ${missed.key} at ${missed.revision}`)
   }

@@ -12,42 +12,112 @@ import type { Ledger } from './ledger.ts'
 const teams = ['team-1', 'team-2', 'team-3'] as const
 const names = ['web', 'api', 'cart', 'mail'] as const
 
-interface Context { readonly client: Client; readonly random: Random; readonly journal: Journal; readonly ledger: Ledger; readonly hosts: readonly string[] }
+interface Context {
+  readonly client: Client
+  readonly random: Random
+  readonly journal: Journal
+  readonly ledger: Ledger
+  readonly hosts: readonly string[]
+}
 
 type Action = (user: User) => Promise<void>
 
 /** How often each is done, relative to the others. */
 const actions: readonly (readonly [number, string, Action])[] = [
   [10, 'create deployment', user => user.create(deployments, user.deployment())],
-  [10, 'scale', async user => { const d = await user.pick(deployments); if (d) await user.client.resource(deployments).patch(d.metadata.name ?? '', 'merge', { spec: { replicas: user.number(0, 6) } }, { namespace: d.metadata.namespace ?? '' }) }],
+  [
+    10,
+    'scale',
+    async user => {
+      const d = await user.pick(deployments)
+      if (d) await user.client.resource(deployments).patch(d.metadata.name ?? '', 'merge', { spec: { replicas: user.number(0, 6) } }, { namespace: d.metadata.namespace ?? '' })
+    },
+  ],
   [10, 'set image', user => user.setImage(`app:${user.number(1, 9)}`)],
   [3, 'set a bad image', user => user.setImage(`bad:${user.number(1, 9)}`)],
   [4, 'roll back', user => user.rollBack()],
-  [2, 'pause or resume', async user => { const d = await user.pick(deployments); if (d) await user.patch(deployments, d, { spec: { paused: !(d as Deployment).spec.paused } }) }],
-  [2, 'restart', async user => { const d = await user.pick(deployments); if (d) await user.patch(deployments, d, { spec: { template: { metadata: { annotations: { restarted: String(user.number(1, 1e6)) } } } } }) }],
+  [
+    2,
+    'pause or resume',
+    async user => {
+      const d = await user.pick(deployments)
+      if (d) await user.patch(deployments, d, { spec: { paused: !(d as Deployment).spec.paused } })
+    },
+  ],
+  [
+    2,
+    'restart',
+    async user => {
+      const d = await user.pick(deployments)
+      if (d) await user.patch(deployments, d, { spec: { template: { metadata: { annotations: { restarted: String(user.number(1, 1e6)) } } } } })
+    },
+  ],
   [4, 'delete deployment', user => user.remove(deployments)],
   [3, 'delete pod', user => user.remove(pods)],
   [1, 'delete replica set', user => user.remove(replicaSets)],
   [5, 'create service', user => user.create(services, user.service())],
-  [2, 'change selector', async user => { const s = await user.pick(services); if (s?.metadata.namespace?.startsWith('team')) await user.patch(services, s, { spec: { selector: { app: user.one(names) } } }) }],
+  [
+    2,
+    'change selector',
+    async user => {
+      const s = await user.pick(services)
+      if (s?.metadata.namespace?.startsWith('team')) await user.patch(services, s, { spec: { selector: { app: user.one(names) } } })
+    },
+  ],
   [2, 'delete service', user => user.remove(services)],
   [6, 'write config', user => user.writeConfig()],
   [2, 'delete config', user => user.remove(configMaps)],
   [5, 'create namespace', user => user.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: user.one(teams) } })],
-  [1, 'delete namespace', async user => { await user.client.resource(namespaces).delete(user.one(teams)) }],
-  [1, 'delete node', async user => { await user.client.resource(nodes).delete(user.one(user.hosts)) }],
+  [
+    1,
+    'delete namespace',
+    async user => {
+      await user.client.resource(namespaces).delete(user.one(teams))
+    },
+  ],
+  [
+    1,
+    'delete node',
+    async user => {
+      await user.client.resource(nodes).delete(user.one(user.hosts))
+    },
+  ],
   [2, 'cordon', user => user.cordon(true)],
   [3, 'uncordon', user => user.cordon(false)],
   [2, 'drain', user => user.drain()],
   [3, 'create stateful set', user => user.create(statefulSets, user.workload('apps/v1', 'StatefulSet', 'db', { serviceName: 'db', replicas: user.number(1, 3) }))],
-  [3, 'change stateful set', async user => { const s = await user.pick(statefulSets); if (s) await user.patch(statefulSets, s, user.number(0, 1) === 0 ? { spec: { replicas: user.number(0, 4) } } : user.image(`app:${user.number(1, 9)}`)) }],
+  [
+    3,
+    'change stateful set',
+    async user => {
+      const s = await user.pick(statefulSets)
+      if (s) await user.patch(statefulSets, s, user.number(0, 1) === 0 ? { spec: { replicas: user.number(0, 4) } } : user.image(`app:${user.number(1, 9)}`))
+    },
+  ],
   [1, 'delete stateful set', user => user.remove(statefulSets)],
   [2, 'create daemon set', user => user.create(daemonSets, user.workload('apps/v1', 'DaemonSet', 'agent', {}))],
-  [1, 'change daemon set', async user => { const d = await user.pick(daemonSets); if (d) await user.patch(daemonSets, d, user.image(`app:${user.number(1, 9)}`)) }],
+  [
+    1,
+    'change daemon set',
+    async user => {
+      const d = await user.pick(daemonSets)
+      if (d) await user.patch(daemonSets, d, user.image(`app:${user.number(1, 9)}`))
+    },
+  ],
   [1, 'delete daemon set', user => user.remove(daemonSets)],
   [2, 'create job', user => user.create(jobs, user.job())],
   [1, 'delete job', user => user.remove(jobs)],
-  [1, 'create budget', user => user.create(podDisruptionBudgets, { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name: user.one(names), namespace: user.one(teams) }, spec: { maxUnavailable: 1, selector: { matchLabels: { app: user.one(names) } } } } as KubernetesObject)],
+  [
+    1,
+    'create budget',
+    user =>
+      user.create(podDisruptionBudgets, {
+        apiVersion: 'policy/v1',
+        kind: 'PodDisruptionBudget',
+        metadata: { name: user.one(names), namespace: user.one(teams) },
+        spec: { maxUnavailable: 1, selector: { matchLabels: { app: user.one(names) } } },
+      } as KubernetesObject),
+  ],
 ]
 const totalWeight = actions.reduce((sum, [weight]) => sum + weight, 0)
 
@@ -62,9 +132,15 @@ export class User {
     this.client = context.client
   }
 
-  one<T>(of: readonly T[]): T { return of[Math.floor(this.#context.random.next() * of.length)] as T }
-  get hosts(): readonly string[] { return this.#context.hosts }
-  number(least: number, most: number): number { return least + Math.floor(this.#context.random.next() * (most - least + 1)) }
+  one<T>(of: readonly T[]): T {
+    return of[Math.floor(this.#context.random.next() * of.length)] as T
+  }
+  get hosts(): readonly string[] {
+    return this.#context.hosts
+  }
+  number(least: number, most: number): number {
+    return least + Math.floor(this.#context.random.next() * (most - least + 1))
+  }
 
   /** The namespaces that a user expects, made once at the beginning. */
   async begin(): Promise<void> {
@@ -75,7 +151,10 @@ export class User {
     let at = this.#context.random.next() * totalWeight
     const [, name, action] = actions.find(([weight]) => (at -= weight) < 0) ?? (actions[0] as (typeof actions)[number])
     this.#context.journal.add(`user: ${name}`)
-    try { await action(this); this.done++ } catch (fault) {
+    try {
+      await action(this)
+      this.done++
+    } catch (fault) {
       this.failed++
       this.#context.journal.add(`user: ${name} failed: ${fault instanceof Error ? fault.message.slice(0, 120) : String(fault)}`)
     }
@@ -95,7 +174,10 @@ export class User {
   /** What was acknowledged is there, or something newer (I1, I2). */
   async #readBack(resource: AnyResource, made: KubernetesObject): Promise<void> {
     const { namespace, name, uid, resourceVersion } = made.metadata
-    const found = await this.client.resource<KubernetesObject>(resource).get(name ?? '', namespace ? { namespace } : {}).catch(() => undefined)
+    const found = await this.client
+      .resource<KubernetesObject>(resource)
+      .get(name ?? '', namespace ? { namespace } : {})
+      .catch(() => undefined)
     if (found?.metadata.uid === uid && Number(found?.metadata.resourceVersion) < Number(resourceVersion)) {
       this.#context.journal.violate('I2', `${resource.plural} ${name ?? ''} was acknowledged at ${resourceVersion ?? ''} and read back at ${found?.metadata.resourceVersion ?? ''}`)
     }
@@ -117,26 +199,47 @@ export class User {
   template(app: string, image: string): PodTemplateSpec {
     return { metadata: { labels: { app, tier: this.one(['front', 'back']) } }, spec: { containers: [{ name: 'main', image, resources: { requests: { cpu: '50m' } } }] } }
   }
-  image(image: string): unknown { return { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } } }
+  image(image: string): unknown {
+    return { spec: { template: { spec: { containers: [{ name: 'main', image }] } } } }
+  }
 
   deployment(): Deployment {
     const name = this.one(names)
     const template = this.template(name, `app:${this.number(1, 9)}`)
-    const strategy: NonNullable<Deployment['spec']['strategy']> = this.number(0, 5) === 0 ? { type: 'Recreate' } : { type: 'RollingUpdate', rollingUpdate: this.one([{ maxSurge: '25%', maxUnavailable: '25%' }, { maxSurge: 1, maxUnavailable: 0 }, { maxSurge: 0, maxUnavailable: 1 }]) }
+    const strategy: NonNullable<Deployment['spec']['strategy']> =
+      this.number(0, 5) === 0
+        ? { type: 'Recreate' }
+        : {
+            type: 'RollingUpdate',
+            rollingUpdate: this.one([
+              { maxSurge: '25%', maxUnavailable: '25%' },
+              { maxSurge: 1, maxUnavailable: 0 },
+              { maxSurge: 0, maxUnavailable: 1 },
+            ]),
+          }
     return {
-      apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: this.one(teams), labels: template.metadata?.labels ?? {} },
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, namespace: this.one(teams), labels: template.metadata?.labels ?? {} },
       spec: { replicas: this.number(0, 5), revisionHistoryLimit: 2, strategy, selector: { matchLabels: { app: name } }, template },
     }
   }
 
   workload(apiVersion: string, kind: string, app: string, spec: object): KubernetesObject {
-    return { apiVersion, kind, metadata: { name: app, namespace: this.one(teams) }, spec: { selector: { matchLabels: { app } }, template: this.template(app, 'app:1'), ...spec } } as KubernetesObject
+    return {
+      apiVersion,
+      kind,
+      metadata: { name: app, namespace: this.one(teams) },
+      spec: { selector: { matchLabels: { app } }, template: this.template(app, 'app:1'), ...spec },
+    } as KubernetesObject
   }
 
   job(): KubernetesObject {
     const template = this.template('job', this.one(['exit-0', 'exit-0', 'exit-1']))
     return {
-      apiVersion: 'batch/v1', kind: 'Job', metadata: { name: `job-${this.number(1, 5)}`, namespace: this.one(teams) },
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: `job-${this.number(1, 5)}`, namespace: this.one(teams) },
       spec: { backoffLimit: 1, completions: this.number(1, 3), parallelism: 2, template: { ...template, spec: { ...template.spec, restartPolicy: 'Never' } } },
     } as KubernetesObject
   }
@@ -144,7 +247,9 @@ export class User {
   service(): KubernetesObject {
     const app = this.one([...names, 'db'])
     return {
-      apiVersion: 'v1', kind: 'Service', metadata: { name: app, namespace: this.one(teams) },
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: app, namespace: this.one(teams) },
       spec: { selector: { app }, ports: [{ port: 80, targetPort: 8080 }], ...(app === 'db' ? { clusterIP: 'None' } : { type: this.one(['ClusterIP', 'NodePort']) }) },
     } as KubernetesObject
   }
@@ -188,7 +293,10 @@ export class User {
     for (const pod of items) {
       if (pod.metadata.ownerReferences?.some(o => o.kind === 'DaemonSet')) continue
       const { name = '', namespace = '' } = pod.metadata
-      await this.client.resource(pods).createSub(name, 'eviction', { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } }, { namespace }).catch(() => {})
+      await this.client
+        .resource(pods)
+        .createSub(name, 'eviction', { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } }, { namespace })
+        .catch(() => {})
     }
   }
 
@@ -207,7 +315,8 @@ export class User {
     }
     for (const d of (await this.client.resource(deployments).list()).items) {
       const bad = d.spec.template.spec?.containers[0]?.image?.startsWith('bad')
-      if (bad || d.spec.paused) await this.patch(deployments, d, { spec: { paused: null, ...(bad ? { template: { spec: { containers: [{ name: 'main', image: 'app:1' }] } } } : {}) } })
+      if (bad || d.spec.paused)
+        await this.patch(deployments, d, { spec: { paused: null, ...(bad ? { template: { spec: { containers: [{ name: 'main', image: 'app:1' }] } } } : {}) } })
     }
   }
 }

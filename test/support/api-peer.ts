@@ -6,10 +6,25 @@ import { parseJson } from '../../src-main/api/json.ts'
 import type { ControlPlane } from '../../src-main/control-plane/control-plane.ts'
 import type { RunningControlPlane } from './running-control-plane.ts'
 
-export interface Answer { readonly status: number; readonly text: string; readonly headers: Record<string, string | string[] | undefined>; /** Of the Status, or ''. */ readonly reason: string; readonly message: string }
-export interface Question { readonly method?: string; readonly headers?: Record<string, string | number | string[]>; readonly type?: string; readonly body?: string | Uint8Array | object }
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly headers: Record<string, string | string[] | undefined>
+  /** Of the Status, or ''. */ readonly reason: string
+  readonly message: string
+}
+export interface Question {
+  readonly method?: string
+  readonly headers?: Record<string, string | number | string[]>
+  readonly type?: string
+  readonly body?: string | Uint8Array | object
+}
 
-export interface Credentials { readonly cert?: string; readonly key?: string; readonly token?: string }
+export interface Credentials {
+  readonly cert?: string
+  readonly key?: string
+  readonly token?: string
+}
 
 export interface ApiPeer {
   /** Text and bytes are sent as they are, objects as JSON. */
@@ -28,24 +43,39 @@ export function apiPeer(controlPlane: ControlPlane, credentials?: Credentials): 
   const secure = { host: '127.0.0.1', port: controlPlane.port, ca: authority.certificate, ...(cert === undefined ? {} : { cert, key }) }
   const agent = new Agent({ keepAlive: true, maxSockets: 32 })
   const sockets = new Set<TLSSocket>()
-  const connect = (): Promise<TLSSocket> => new Promise((resolve, reject) => {
-    const socket = connectTls({ ...secure, ALPNProtocols: ['http/1.1'] }, () => { socket.off('error', reject); socket.on('error', () => {}); resolve(socket) })
-    socket.once('error', reject)
-    sockets.add(socket)
-    socket.once('close', () => { sockets.delete(socket) })
-  })
+  const connect = (): Promise<TLSSocket> =>
+    new Promise((resolve, reject) => {
+      const socket = connectTls({ ...secure, ALPNProtocols: ['http/1.1'] }, () => {
+        socket.off('error', reject)
+        socket.on('error', () => {})
+        resolve(socket)
+      })
+      socket.once('error', reject)
+      sockets.add(socket)
+      socket.once('close', () => {
+        sockets.delete(socket)
+      })
+    })
   return {
     connect,
     ask(path, question = {}) {
       const { body } = question
       const bytes = body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
-      const headers = { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...(bytes === undefined ? {} : { 'content-type': question.type ?? 'application/json', 'content-length': Buffer.byteLength(bytes) }), ...question.headers }
+      const headers = {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(bytes === undefined ? {} : { 'content-type': question.type ?? 'application/json', 'content-length': Buffer.byteLength(bytes) }),
+        ...question.headers,
+      }
       return new Promise((resolve, reject) => {
         const outgoing = httpsRequest({ ...secure, agent, path, method: question.method ?? (bytes === undefined ? 'GET' : 'POST'), headers }, incoming => {
           const chunks: Buffer[] = []
-          incoming.on('data', (chunk: Buffer) => { chunks.push(chunk) })
+          incoming.on('data', (chunk: Buffer) => {
+            chunks.push(chunk)
+          })
           incoming.on('error', reject)
-          incoming.on('end', () => { resolve(answerOf(incoming.statusCode ?? 0, Buffer.concat(chunks).toString(), incoming.headers)) })
+          incoming.on('end', () => {
+            resolve(answerOf(incoming.statusCode ?? 0, Buffer.concat(chunks).toString(), incoming.headers))
+          })
         })
         outgoing.on('error', reject)
         outgoing.end(bytes)
@@ -54,13 +84,24 @@ export function apiPeer(controlPlane: ControlPlane, credentials?: Credentials): 
     async raw(bytes, waitMs = 2_000) {
       const socket = await connect()
       let text = ''
-      socket.on('data', (chunk: Buffer) => { text += chunk.toString('latin1') })
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString('latin1')
+      })
       socket.write(bytes)
-      await new Promise<void>(resolve => { const timer = setTimeout(resolve, waitMs); socket.once('close', () => { clearTimeout(timer); resolve() }) })
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, waitMs)
+        socket.once('close', () => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
       socket.destroy()
       return text
     },
-    close() { agent.destroy(); for (const socket of sockets) socket.destroy() },
+    close() {
+      agent.destroy()
+      for (const socket of sockets) socket.destroy()
+    },
   }
 }
 
@@ -69,8 +110,13 @@ function answerOf(status: number, text: string, headers: Answer['headers']): Ans
   let message = ''
   try {
     const value = parseJson(text) as { kind?: string; reason?: string; message?: string } | null
-    if (value?.kind === 'Status') { reason = value.reason ?? ''; message = value.message ?? '' }
-  } catch { /* no Status */ }
+    if (value?.kind === 'Status') {
+      reason = value.reason ?? ''
+      message = value.message ?? ''
+    }
+  } catch {
+    /* no Status */
+  }
   return { status, text, headers, reason, message }
 }
 

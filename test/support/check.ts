@@ -5,7 +5,10 @@
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 
-interface Check { readonly name: string; readonly command: readonly string[] }
+interface Check {
+  readonly name: string
+  readonly command: readonly string[]
+}
 
 const checks: readonly Check[] = [
   { name: 'types of the main process and the tests', command: ['tsc', '-p', 'tsconfig.main.json'] },
@@ -17,7 +20,12 @@ const checks: readonly Check[] = [
   { name: 'rules', command: ['vitest', 'run', '--project', 'fast', 'test/rules'] },
 ]
 
-interface Outcome { readonly check: Check; readonly code: number; readonly output: string; readonly seconds: number }
+interface Outcome {
+  readonly check: Check
+  readonly code: number
+  readonly output: string
+  readonly seconds: number
+}
 
 function run(check: Check): Promise<Outcome> {
   const [program = '', ...rest] = check.command

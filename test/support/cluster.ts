@@ -80,7 +80,9 @@ export async function testCluster(options: { nodes?: number; seed?: number; cont
   function makeParts() {
     const informers = createInformerFactory({ client: clientOf('kube-controller-manager', ['system:masters']), env })
     const manager = createManager({
-      env, informers, controllers,
+      env,
+      informers,
+      controllers,
       clientFor: name => clientOf(`system:serviceaccount:kube-system:${name}`, ['system:serviceaccounts', 'system:serviceaccounts:kube-system']),
     })
     return { informers, manager, scheduler: createScheduler({ env, client: clientOf('system:kube-scheduler', ['system:masters']), informers }) }
@@ -99,12 +101,18 @@ export async function testCluster(options: { nodes?: number; seed?: number; cont
       if (await check()) return
       await env.advance(250)
     }
-    const told = env.lines.filter(l => l.level === 'warn' || l.level === 'error').slice(-5).map(l => `${l.message} ${JSON.stringify(l.fields)}`)
+    const told = env.lines
+      .filter(l => l.level === 'warn' || l.level === 'error')
+      .slice(-5)
+      .map(l => `${l.message} ${JSON.stringify(l.fields)}`)
     throw new Error([`not within ${withinMs} ms: ${what}`, ...told].join('\n'))
   }
   const cluster: TestCluster = {
-    env, client,
-    get scheduler() { return parts.scheduler },
+    env,
+    client,
+    get scheduler() {
+      return parts.scheduler
+    },
     async addNode(name, nodeOptions) {
       const kubelet = new FakeKubelet(env, clientOf(`system:node:${name}`, ['system:nodes', 'system:masters']), name, nodeOptions ?? {})
       kubelets.push(kubelet)
@@ -115,7 +123,10 @@ export async function testCluster(options: { nodes?: number; seed?: number; cont
     list: async <T extends KubernetesObject>(resource: AnyResource, namespace?: string) =>
       (await client.resource<KubernetesObject>(resource).list(namespace ? { namespace } : {})).items as T[],
     stopControllers: stopParts,
-    async startControllers() { parts = makeParts(); await start() },
+    async startControllers() {
+      parts = makeParts()
+      await start()
+    },
     async stop() {
       for (const kubelet of kubelets) kubelet.stop()
       await stopParts()
@@ -125,7 +136,8 @@ export async function testCluster(options: { nodes?: number; seed?: number; cont
   }
   if (options.controllers !== false) await start()
   for (let i = 1; i <= (options.nodes ?? 0); i++) await cluster.addNode(`node-${i}`)
-  if ((options.nodes ?? 0) > 0) await until('nodes ready', async () => (await cluster.list<Node>(nodes)).every(n => (n.spec?.taints ?? []).length === 0 && n.spec?.podCIDR !== undefined))
+  if ((options.nodes ?? 0) > 0)
+    await until('nodes ready', async () => (await cluster.list<Node>(nodes)).every(n => (n.spec?.taints ?? []).length === 0 && n.spec?.podCIDR !== undefined))
   return cluster
 }
 
@@ -134,7 +146,11 @@ async function bootstrap(client: Client): Promise<void> {
   for (const object of bootstrapObjects()) {
     const resource = byKind.get(object.kind)
     if (!resource) continue
-    try { await client.resource<KubernetesObject>(resource).create(object) } catch (fault) { if (!isAlreadyExists(fault)) throw fault }
+    try {
+      await client.resource<KubernetesObject>(resource).create(object)
+    } catch (fault) {
+      if (!isAlreadyExists(fault)) throw fault
+    }
   }
 }
 
@@ -143,7 +159,10 @@ async function grant(client: Client, controller: AnyController): Promise<void> {
   const apiVersion = 'rbac.authorization.k8s.io/v1'
   await client.resource(clusterRoles).create({ apiVersion, kind: 'ClusterRole', metadata: { name }, rules: rulesFor(controller) })
   await client.resource(clusterRoleBindings).create({
-    apiVersion, kind: 'ClusterRoleBinding', metadata: { name }, roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+    apiVersion,
+    kind: 'ClusterRoleBinding',
+    metadata: { name },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
     subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: `system:serviceaccount:kube-system:${controller.name}` }],
   })
 }
@@ -169,22 +188,33 @@ class FakeKubelet implements FakeNode {
   async start(): Promise<void> {
     const amounts = { cpu: this.#options.cpu ?? '4', memory: this.#options.memory ?? '8Gi', pods: this.#options.pods ?? '110' }
     await this.#client.resource(nodes).create({
-      apiVersion: 'v1', kind: 'Node', metadata: { name: this.name, labels: { 'kubernetes.io/hostname': this.name, ...this.#options.labels } }, spec: {},
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: this.name, labels: { 'kubernetes.io/hostname': this.name, ...this.#options.labels } },
+      spec: {},
       status: { capacity: amounts, allocatable: amounts, addresses: [{ type: 'Hostname', address: this.name }] },
     })
     void this.#loop()
   }
 
-  silence(): void { this.#silent = true }
-  resume(): void { this.#silent = false }
-  stop(): void { this.#stopped = true }
+  silence(): void {
+    this.#silent = true
+  }
+  resume(): void {
+    this.#silent = false
+  }
+  stop(): void {
+    this.#stopped = true
+  }
 
   async #loop(): Promise<void> {
     for (let nextReportMs = 0; !this.#stopped;) {
       await this.#env.clock.sleep(500)
       if (this.#silent || this.#stopped) continue
       if (this.#env.clock.awakeMs() >= nextReportMs) {
-        await this.#report().then(() => { nextReportMs = this.#env.clock.awakeMs() + 10_000 }, ignore)
+        await this.#report().then(() => {
+          nextReportMs = this.#env.clock.awakeMs() + 10_000
+        }, ignore)
       }
       await this.#runPods().catch(ignore)
     }
@@ -195,9 +225,21 @@ class FakeKubelet implements FakeNode {
     const live = await this.#client.resource(nodes).get(this.name)
     const condition = (type: string, status: string, reason: string) => {
       const present = live.status?.conditions?.find(c => c.type === type)
-      return { type, status, reason, message: reason, lastHeartbeatTime: formatTime(now), lastTransitionTime: present?.status === status ? (present.lastTransitionTime ?? formatTime(now)) : formatTime(now) }
+      return {
+        type,
+        status,
+        reason,
+        message: reason,
+        lastHeartbeatTime: formatTime(now),
+        lastTransitionTime: present?.status === status ? (present.lastTransitionTime ?? formatTime(now)) : formatTime(now),
+      }
     }
-    const conditions = [condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory'), condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure'), condition('PIDPressure', 'False', 'KubeletHasSufficientPID'), condition('Ready', 'True', 'KubeletReady')]
+    const conditions = [
+      condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory'),
+      condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure'),
+      condition('PIDPressure', 'False', 'KubeletHasSufficientPID'),
+      condition('Ready', 'True', 'KubeletReady'),
+    ]
     const amounts = { cpu: this.#options.cpu ?? '4', memory: this.#options.memory ?? '8Gi', pods: this.#options.pods ?? '110' }
     await this.#client.resource(nodes).updateStatus({ ...live, status: { ...live.status, capacity: amounts, allocatable: amounts, conditions } })
     const spec = { holderIdentity: this.name, leaseDurationSeconds: 40, renewTime: formatMicroTime(now) }
@@ -230,7 +272,8 @@ class FakeKubelet implements FakeNode {
       const terminated = { exitCode: Number(exit), reason: exit === '0' ? 'Completed' : 'Error', finishedAt: formatTime(this.#env.clock.now()) }
       const status = this.#statusOf(pod, false)
       await this.#client.resource(pods).updateStatus({
-        ...pod, status: { ...status, phase: exit === '0' ? 'Succeeded' : 'Failed', containerStatuses: (status.containerStatuses ?? []).map(c => ({ ...c, state: { terminated } })) },
+        ...pod,
+        status: { ...status, phase: exit === '0' ? 'Succeeded' : 'Failed', containerStatuses: (status.containerStatuses ?? []).map(c => ({ ...c, state: { terminated } })) },
       })
       return
     }
@@ -248,7 +291,11 @@ class FakeKubelet implements FakeNode {
     const podIP = pod.status?.podIP ?? `10.${this.name.length}.${this.name.charCodeAt(this.name.length - 1)}.${this.#nextAddress++}`
     const others = (pod.status?.conditions ?? []).filter(c => !['Ready', 'ContainersReady', 'Initialized'].includes(c.type))
     return {
-      ...pod.status, phase: ready ? 'Running' : 'Pending', podIP, podIPs: [{ ip: podIP }], startTime: pod.status?.startTime ?? now,
+      ...pod.status,
+      phase: ready ? 'Running' : 'Pending',
+      podIP,
+      podIPs: [{ ip: podIP }],
+      startTime: pod.status?.startTime ?? now,
       conditions: [...others, ...['Initialized', 'Ready', 'ContainersReady'].map(type => ({ type, status: type === 'Initialized' ? 'True' : status, lastTransitionTime: now }))],
       containerStatuses: (pod.spec?.containers ?? []).map(c => ({ name: c.name, image: c.image ?? '', imageID: '', ready, restartCount: 0, started: ready })),
     }

@@ -11,7 +11,10 @@ import { setUpMachine } from './hosts/machine-setup.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-interface Counts { passed: number; failed: number }
+interface Counts {
+  passed: number
+  failed: number
+}
 
 /** Runs one vitest process and reads its counts from its JSON report; a run that gives no report counts as one failure. */
 async function vitest(name: string, args: readonly string[]): Promise<Counts> {
@@ -19,11 +22,21 @@ async function vitest(name: string, args: readonly string[]): Promise<Counts> {
   rmSync(report, { force: true })
   const code = await new Promise<number>(resolve => {
     const child = spawn('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
-    child.on('error', error => { console.error(error.message); resolve(1) })
-    child.on('close', status => { resolve(status ?? 1) })
+    child.on('error', error => {
+      console.error(error.message)
+      resolve(1)
+    })
+    child.on('close', status => {
+      resolve(status ?? 1)
+    })
   })
   try {
-    const result = JSON.parse(readFileSync(report, 'utf8')) as { numPassedTests: number; numFailedTests: number; numFailedTestSuites: number; testResults: { status: string; assertionResults: unknown[] }[] }
+    const result = JSON.parse(readFileSync(report, 'utf8')) as {
+      numPassedTests: number
+      numFailedTests: number
+      numFailedTestSuites: number
+      testResults: { status: string; assertionResults: unknown[] }[]
+    }
     // A file that failed before its first test ran (a broken import, a failed beforeAll) counts as one failure.
     const brokenFiles = result.testResults.filter(file => file.status === 'failed' && file.assertionResults.length === 0).length
     const failed = result.numFailedTests + brokenFiles
@@ -36,7 +49,9 @@ async function vitest(name: string, args: readonly string[]): Promise<Counts> {
 async function main(): Promise<void> {
   mkdirSync(join(root, 'test-results'), { recursive: true })
   const args = process.argv.slice(2)
-  const endWhatWasStarted = await setUpMachine(message => { console.log(message) })
+  const endWhatWasStarted = await setUpMachine(message => {
+    console.log(message)
+  })
   const total: Counts = { passed: 0, failed: 0 }
   try {
     const runs = args.length > 0 ? [{ name: 'chosen', args }] : ['fast', 'integration', 'e2e'].map(project => ({ name: project, args: ['--project', project] }))

@@ -18,13 +18,20 @@ export interface RunningControlPlane {
 export async function startControlPlane(options: Partial<ControlPlaneOptions> & { durable?: boolean } = {}): Promise<RunningControlPlane> {
   const dataDir = await mkdtemp(join(tmpdir(), 'quarterdeck-test-'))
   const warnings: string[] = []
-  const env = nodeEnv({ level: 'warn', write: line => { warnings.push(line) } })
+  const env = nodeEnv({
+    level: 'warn',
+    write: line => {
+      warnings.push(line)
+    },
+  })
   const { durable, ...rest } = options
   const controlPlane = await createControlPlane({ env, dataDir, apiPort: 0, ...(durable ? {} : { store: memoryStore(env) }), ...rest })
   await controlPlane.start()
   if (options.runControllers !== false) await controlPlane.controllersReady
   return {
-    controlPlane, dataDir, warnings,
+    controlPlane,
+    dataDir,
+    warnings,
     async stop() {
       await controlPlane.stop()
       await rm(dataDir, { recursive: true, force: true })

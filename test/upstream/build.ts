@@ -28,7 +28,9 @@ export function moduleDir(): string {
 /** Minutes the first time; nothing afterwards. */
 export function buildSuite(): void {
   mkdirSync(cacheDir, { recursive: true })
-  const digest = createHash('sha256').update(readFileSync(join(here, 'go.mod'))).digest('hex')
+  const digest = createHash('sha256')
+    .update(readFileSync(join(here, 'go.mod')))
+    .digest('hex')
   const stamp = join(cacheDir, 'built')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
   go(['build', '-o', ginkgo, 'github.com/onsi/ginkgo/v2/ginkgo'])

@@ -25,7 +25,11 @@ function picture(name: string): string[] {
 }
 
 const recipes: readonly ImageRecipe[] = [
-  { matches: /^agnhost:2\.(66\.1|55)$/, base: 'debian', lines: [path, 'RUN ln -s agnhost /agnhost-2 && mkdir /uploads', 'COPY localhost.crt localhost.key /', 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'] },
+  {
+    matches: /^agnhost:2\.(66\.1|55)$/,
+    base: 'debian',
+    lines: [path, 'RUN ln -s agnhost /agnhost-2 && mkdir /uploads', 'COPY localhost.crt localhost.key /', 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', 'EXPOSE 80'],
+  },
   { matches: /^busybox:/, base: 'busybox', lines: [path, 'CMD ["sh"]'] },
   { matches: /^pause:/, base: 'busybox', lines: ['ENTRYPOINT ["/pause"]'] },
   { matches: /^nonroot:/, base: 'busybox', lines: [path, 'USER 1234', 'ENTRYPOINT ["/bin/id","-u"]'] },
@@ -64,7 +68,8 @@ function busyboxTree(): string {
   rmSync(tree, { recursive: true, force: true })
   for (const folder of ['bin', 'sbin', 'usr/bin', 'usr/sbin', 'etc', 'tmp', 'var', 'root', 'home']) mkdirSync(join(tree, folder), { recursive: true })
   copyFileSync('/bin/busybox', join(tree, 'bin/busybox'))
-  for (const applet of execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n')) if (applet !== 'busybox' && applet !== 'sh') symlinkSync('busybox', join(tree, 'bin', applet))
+  for (const applet of execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n'))
+    if (applet !== 'busybox' && applet !== 'sh') symlinkSync('busybox', join(tree, 'bin', applet))
   addBash(tree)
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n')
   writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
@@ -87,7 +92,10 @@ function addBash(tree: string): void {
 
 /** Names that the suite uses and that a recipe makes. */
 function imageNames(suite: string): { name: string; recipe: ImageRecipe }[] {
-  const printed = execFileSync(suite, ['--list-images'], { encoding: 'utf8', maxBuffer: 1024 * 1024 }).trim().split('\n').map(l => l.trim())
+  const printed = execFileSync(suite, ['--list-images'], { encoding: 'utf8', maxBuffer: 1024 * 1024 })
+    .trim()
+    .split('\n')
+    .map(l => l.trim())
   return printed.flatMap(name => {
     const recipe = recipes.find(r => r.matches.test(name.slice(name.lastIndexOf('/') + 1)))
     return recipe ? [{ name, recipe }] : []
@@ -106,7 +114,11 @@ function exists(name: string): boolean {
 /** What the name stands for, here or on a host; empty where it is unknown. */
 function identity(name: string, host?: string): string {
   const args = [...(host === undefined ? [] : ['exec', host, 'docker']), 'image', 'inspect', name, '--format', '{{.Id}}']
-  try { return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim() } catch { return '' }
+  try {
+    return execFileSync('docker', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  } catch {
+    return ''
+  }
 }
 
 /** The bases are imported once, and the images share their layer. */
@@ -138,10 +150,12 @@ export async function pushSuiteImages(suite: string): Promise<void> {
   const wanted = imageNames(suite)
   for (const { name, recipe } of wanted) make(name, recipe)
   const hosts = docker(['ps', '--format', '{{.Names}}', '--filter', 'name=quarterdeck-practice']).trim().split('\n').filter(Boolean)
-  await Promise.all(hosts.map(async host => {
-    const missing = wanted.map(w => w.name).filter(name => identity(name) !== identity(name, host))
-    if (missing.length > 0) await load(missing, host)
-  }))
+  await Promise.all(
+    hosts.map(async host => {
+      const missing = wanted.map(w => w.name).filter(name => identity(name) !== identity(name, host))
+      if (missing.length > 0) await load(missing, host)
+    }),
+  )
 }
 
 function load(names: readonly string[], host: string): Promise<void> {
@@ -151,6 +165,9 @@ function load(names: readonly string[], host: string): Promise<void> {
     save.stdout.pipe(into.stdin)
     save.on('error', reject)
     into.on('error', reject)
-    into.on('close', code => { if (code === 0) resolve(); else reject(new Error(`loading the suite's images on ${host} failed`)) })
+    into.on('close', code => {
+      if (code === 0) resolve()
+      else reject(new Error(`loading the suite's images on ${host} failed`))
+    })
   })
 }

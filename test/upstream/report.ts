@@ -7,7 +7,12 @@ import { join } from 'node:path'
 import { root } from './build.ts'
 
 export type Outcome = 'passed' | 'failed'
-interface Result { readonly outcome: Outcome; readonly reason?: string; readonly seconds: number; readonly run: string }
+interface Result {
+  readonly outcome: Outcome
+  readonly reason?: string
+  readonly seconds: number
+  readonly run: string
+}
 type Results = Record<string, Result>
 
 interface GinkgoSpec {
@@ -23,10 +28,16 @@ const resultsFile = join(root, 'docs/upstream.json')
 const pageFile = join(root, 'docs/upstream.md')
 
 export function testNames(file = 'tests.txt'): string[] {
-  return readFileSync(join(root, 'test/upstream', file), 'utf8').split('\n').map(l => l.trim()).filter(l => l !== '' && !l.startsWith('#'))
+  return readFileSync(join(root, 'test/upstream', file), 'utf8')
+    .split('\n')
+    .map(l => l.trim())
+    .filter(l => l !== '' && !l.startsWith('#'))
 }
 
-interface NotYet { readonly pattern: string; readonly reason: string }
+interface NotYet {
+  readonly pattern: string
+  readonly reason: string
+}
 
 /** Tests that need what does not exist yet; each pattern says what. */
 const notYet = (JSON.parse(readFileSync(join(root, 'test/upstream/not-yet.json'), 'utf8')) as NotYet[]).map(entry => ({ pattern: new RegExp(entry.pattern), reason: entry.reason }))
@@ -42,7 +53,11 @@ function readResults(): Results {
 
 /** Tests whose newest result is a pass. */
 export function passedNames(): Set<string> {
-  return new Set(Object.entries(readResults()).filter(([, result]) => result.outcome === 'passed').map(([name]) => name))
+  return new Set(
+    Object.entries(readResults())
+      .filter(([, result]) => result.outcome === 'passed')
+      .map(([name]) => name),
+  )
 }
 
 /** Outcomes of the specs that ran; skipped and not selected ones are left out. */
@@ -60,13 +75,20 @@ export function readReport(file: string, run: string): Results {
 
 function reasonOf(spec: GinkgoSpec): string {
   const text = spec.Failure?.ForwardedPanic || spec.Failure?.Message || spec.State
-  return text.replace(/\s+/g, ' ').replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '<uid>').slice(0, 240)
+  return text
+    .replace(/\s+/g, ' ')
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, '<uid>')
+    .slice(0, 240)
 }
 
 export function merge(fresh: Results): Results {
   const all = { ...readResults(), ...fresh }
   const known = new Set(testNames())
-  const kept = Object.fromEntries(Object.entries(all).filter(([name]) => known.has(name) && !isNotYet(name)).sort(([a], [b]) => (a < b ? -1 : 1)))
+  const kept = Object.fromEntries(
+    Object.entries(all)
+      .filter(([name]) => known.has(name) && !isNotYet(name))
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
   writeFileSync(resultsFile, JSON.stringify(kept, null, 1) + '\n')
   return kept
 }
@@ -87,7 +109,11 @@ export function writePage(results: Results): void {
     else entry.failed++
     entry.rows.push(`| ${cell(name.slice(area.length + 1))} | ${result?.outcome ?? 'not yet'} | ${cell(result?.reason ?? (result ? '' : (isNotYet(name) ?? 'not run yet')))} |`)
   }
-  const total = [...areas.values()].reduce((sum, a) => ({ passed: sum.passed + a.passed, failed: sum.failed + a.failed, notYet: sum.notYet + a.notYet }), { passed: 0, failed: 0, notYet: 0 })
+  const total = [...areas.values()].reduce((sum, a) => ({ passed: sum.passed + a.passed, failed: sum.failed + a.failed, notYet: sum.notYet + a.notYet }), {
+    passed: 0,
+    failed: 0,
+    notYet: 0,
+  })
   const lines = [
     '# Upstream end-to-end tests (Kubernetes v1.37.2)',
     '',

@@ -33,9 +33,17 @@ function readOptions(): Options {
   const { values } = parseArgs({
     allowNegative: true,
     options: {
-      focus: { type: 'string', default: '.' }, 'api-only': { type: 'boolean', default: false }, hosts: { type: 'string', default: '2' }, procs: { type: 'string', default: '4' },
-      kubeconfig: { type: 'string' }, timeout: { type: 'string', default: '3h' }, keep: { type: 'boolean', default: false }, report: { type: 'boolean', default: false },
-      failed: { type: 'boolean', default: false }, images: { type: 'boolean', default: true }, name: { type: 'string', default: 'run' },
+      focus: { type: 'string', default: '.' },
+      'api-only': { type: 'boolean', default: false },
+      hosts: { type: 'string', default: '2' },
+      procs: { type: 'string', default: '4' },
+      kubeconfig: { type: 'string' },
+      timeout: { type: 'string', default: '3h' },
+      keep: { type: 'boolean', default: false },
+      report: { type: 'boolean', default: false },
+      failed: { type: 'boolean', default: false },
+      images: { type: 'boolean', default: true },
+      name: { type: 'string', default: 'run' },
     },
   })
   if (values.report) {
@@ -43,8 +51,16 @@ function readOptions(): Options {
     process.exit(0)
   }
   return {
-    focus: new RegExp(values.focus), apiOnly: values['api-only'], hosts: Number(values.hosts), kubeconfig: values.kubeconfig, timeout: values.timeout, keep: values.keep,
-    procs: Number(values.procs), failed: values.failed, images: values.images, name: values.name,
+    focus: new RegExp(values.focus),
+    apiOnly: values['api-only'],
+    hosts: Number(values.hosts),
+    kubeconfig: values.kubeconfig,
+    timeout: values.timeout,
+    keep: values.keep,
+    procs: Number(values.procs),
+    failed: values.failed,
+    images: values.images,
+    name: values.name,
   }
 }
 
@@ -54,7 +70,9 @@ function run(program: string, args: readonly string[], capture = false): Promise
     const chunks: Buffer[] = []
     child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
     child.on('error', reject)
-    child.on('close', code => { resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString() }) })
+    child.on('close', code => {
+      resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString() })
+    })
   })
 }
 
@@ -79,10 +97,28 @@ async function runSuite(names: readonly string[], kubeconfig: string, options: O
   rmSync(results, { recursive: true, force: true })
   mkdirSync(results, { recursive: true })
   const log = openSync(join(results, 'output.txt'), 'w')
-  const child = spawn(ginkgo, [
-    'run', `--procs=${options.procs}`, `--focus=(${names.map(escapeRegex).join('|')})$`, `--timeout=${options.timeout}`, '--no-color', '--silence-skips', '--json-report=report.json', `--output-dir=${results}`, suite, '--',
-    `--kubeconfig=${kubeconfig}`, '--provider=skeleton', '--kube-api-content-type=application/json', '--disable-log-dump', '--allowed-not-ready-nodes=0', `--report-dir=${results}`,
-  ], { cwd: results, stdio: ['ignore', log, log], env: environment() })
+  const child = spawn(
+    ginkgo,
+    [
+      'run',
+      `--procs=${options.procs}`,
+      `--focus=(${names.map(escapeRegex).join('|')})$`,
+      `--timeout=${options.timeout}`,
+      '--no-color',
+      '--silence-skips',
+      '--json-report=report.json',
+      `--output-dir=${results}`,
+      suite,
+      '--',
+      `--kubeconfig=${kubeconfig}`,
+      '--provider=skeleton',
+      '--kube-api-content-type=application/json',
+      '--disable-log-dump',
+      '--allowed-not-ready-nodes=0',
+      `--report-dir=${results}`,
+    ],
+    { cwd: results, stdio: ['ignore', log, log], env: environment() },
+  )
   await new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', resolve)

@@ -79,7 +79,15 @@ function startingPoint(options: ApplyOptions): { live: KubernetesObject; manager
   const live = { ...options.live, metadata }
   const managers = readManagers(managedFields) ?? new Map<string, Manager>()
   if (managers.size > 0) return { live, managers }
-  const tracked = updateManagedFields<KubernetesObject>({ live: undefined, next: live, manager: 'before-first-apply', subresource: '', apiVersion: options.apiVersion, schema, now: options.now })
+  const tracked = updateManagedFields<KubernetesObject>({
+    live: undefined,
+    next: live,
+    manager: 'before-first-apply',
+    subresource: '',
+    apiVersion: options.apiVersion,
+    schema,
+    now: options.now,
+  })
   return { live, managers: readManagers(tracked.metadata.managedFields) ?? new Map<string, Manager>() }
 }
 
@@ -103,7 +111,9 @@ function normal(value: unknown, { schema, applied }: ApplyOptions): KubernetesOb
     return { ...object, apiVersion: applied.apiVersion, kind: applied.kind }
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw badRequest(`${applied.kind} in version ${JSON.stringify(applied.apiVersion.slice(applied.apiVersion.indexOf('/') + 1))} cannot be handled as a ${applied.kind}: ${error.message}`)
+    throw badRequest(
+      `${applied.kind} in version ${JSON.stringify(applied.apiVersion.slice(applied.apiVersion.indexOf('/') + 1))} cannot be handled as a ${applied.kind}: ${error.message}`,
+    )
   }
 }
 

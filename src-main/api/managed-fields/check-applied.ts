@@ -23,13 +23,26 @@ function check(value: unknown, place: Place, path: string[], faults: string[]): 
 
 function typeFault(value: unknown, schema: Schema): string | undefined {
   switch (schema.type) {
-    case 'struct': case 'map': return isObject(value) ? undefined : `expected map, got ${shown(value)}`
-    case 'list': return Array.isArray(value) ? undefined : `expected list, got ${shown(value)}`
-    case 'integer': case 'number': return typeof value === 'number' || typeof value === 'bigint' ? undefined : `expected numeric (int or float), got ${kindOf(value)}`
-    case 'boolean': return typeof value === 'boolean' ? undefined : `expected boolean, got ${shown(value)}`
-    case 'string': case 'bytes': case 'time': case 'microTime': return typeof value === 'string' ? undefined : `expected string, got ${shown(value)}`
-    case 'quantity': case 'intOrString': return typeof value === 'object' || typeof value === 'boolean' ? `expected untyped, got ${shown(value)}` : undefined
-    default: return undefined
+    case 'struct':
+    case 'map':
+      return isObject(value) ? undefined : `expected map, got ${shown(value)}`
+    case 'list':
+      return Array.isArray(value) ? undefined : `expected list, got ${shown(value)}`
+    case 'integer':
+    case 'number':
+      return typeof value === 'number' || typeof value === 'bigint' ? undefined : `expected numeric (int or float), got ${kindOf(value)}`
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : `expected boolean, got ${shown(value)}`
+    case 'string':
+    case 'bytes':
+    case 'time':
+    case 'microTime':
+      return typeof value === 'string' ? undefined : `expected string, got ${shown(value)}`
+    case 'quantity':
+    case 'intOrString':
+      return typeof value === 'object' || typeof value === 'boolean' ? `expected untyped, got ${shown(value)}` : undefined
+    default:
+      return undefined
   }
 }
 
@@ -57,7 +70,9 @@ function checkList(value: readonly unknown[], schema: Schema, path: string[], fa
     const element = schema.listType === 'atomic' ? `i:${i}` : elementOf(schema, item)
     if (element === undefined) {
       const keys = `[${schema.mapKeys.map(key => JSON.stringify(key)).join(' ')}]`
-      faults.push(`${showPath(path)}: element ${i}: associative list with keys has an element that omits all key fields ${keys} (and doesn't have default values for any key fields)`)
+      faults.push(
+        `${showPath(path)}: element ${i}: associative list with keys has an element that omits all key fields ${keys} (and doesn't have default values for any key fields)`,
+      )
       return
     }
     if (seen.has(element)) faults.push(`${showPath(path)}: duplicate entries for key ${showPath([element])}`)

@@ -109,10 +109,16 @@ export function showPath(path: readonly string[]): string {
 function showElement(element: string): string {
   const body = element.slice(2)
   switch (element[0]) {
-    case 'k': return `[${Object.entries(asObject(body)).map(([key, v]) => `${key}=${stringifyJson(v)}`).join(',')}]`
-    case 'v': return `[=${body}]`
-    case 'i': return `[${body}]`
-    default: return `.${body}`
+    case 'k':
+      return `[${Object.entries(asObject(body))
+        .map(([key, v]) => `${key}=${stringifyJson(v)}`)
+        .join(',')}]`
+    case 'v':
+      return `[=${body}]`
+    case 'i':
+      return `[${body}]`
+    default:
+      return `.${body}`
   }
 }
 

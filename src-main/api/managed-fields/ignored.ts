@@ -4,9 +4,12 @@ import { FieldSet, difference, recursiveDifference } from './field-set.ts'
 
 const bookkeeping = new FieldSet()
 for (const path of [
-  ['f:apiVersion'], ['f:kind'], ['f:metadata'],
+  ['f:apiVersion'],
+  ['f:kind'],
+  ['f:metadata'],
   ...['name', 'namespace', 'creationTimestamp', 'selfLink', 'uid', 'clusterName', 'generation', 'managedFields', 'resourceVersion'].map(field => ['f:metadata', `f:${field}`]),
-]) bookkeeping.insert(path)
+])
+  bookkeeping.insert(path)
 
 const status = new FieldSet()
 status.insert(['f:status'])

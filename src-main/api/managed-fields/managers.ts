@@ -29,7 +29,12 @@ export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined)
     const { operation } = entry
     if ((operation !== 'Apply' && operation !== 'Update') || entry.fieldsType !== 'FieldsV1' || !isObject(entry.fieldsV1)) return undefined
     const manager: Manager = {
-      manager: entry.manager ?? '', operation, apiVersion: entry.apiVersion ?? '', subresource: entry.subresource ?? '', time: entry.time, set: fromFieldsV1(entry.fieldsV1),
+      manager: entry.manager ?? '',
+      operation,
+      apiVersion: entry.apiVersion ?? '',
+      subresource: entry.subresource ?? '',
+      time: entry.time,
+      set: fromFieldsV1(entry.fieldsV1),
     }
     managers.set(identityOf(manager), manager)
   }
@@ -43,7 +48,10 @@ export function isReset(entries: readonly ManagedFieldsEntry[] | undefined): boo
 
 /** Entries in Kubernetes' order: appliers first, then by time, then by name. Undefined when there is none. */
 export function writeManagers(managers: Managers): ManagedFieldsEntry[] | undefined {
-  const entries = [...managers.values()].filter(m => !m.set.isEmpty).sort(order).map(entryOf)
+  const entries = [...managers.values()]
+    .filter(m => !m.set.isEmpty)
+    .sort(order)
+    .map(entryOf)
   return entries.length === 0 ? undefined : entries
 }
 
@@ -59,9 +67,12 @@ function order(a: Manager, b: Manager): number {
 
 function entryOf(m: Manager): ManagedFieldsEntry {
   return {
-    manager: m.manager, operation: m.operation, apiVersion: m.apiVersion,
+    manager: m.manager,
+    operation: m.operation,
+    apiVersion: m.apiVersion,
     ...(m.time === undefined ? {} : { time: m.time }),
-    fieldsType: 'FieldsV1', fieldsV1: toFieldsV1(m.set),
+    fieldsType: 'FieldsV1',
+    fieldsV1: toFieldsV1(m.set),
     ...(m.subresource === '' ? {} : { subresource: m.subresource }),
   }
 }

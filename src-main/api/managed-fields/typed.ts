@@ -8,7 +8,10 @@ import type { Schema, SchemaField } from '../schema.ts'
 import { FieldSet } from './field-set.ts'
 
 /** A place in a schema. `deduced` is a value without schema: objects are granular, lists have one owner. */
-export interface Place { readonly schema: Schema | undefined; readonly atomic: boolean }
+export interface Place {
+  readonly schema: Schema | undefined
+  readonly atomic: boolean
+}
 
 const deduced: Place = { schema: undefined, atomic: false }
 
@@ -101,7 +104,11 @@ function collectEntry(value: unknown, place: Place, key: string, path: string[],
   path.pop()
 }
 
-export interface Comparison { readonly added: FieldSet; readonly modified: FieldSet; readonly removed: FieldSet }
+export interface Comparison {
+  readonly added: FieldSet
+  readonly modified: FieldSet
+  readonly removed: FieldSet
+}
 
 /** What differs between two values of one schema. */
 export function compare(before: unknown, after: unknown, place: Place): Comparison {
@@ -192,7 +199,10 @@ function writtenAsNull(schema: Schema): readonly string[] {
   const known = nullFields.get(schema)
   if (known) return known
   const isTime = (field: SchemaField): boolean => field.schema.type === 'time' || field.schema.type === 'microTime'
-  const names = schema.type === 'struct' && !schema.structural ? [...schema.fields.values()].filter(field => isTime(field) && !field.pointer && field.omit !== 'zero').map(field => field.name) : []
+  const names =
+    schema.type === 'struct' && !schema.structural
+      ? [...schema.fields.values()].filter(field => isTime(field) && !field.pointer && field.omit !== 'zero').map(field => field.name)
+      : []
   nullFields.set(schema, names)
   return names
 }

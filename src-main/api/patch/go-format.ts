@@ -4,6 +4,10 @@ import { compareBytes, isObject } from '../json.ts'
 export function goMap(value: unknown): string {
   if (value === null || value === undefined) return '<nil>'
   if (Array.isArray(value)) return `[${value.map(goMap).join(' ')}]`
-  if (isObject(value)) return `map[${Object.keys(value).sort(compareBytes).map(key => `${key}:${goMap(value[key])}`).join(' ')}]`
+  if (isObject(value))
+    return `map[${Object.keys(value)
+      .sort(compareBytes)
+      .map(key => `${key}:${goMap(value[key])}`)
+      .join(' ')}]`
   return String(value)
 }

@@ -16,13 +16,22 @@ function rejected(): StatusError {
   return new StatusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {})
 }
 
-interface Operation { readonly op: string; readonly path: string[]; readonly from?: string[]; readonly value: unknown }
+interface Operation {
+  readonly op: string
+  readonly path: string[]
+  readonly from?: string[]
+  readonly value: unknown
+}
 
 /** The patched document. Throws StatusError: 400 where the patch is none, 413 beyond the limit, 422 where it cannot be applied. */
 export function applyJsonPatch(document: unknown, operations: unknown): unknown {
   if (!Array.isArray(operations)) throw badRequest(`json: cannot unmarshal ${typeName(operations)} into Go value of type jsonpatch.Patch`)
   if (operations.length > maxJsonPatchOperations) {
-    throw new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: The allowed maximum operations in a JSON patch is ${maxJsonPatchOperations}, got ${operations.length}`)
+    throw new StatusError(
+      413,
+      'RequestEntityTooLarge',
+      `Request entity too large: The allowed maximum operations in a JSON patch is ${maxJsonPatchOperations}, got ${operations.length}`,
+    )
   }
   const patch = new Patch(document)
   for (const operation of operations) patch.apply(readOperation(operation))
@@ -47,7 +56,10 @@ function pointer(text: string): string[] {
   if (text === '') return []
   const slash = text.indexOf('/')
   if (slash < 0) throw rejected()
-  return text.slice(slash + 1).split('/').map(key => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return text
+    .slice(slash + 1)
+    .split('/')
+    .map(key => key.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 class Patch {
@@ -60,13 +72,20 @@ class Patch {
 
   apply({ op, path, from, value }: Operation): void {
     switch (op) {
-      case 'add': return this.#add(path, cloneJson(value))
-      case 'remove': return this.#remove(path)
-      case 'replace': return this.#replace(path, cloneJson(value))
-      case 'move': return this.#move(from ?? [], path)
-      case 'copy': return this.#add(path, this.#copyOf(this.#readOrNull(from ?? [])))
-      case 'test': return this.#test(path, value)
-      default: throw rejected()
+      case 'add':
+        return this.#add(path, cloneJson(value))
+      case 'remove':
+        return this.#remove(path)
+      case 'replace':
+        return this.#replace(path, cloneJson(value))
+      case 'move':
+        return this.#move(from ?? [], path)
+      case 'copy':
+        return this.#add(path, this.#copyOf(this.#readOrNull(from ?? [])))
+      case 'test':
+        return this.#test(path, value)
+      default:
+        throw rejected()
     }
   }
 

@@ -101,8 +101,7 @@ function mergeKey(original: JsonObject, key: string, value: unknown, schema: Sch
   } else if (Array.isArray(value)) {
     if (order !== undefined && present === undefined && value.length === 0) return
     setOwn(original, key, mergeList(present, value, field, child, order))
-  }
-  else setOwn(original, key, value)
+  } else setOwn(original, key, value)
 }
 
 function mergeList(present: unknown, patch: unknown[], field: SchemaField | undefined, schema: Schema | undefined, order: unknown[] | undefined): unknown {

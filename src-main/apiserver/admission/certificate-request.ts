@@ -1,6 +1,9 @@
 /** Just enough of PKCS#10 to read a request's organizations: a walk over its DER. */
 
-interface Element { readonly tag: number; readonly content: Uint8Array }
+interface Element {
+  readonly tag: number
+  readonly content: Uint8Array
+}
 
 /** The elements of a DER sequence's content; throws on anything that is no DER. */
 function elements(der: Uint8Array): Element[] {

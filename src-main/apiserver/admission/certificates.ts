@@ -23,7 +23,8 @@ export function certificateApproval(authorizer: Authorizer): AdmissionPlugin {
     async validate(a) {
       if (!isRequest(a) || a.subresource !== 'approval' || a.operation !== 'UPDATE') return
       const signer = (a.previous as CertificateSigningRequest | undefined)?.spec.signerName ?? ''
-      if (!await maySigner(authorizer, a, 'approve', signer)) throw forbidden(group, a.resource.plural, a.name, `user not permitted to approve requests with signerName ${JSON.stringify(signer)}`)
+      if (!(await maySigner(authorizer, a, 'approve', signer)))
+        throw forbidden(group, a.resource.plural, a.name, `user not permitted to approve requests with signerName ${JSON.stringify(signer)}`)
     },
   }
 }
@@ -37,7 +38,8 @@ export function certificateSigning(authorizer: Authorizer): AdmissionPlugin {
       const after = a.object as CertificateSigningRequest
       if (before?.status?.certificate === after.status?.certificate && deepEqual(before?.status?.conditions ?? [], after.status?.conditions ?? [])) return
       const signer = before?.spec.signerName ?? ''
-      if (!await maySigner(authorizer, a, 'sign', signer)) throw forbidden(group, a.resource.plural, a.name, `user not permitted to sign requests with signerName ${JSON.stringify(signer)}`)
+      if (!(await maySigner(authorizer, a, 'sign', signer)))
+        throw forbidden(group, a.resource.plural, a.name, `user not permitted to sign requests with signerName ${JSON.stringify(signer)}`)
     },
   }
 }

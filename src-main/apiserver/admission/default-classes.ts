@@ -10,7 +10,8 @@ import { places, type LiveCopies } from '../live-copy.ts'
 function newestDefault<T extends KubernetesObject>(classes: readonly T[], annotations: readonly string[]): T | undefined {
   const created = (one: T): string => one.metadata.creationTimestamp ?? ''
   const name = (one: T): string => one.metadata.name ?? ''
-  return classes.filter(one => annotations.some(annotation => one.metadata.annotations?.[annotation] === 'true'))
+  return classes
+    .filter(one => annotations.some(annotation => one.metadata.annotations?.[annotation] === 'true'))
     .sort((x, y) => (created(x) < created(y) ? 1 : created(x) > created(y) ? -1 : name(x) < name(y) ? -1 : 1))[0]
 }
 

@@ -11,9 +11,13 @@ const annotation = 'kubernetes.io/limit-ranger'
 export function limitRanger(copies: LiveCopies): AdmissionPlugin {
   const ranges = copies.of<LimitRange>(places.limitRanges)
   const itemsIn = (namespace: string): LimitRangeItem[] =>
-    ranges.list(namespace).sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1)).flatMap(range => range.spec?.limits ?? [])
+    ranges
+      .list(namespace)
+      .sort((a, b) => ((a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1))
+      .flatMap(range => range.spec?.limits ?? [])
   const isPod = (a: AdmissionAttributes): boolean => a.resource.group === '' && a.resource.plural === 'pods' && a.subresource === '' && a.operation === 'CREATE'
-  const isClaim = (a: AdmissionAttributes): boolean => a.resource.group === '' && a.resource.plural === 'persistentvolumeclaims' && a.subresource === '' && (a.operation === 'CREATE' || a.operation === 'UPDATE')
+  const isClaim = (a: AdmissionAttributes): boolean =>
+    a.resource.group === '' && a.resource.plural === 'persistentvolumeclaims' && a.subresource === '' && (a.operation === 'CREATE' || a.operation === 'UPDATE')
 
   return {
     name: 'LimitRanger',
@@ -39,7 +43,9 @@ function setDefaults(pod: Pod & { spec: PodSpec }, items: readonly LimitRangeIte
   const apply = (container: Container, what: string): void => {
     const resources = (container.resources ??= {})
     const set = (field: 'requests' | 'limits', defaults: Amounts, name: string): void => {
-      const lacking = Object.keys(defaults).filter(key => resources[field]?.[key] === undefined).sort()
+      const lacking = Object.keys(defaults)
+        .filter(key => resources[field]?.[key] === undefined)
+        .sort()
       if (lacking.length === 0) return
       resources[field] = { ...resources[field], ...Object.fromEntries(lacking.map(key => [key, canonicalQuantity(defaults[key] ?? '0')])) }
       notes.push(`${lacking.join(', ')} ${name} for ${what} ${container.name}`)
@@ -55,7 +61,10 @@ function setDefaults(pod: Pod & { spec: PodSpec }, items: readonly LimitRangeIte
 /* ---- bounds ---- */
 
 const keys = (amounts: Amounts | undefined): string[] => Object.keys(amounts ?? {}).sort()
-const quantity = (amounts: Amounts | undefined, key: string): Quantity | undefined => { const text = amounts?.[key]; return text === undefined ? undefined : parseQuantity(text) }
+const quantity = (amounts: Amounts | undefined, key: string): Quantity | undefined => {
+  const text = amounts?.[key]
+  return text === undefined ? undefined : parseQuantity(text)
+}
 const show = (q: Quantity): string => formatQuantity(q)
 
 function faultsOf(item: LimitRangeItem, requests: Amounts, limits: Amounts): string[] {

@@ -11,8 +11,18 @@ const mirrorAnnotation = 'kubernetes.io/config.mirror'
 
 /** Labels below kubernetes.io and k8s.io that a node may set on itself. */
 const ownLabels = new Set([
-  'kubernetes.io/hostname', 'kubernetes.io/os', 'kubernetes.io/arch', 'beta.kubernetes.io/os', 'beta.kubernetes.io/arch', 'beta.kubernetes.io/instance-type', 'node.kubernetes.io/instance-type',
-  'failure-domain.beta.kubernetes.io/region', 'failure-domain.beta.kubernetes.io/zone', 'topology.kubernetes.io/region', 'topology.kubernetes.io/zone', 'node.kubernetes.io/windows-build',
+  'kubernetes.io/hostname',
+  'kubernetes.io/os',
+  'kubernetes.io/arch',
+  'beta.kubernetes.io/os',
+  'beta.kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type',
+  'node.kubernetes.io/instance-type',
+  'failure-domain.beta.kubernetes.io/region',
+  'failure-domain.beta.kubernetes.io/zone',
+  'topology.kubernetes.io/region',
+  'topology.kubernetes.io/zone',
+  'node.kubernetes.io/windows-build',
 ])
 const ownLabelDomains = ['kubelet.kubernetes.io', 'node.kubernetes.io']
 
@@ -23,7 +33,9 @@ function isForbiddenLabel(key: string): boolean {
   return !ownLabelDomains.some(own => domain === own || domain.endsWith(`.${own}`))
 }
 
-const refuse = (a: AdmissionAttributes, message: string): never => { throw forbidden(a.resource.group, a.resource.plural, a.name, message) }
+const refuse = (a: AdmissionAttributes, message: string): never => {
+  throw forbidden(a.resource.group, a.resource.plural, a.name, message)
+}
 
 export function nodeRestriction(copies: LiveCopies): AdmissionPlugin {
   const nodes = copies.of<Node>(places.nodes)
@@ -31,16 +43,19 @@ export function nodeRestriction(copies: LiveCopies): AdmissionPlugin {
 
   function checkPodCreate(node: string, a: AdmissionAttributes): void {
     const pod = a.object as Pod
-    if (pod.metadata.annotations?.[mirrorAnnotation] === undefined) refuse(a, `pod does not have ${JSON.stringify(mirrorAnnotation)} annotation, node ${JSON.stringify(node)} can only create mirror pods`)
+    if (pod.metadata.annotations?.[mirrorAnnotation] === undefined)
+      refuse(a, `pod does not have ${JSON.stringify(mirrorAnnotation)} annotation, node ${JSON.stringify(node)} can only create mirror pods`)
     if (pod.spec?.nodeName !== node) refuse(a, `node ${JSON.stringify(node)} can only create pods with spec.nodeName set to itself`)
     const owners = pod.metadata.ownerReferences ?? []
     const [owner] = owners
     if (owners.length > 1) refuse(a, `node ${JSON.stringify(node)} can only create pods with a single owner reference set to itself`)
     if (!owner) return refuse(a, `node ${JSON.stringify(node)} can only create pods with an owner reference set to itself`)
-    if (owner.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== node) refuse(a, `node ${JSON.stringify(node)} can only create pods with an owner reference set to itself`)
+    if (owner.apiVersion !== 'v1' || owner.kind !== 'Node' || owner.name !== node)
+      refuse(a, `node ${JSON.stringify(node)} can only create pods with an owner reference set to itself`)
     if (owner.controller !== true) refuse(a, `node ${JSON.stringify(node)} can only create pods with a controller owner reference set to itself`)
     if (owner.blockOwnerDeletion === true) refuse(a, `node ${JSON.stringify(node)} must not set blockOwnerDeletion on an owner reference`)
-    if (nodes.get('', node)?.metadata.uid !== owner.uid) refuse(a, `node ${JSON.stringify(node)} UID mismatch: expected ${nodes.get('', node)?.metadata.uid ?? ''} got ${owner.uid}`)
+    if (nodes.get('', node)?.metadata.uid !== owner.uid)
+      refuse(a, `node ${JSON.stringify(node)} UID mismatch: expected ${nodes.get('', node)?.metadata.uid ?? ''} got ${owner.uid}`)
     if (pod.spec?.serviceAccountName) refuse(a, `node ${JSON.stringify(node)} can not create pods that reference a service account`)
     const { secrets, configmaps, persistentvolumeclaims } = podReferences(pod)
     if (secrets.length > 0) refuse(a, `node ${JSON.stringify(node)} can not create pods that reference secrets`)
@@ -92,10 +107,17 @@ export function nodeRestriction(copies: LiveCopies): AdmissionPlugin {
     async validate(a) {
       if (!a.user.groups.includes('system:nodes') || a.operation === 'CONNECT') return
       const node = nodeNameOf(a.user)
-      if (node === undefined) { refuse(a, `could not determine node from user ${JSON.stringify(a.user.name)}`); return }
+      if (node === undefined) {
+        refuse(a, `could not determine node from user ${JSON.stringify(a.user.name)}`)
+        return
+      }
       switch (`${a.resource.group}/${a.resource.plural}`) {
-        case '/pods': checkPod(node, a); return
-        case '/nodes': checkNode(node, a); return
+        case '/pods':
+          checkPod(node, a)
+          return
+        case '/nodes':
+          checkNode(node, a)
+          return
         case 'coordination.k8s.io/leases': {
           if (a.namespace !== 'kube-node-lease') refuse(a, 'can only access leases in the "kube-node-lease" system namespace')
           const name = a.operation === 'CREATE' ? (a.object?.metadata.name ?? a.name) : a.name

@@ -5,7 +5,10 @@
 import type { Container, PodSpec, SecurityContext } from '../../api/generated/core-v1.ts'
 
 export type Level = 'privileged' | 'baseline' | 'restricted'
-export interface PodParts { readonly spec: PodSpec; readonly annotations: Readonly<Record<string, string>> }
+export interface PodParts {
+  readonly spec: PodSpec
+  readonly annotations: Readonly<Record<string, string>>
+}
 
 /** `reason (detail)`; undefined when all is well. */
 type Check = (pod: PodParts) => string | undefined
@@ -23,7 +26,9 @@ const named = (names: readonly string[]): string => `${plural('container', names
 const unique = (values: readonly string[]): string[] => [...new Set(values)].sort()
 
 function offenders(pod: PodParts, isBad: (context: SecurityContext, container: AnyContainer) => boolean): string[] {
-  return containersOf(pod.spec).filter(one => isBad(one.securityContext ?? {}, one)).map(one => one.name)
+  return containersOf(pod.spec)
+    .filter(one => isBad(one.securityContext ?? {}, one))
+    .map(one => one.name)
 }
 
 const isWindows = (spec: PodSpec): boolean => spec.os?.name === 'windows'
@@ -40,7 +45,21 @@ const privileged: Check = pod => {
   return bad.length > 0 ? `privileged (${named(bad)} must not set securityContext.privileged=true)` : undefined
 }
 
-const defaultCapabilities = new Set(['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'])
+const defaultCapabilities = new Set([
+  'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'MKNOD',
+  'NET_BIND_SERVICE',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_CHROOT',
+])
 const capabilitiesBaseline: Check = pod => {
   const extra = (context: SecurityContext): string[] => (context.capabilities?.add ?? []).filter(name => !defaultCapabilities.has(name))
   const bad = offenders(pod, context => extra(context).length > 0)
@@ -69,17 +88,26 @@ const appArmor: Check = pod => {
   const bad = offenders(pod, context => isBad(context.appArmorProfile))
   if (bad.length > 0) parts.push(`${named(bad)} must not set AppArmor profile type to "Unconfined"`)
   const prefix = 'container.apparmor.security.beta.kubernetes.io/'
-  const annotations = Object.entries(pod.annotations).filter(([key, value]) => key.startsWith(prefix) && value !== '' && value !== 'runtime/default' && !value.startsWith('localhost/')).map(([key, value]) => `${key}=${quote(value)}`).sort()
+  const annotations = Object.entries(pod.annotations)
+    .filter(([key, value]) => key.startsWith(prefix) && value !== '' && value !== 'runtime/default' && !value.startsWith('localhost/'))
+    .map(([key, value]) => `${key}=${quote(value)}`)
+    .sort()
   if (annotations.length > 0) parts.push(`${plural('annotation', annotations)} ${annotations.join(', ')}`)
   return parts.length > 0 ? `${parts.length === 1 ? 'forbidden AppArmor profile' : 'forbidden AppArmor profiles'} (${parts.join('; ')})` : undefined
 }
 
 const seLinuxTypes = new Set(['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t'])
 const seLinux: Check = pod => {
-  const all = [{ who: 'pod', options: pod.spec.securityContext?.seLinuxOptions }, ...containersOf(pod.spec).map(one => ({ who: one.name, options: one.securityContext?.seLinuxOptions }))]
+  const all = [
+    { who: 'pod', options: pod.spec.securityContext?.seLinuxOptions },
+    ...containersOf(pod.spec).map(one => ({ who: one.name, options: one.securityContext?.seLinuxOptions })),
+  ]
   const bad = all.filter(({ options }) => options && (!seLinuxTypes.has(options.type ?? '') || options.user || options.role))
   if (bad.length === 0) return undefined
-  const setters = [...(bad.some(one => one.who === 'pod') ? ['pod'] : []), ...(bad.some(one => one.who !== 'pod') ? [named(bad.filter(one => one.who !== 'pod').map(one => one.who))] : [])]
+  const setters = [
+    ...(bad.some(one => one.who === 'pod') ? ['pod'] : []),
+    ...(bad.some(one => one.who !== 'pod') ? [named(bad.filter(one => one.who !== 'pod').map(one => one.who))] : []),
+  ]
   const types = unique(bad.flatMap(({ options }) => (options?.type && !seLinuxTypes.has(options.type) ? [options.type] : [])))
   const details = [
     ...(types.length > 0 ? [`${plural('type', types)} ${quoted(types)}`] : []),
@@ -91,7 +119,9 @@ const seLinux: Check = pod => {
 
 const procMount: Check = pod => {
   const bad = offenders(pod, context => context.procMount !== undefined && context.procMount !== 'Default')
-  const types = unique(containersOf(pod.spec).flatMap(one => (one.securityContext?.procMount && one.securityContext.procMount !== 'Default' ? [one.securityContext.procMount] : [])))
+  const types = unique(
+    containersOf(pod.spec).flatMap(one => (one.securityContext?.procMount && one.securityContext.procMount !== 'Default' ? [one.securityContext.procMount] : [])),
+  )
   return bad.length > 0 ? `procMount (${named(bad)} must not set securityContext.procMount to ${quoted(types)})` : undefined
 }
 /** A user namespace makes an unmasked /proc harmless enough for baseline. */
@@ -106,8 +136,18 @@ const seccompBaseline: Check = pod => {
 }
 
 const safeSysctls = new Set([
-  'kernel.shm_rmid_forced', 'net.ipv4.ip_local_port_range', 'net.ipv4.ip_unprivileged_port_start', 'net.ipv4.tcp_syncookies', 'net.ipv4.ping_group_range', 'net.ipv4.ip_local_reserved_ports', 'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_fin_timeout', 'net.ipv4.tcp_keepalive_intvl', 'net.ipv4.tcp_keepalive_probes', 'net.ipv4.tcp_rmem', 'net.ipv4.tcp_wmem',
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_wmem',
 ])
 const sysctls: Check = ({ spec }) => {
   const bad = (spec.securityContext?.sysctls ?? []).map(one => one.name).filter(name => !safeSysctls.has(name))
@@ -123,8 +163,10 @@ const hostProcess: Check = pod => {
 }
 
 const probeHosts: Check = pod => {
-  const hosts = (one: AnyContainer): string[] => [one.livenessProbe, one.readinessProbe, one.startupProbe, one.lifecycle?.postStart, one.lifecycle?.preStop]
-    .flatMap(handler => [handler?.httpGet?.host, handler?.tcpSocket?.host]).filter((host): host is string => host !== undefined && host !== '' && host !== '127.0.0.1' && host !== '::1')
+  const hosts = (one: AnyContainer): string[] =>
+    [one.livenessProbe, one.readinessProbe, one.startupProbe, one.lifecycle?.postStart, one.lifecycle?.preStop]
+      .flatMap(handler => [handler?.httpGet?.host, handler?.tcpSocket?.host])
+      .filter((host): host is string => host !== undefined && host !== '' && host !== '127.0.0.1' && host !== '::1')
   const bad = containersOf(pod.spec).filter(one => hosts(one).length > 0)
   if (bad.length === 0) return undefined
   const found = unique(bad.flatMap(hosts))
@@ -146,7 +188,8 @@ const capabilitiesRestricted: Check = pod => {
   if (keeps.length > 0) parts.push(`${named(keeps)} must set securityContext.capabilities.drop=["ALL"]`)
   const extra = (context: SecurityContext): string[] => (context.capabilities?.add ?? []).filter(name => name !== 'NET_BIND_SERVICE')
   const adds = offenders(pod, context => extra(context).length > 0)
-  if (adds.length > 0) parts.push(`${named(adds)} must not include ${quoted(unique(containersOf(pod.spec).flatMap(one => extra(one.securityContext ?? {}))))} in securityContext.capabilities.add`)
+  if (adds.length > 0)
+    parts.push(`${named(adds)} must not include ${quoted(unique(containersOf(pod.spec).flatMap(one => extra(one.securityContext ?? {}))))} in securityContext.capabilities.add`)
   return parts.length > 0 ? `unrestricted capabilities (${parts.join('; ')})` : undefined
 }
 
@@ -156,7 +199,10 @@ const volumeTypes: Check = ({ spec }) => {
   const bad = (spec.volumes ?? []).filter(volume => typeOf(volume) !== undefined)
   if (bad.length === 0) return undefined
   const types = unique(bad.flatMap(volume => typeOf(volume) ?? []))
-  return `restricted volume types (${plural('volume', bad.map(one => one.name))} ${quoted(bad.map(one => one.name))} ${bad.length === 1 ? 'uses' : 'use'} restricted volume ${plural('type', types)} ${quoted(types)})`
+  return `restricted volume types (${plural(
+    'volume',
+    bad.map(one => one.name),
+  )} ${quoted(bad.map(one => one.name))} ${bad.length === 1 ? 'uses' : 'use'} restricted volume ${plural('type', types)} ${quoted(types)})`
 }
 
 /** A user namespace makes root inside harmless for the host. */
@@ -196,9 +242,38 @@ const seccompRestricted: Check = pod => {
   return parts.length > 0 ? `seccompProfile (${parts.join('; ')})` : undefined
 }
 
-const baseline: readonly Check[] = [appArmor, capabilitiesBaseline, hostNamespaces, hostPath, hostPorts, privileged, procMountBaseline, seLinux, seccompBaseline, sysctls, hostProcess, probeHosts]
+const baseline: readonly Check[] = [
+  appArmor,
+  capabilitiesBaseline,
+  hostNamespaces,
+  hostPath,
+  hostPorts,
+  privileged,
+  procMountBaseline,
+  seLinux,
+  seccompBaseline,
+  sysctls,
+  hostProcess,
+  probeHosts,
+]
 /** Restricted replaces the baseline's weaker twins of capabilities, volumes, proc mounts and seccomp. */
-const restricted: readonly Check[] = [appArmor, hostNamespaces, hostPorts, privileged, seLinux, sysctls, hostProcess, probeHosts, escalation, capabilitiesRestricted, procMount, volumeTypes, runAsNonRoot, runAsUser, seccompRestricted]
+const restricted: readonly Check[] = [
+  appArmor,
+  hostNamespaces,
+  hostPorts,
+  privileged,
+  seLinux,
+  sysctls,
+  hostProcess,
+  probeHosts,
+  escalation,
+  capabilitiesRestricted,
+  procMount,
+  volumeTypes,
+  runAsNonRoot,
+  runAsUser,
+  seccompRestricted,
+]
 
 /** What forbids the pod at this level; empty when nothing does. */
 export function violations(level: Level, pod: PodParts): string[] {

@@ -7,16 +7,27 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../contracts.ts'
 import { places, type LiveCopies } from '../live-copy.ts'
 import { violations, type Level, type PodParts } from './pod-security-checks.ts'
 
-interface Template { readonly metadata?: { readonly annotations?: Record<string, string> }; readonly spec: PodSpec }
+interface Template {
+  readonly metadata?: { readonly annotations?: Record<string, string> }
+  readonly spec: PodSpec
+}
 
 /** Kinds with a pod template, and where it is. They are only warned about: the pods are what is refused. */
 const templateOf: Readonly<Record<string, (object: KubernetesObject) => Template | undefined>> = Object.fromEntries([
-  ...['/replicationcontrollers', 'apps/deployments', 'apps/replicasets', 'apps/statefulsets', 'apps/daemonsets', 'batch/jobs'].map(key => [key, (object: KubernetesObject) => (object as unknown as { spec?: { template?: Template } }).spec?.template] as const),
+  ...['/replicationcontrollers', 'apps/deployments', 'apps/replicasets', 'apps/statefulsets', 'apps/daemonsets', 'batch/jobs'].map(
+    key => [key, (object: KubernetesObject) => (object as unknown as { spec?: { template?: Template } }).spec?.template] as const,
+  ),
   ['/podtemplates', (object: KubernetesObject) => (object as unknown as { template?: Template }).template] as const,
-  ['batch/cronjobs', (object: KubernetesObject) => (object as unknown as { spec?: { jobTemplate?: { spec?: { template?: Template } } } }).spec?.jobTemplate?.spec?.template] as const,
+  [
+    'batch/cronjobs',
+    (object: KubernetesObject) => (object as unknown as { spec?: { jobTemplate?: { spec?: { template?: Template } } } }).spec?.jobTemplate?.spec?.template,
+  ] as const,
 ])
 
-interface Rule { readonly level: Level; readonly version: string }
+interface Rule {
+  readonly level: Level
+  readonly version: string
+}
 
 export function podSecurity(copies: LiveCopies): AdmissionPlugin {
   const namespaces = copies.of<Namespace>(places.namespaces)

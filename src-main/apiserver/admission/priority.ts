@@ -10,7 +10,11 @@ const systemClasses = new Set(['system-node-critical', 'system-cluster-critical'
 export function priorityAdmission(copies: LiveCopies): AdmissionPlugin {
   const classes = copies.of<PriorityClass>(places.priorityClasses)
   /** Of several defaults the lowest holds, as upstream. */
-  const globalDefault = (): PriorityClass | undefined => classes.list().filter(one => one.globalDefault === true).sort((x, y) => (x.value ?? 0) - (y.value ?? 0))[0]
+  const globalDefault = (): PriorityClass | undefined =>
+    classes
+      .list()
+      .filter(one => one.globalDefault === true)
+      .sort((x, y) => (x.value ?? 0) - (y.value ?? 0))[0]
 
   const resolve = (a: AdmissionAttributes, spec: PodSpec): { value: number; policy: string } => {
     if (!spec.priorityClassName) {
@@ -38,17 +42,28 @@ export function priorityAdmission(copies: LiveCopies): AdmissionPlugin {
       if (a.operation !== 'CREATE') return
       const { value, policy } = resolve(a, spec)
       if (spec.priority !== undefined && spec.priority !== value) {
-        throw forbidden('', 'pods', a.name, `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`)
+        throw forbidden(
+          '',
+          'pods',
+          a.name,
+          `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
+        )
       }
       if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy) {
-        throw forbidden('', 'pods', a.name, `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`)
+        throw forbidden(
+          '',
+          'pods',
+          a.name,
+          `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${policy} from the given PriorityClass name`,
+        )
       }
       spec.priority = value
       spec.preemptionPolicy = policy
     },
     async validate(a) {
       if (a.resource.plural !== 'priorityclasses' || a.resource.group !== 'scheduling.k8s.io') return
-      if (a.operation === 'DELETE' && systemClasses.has(a.name)) throw forbidden('scheduling.k8s.io', 'priorityclasses', a.name, 'this is a system priority class and cannot be deleted')
+      if (a.operation === 'DELETE' && systemClasses.has(a.name))
+        throw forbidden('scheduling.k8s.io', 'priorityclasses', a.name, 'this is a system priority class and cannot be deleted')
       if ((a.operation !== 'CREATE' && a.operation !== 'UPDATE') || (a.object as PriorityClass).globalDefault !== true) return
       const other = globalDefault()
       if (other && other.metadata.name !== a.name) {

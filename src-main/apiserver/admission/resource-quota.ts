@@ -14,7 +14,14 @@ import type { Clock } from '../../base/env.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../contracts.ts'
 import { places, type LiveCopies } from '../live-copy.ts'
 
-const counted = { pods: places.pods, services: places.services, persistentvolumeclaims: places.persistentVolumeClaims, secrets: places.secrets, serviceaccounts: places.serviceAccounts, resourcequotas: places.resourceQuotas } as const
+const counted = {
+  pods: places.pods,
+  services: places.services,
+  persistentvolumeclaims: places.persistentVolumeClaims,
+  secrets: places.secrets,
+  serviceaccounts: places.serviceAccounts,
+  resourcequotas: places.resourceQuotas,
+} as const
 type Counted = keyof typeof counted
 
 /** How long an object that was let pass counts without being seen in the store: longer than any write takes. */
@@ -24,7 +31,10 @@ export function resourceQuotaAdmission(copies: LiveCopies, clock: Clock): Admiss
   /** Let pass and not yet seen, by kind, namespace and name. */
   const passed = new Map<string, { plural: Counted; object: KubernetesObject; untilMs: number }>()
   const quotas = copies.of<ResourceQuota>(places.resourceQuotas)
-  const live = Object.fromEntries(Object.entries(counted).map(([plural, place]) => [plural, copies.of<KubernetesObject>(place)])) as Record<Counted, ReturnType<typeof copies.of<KubernetesObject>>>
+  const live = Object.fromEntries(Object.entries(counted).map(([plural, place]) => [plural, copies.of<KubernetesObject>(place)])) as Record<
+    Counted,
+    ReturnType<typeof copies.of<KubernetesObject>>
+  >
 
   return {
     name: 'ResourceQuota',
@@ -37,7 +47,8 @@ export function resourceQuotaAdmission(copies: LiveCopies, clock: Clock): Admiss
       const after = usageOf(plural, a.object)
       const before: Usage = a.previous ? usageOf(plural, a.previous) : new Map()
       for (const quota of quotasHere.sort((x, y) => ((x.metadata.name ?? '') < (y.metadata.name ?? '') ? -1 : 1))) checkQuota(a, plural, quota, before, after)
-      if (a.operation === 'CREATE' && !a.dryRun) passed.set(`${plural}/${a.namespace}/${a.object.metadata.name ?? ''}`, { plural, object: a.object, untilMs: clock.awakeMs() + passedMs })
+      if (a.operation === 'CREATE' && !a.dryRun)
+        passed.set(`${plural}/${a.namespace}/${a.object.metadata.name ?? ''}`, { plural, object: a.object, untilMs: clock.awakeMs() + passedMs })
     },
   }
 
@@ -59,10 +70,13 @@ export function resourceQuotaAdmission(copies: LiveCopies, clock: Clock): Admiss
   function checkQuota(a: AdmissionAttributes, plural: Counted, quota: ResourceQuota, before: Usage, after: Usage): void {
     if (!scopesMatch(quota, plural, a.object)) return
     const hard = quota.spec?.hard ?? {}
-    const relevant = Object.keys(hard).filter(key => after.has(key) || isPodAmount(plural, key)).sort()
+    const relevant = Object.keys(hard)
+      .filter(key => after.has(key) || isPodAmount(plural, key))
+      .sort()
     if (relevant.length === 0) return
     const missing = relevant.filter(key => isPodAmount(plural, key) && !specifies(a.object as Pod, key))
-    if (plural === 'pods' && missing.length > 0) throw forbidden('', plural, a.name, `failed quota: ${quota.metadata.name ?? ''}: must specify ${describeMissing(a.object as Pod, missing)}`)
+    if (plural === 'pods' && missing.length > 0)
+      throw forbidden('', plural, a.name, `failed quota: ${quota.metadata.name ?? ''}: must specify ${describeMissing(a.object as Pod, missing)}`)
     const used: Usage = new Map()
     for (const object of present(plural, a.namespace)) {
       if ((a.object?.metadata.name ?? a.name) === object.metadata.name || !scopesMatch(quota, plural, object)) continue
@@ -77,7 +91,12 @@ export function resourceQuotaAdmission(copies: LiveCopies, clock: Clock): Admiss
     const list = (value: (key: string) => Quantity): string => exceeded.map(key => `${key}=${formatQuantity(value(key))}`).join(',')
     const asked = (key: string): Quantity => subQuantity(after.get(key) ?? zeroQuantity, before.get(key) ?? zeroQuantity)
     const usedNow = (key: string): Quantity => addQuantity(used.get(key) ?? zeroQuantity, before.get(key) ?? zeroQuantity)
-    throw forbidden('', plural, a.name, `exceeded quota: ${quota.metadata.name ?? ''}, requested: ${list(asked)}, used: ${list(usedNow)}, limited: ${list(key => parseQuantity(hard[key] ?? '0'))}`)
+    throw forbidden(
+      '',
+      plural,
+      a.name,
+      `exceeded quota: ${quota.metadata.name ?? ''}, requested: ${list(asked)}, used: ${list(usedNow)}, limited: ${list(key => parseQuantity(hard[key] ?? '0'))}`,
+    )
   }
 }
 
@@ -85,11 +104,16 @@ function isPodAmount(plural: Counted, key: string): boolean {
   return plural === 'pods' && (['cpu', 'memory', 'ephemeral-storage'].includes(key) || key.startsWith('requests.') || key.startsWith('limits.')) && key !== 'requests.storage'
 }
 
-const amountOf = (key: string): { field: 'requests' | 'limits'; name: string } => ({ field: key.startsWith('limits.') ? 'limits' : 'requests', name: key.replace(/^(requests|limits)\./, '') })
+const amountOf = (key: string): { field: 'requests' | 'limits'; name: string } => ({
+  field: key.startsWith('limits.') ? 'limits' : 'requests',
+  name: key.replace(/^(requests|limits)\./, ''),
+})
 
 function lacking(pod: Pod, key: string): string[] {
   const { field, name } = amountOf(key)
-  return [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].filter(container => container.resources?.[field]?.[name] === undefined).map(container => container.name)
+  return [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]
+    .filter(container => container.resources?.[field]?.[name] === undefined)
+    .map(container => container.name)
 }
 
 function specifies(pod: Pod, key: string): boolean {

@@ -24,12 +24,14 @@ export function runtimeClassAdmission(copies: LiveCopies): AdmissionPlugin {
       if (!found) return
       const overhead = found.overhead?.podFixed
       if (overhead) {
-        if (spec.overhead !== undefined && !deepEqual(spec.overhead, overhead)) throw forbidden('', 'pods', a.name, 'pod rejected: Pod\'s Overhead doesn\'t match RuntimeClass\'s defined Overhead')
+        if (spec.overhead !== undefined && !deepEqual(spec.overhead, overhead))
+          throw forbidden('', 'pods', a.name, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead")
         spec.overhead = { ...overhead }
       }
       for (const [key, value] of Object.entries(found.scheduling?.nodeSelector ?? {})) {
         const own = spec.nodeSelector?.[key]
-        if (own !== undefined && own !== value) throw forbidden('', 'pods', a.name, `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`)
+        if (own !== undefined && own !== value)
+          throw forbidden('', 'pods', a.name, `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`)
         spec.nodeSelector = { ...spec.nodeSelector, [key]: value }
       }
       const extra = (found.scheduling?.tolerations ?? []).filter(one => !(spec.tolerations ?? []).some(own => deepEqual(own, one)))
@@ -39,7 +41,8 @@ export function runtimeClassAdmission(copies: LiveCopies): AdmissionPlugin {
       if (!isPodCreate(a)) return
       const { spec } = a.object as Pod & { spec: PodSpec }
       const overhead = classOf(a, spec)?.overhead?.podFixed
-      if (spec.overhead !== undefined && Object.keys(spec.overhead).length > 0 && !overhead) throw forbidden('', 'pods', a.name, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead')
+      if (spec.overhead !== undefined && Object.keys(spec.overhead).length > 0 && !overhead)
+        throw forbidden('', 'pods', a.name, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead')
     },
   }
 }

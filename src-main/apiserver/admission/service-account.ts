@@ -13,7 +13,10 @@ const mirrorAnnotation = 'kubernetes.io/config.mirror'
 /** An hour and a bit, so that the token can be told from one that somebody asked for by hand. */
 const tokenSeconds = 3607
 
-interface ServiceAccount extends KubernetesObject { imagePullSecrets?: LocalObjectReference[]; automountServiceAccountToken?: boolean }
+interface ServiceAccount extends KubernetesObject {
+  imagePullSecrets?: LocalObjectReference[]
+  automountServiceAccountToken?: boolean
+}
 
 export function serviceAccountAdmission(options: { env: Env; copies: LiveCopies }): AdmissionPlugin {
   const accounts = options.copies.of<ServiceAccount>(places.serviceAccounts)
@@ -41,10 +44,14 @@ export function serviceAccountAdmission(options: { env: Env; copies: LiveCopies 
     async validate(a) {
       if (!isPodCreate(a)) return
       const pod = a.object as Pod
-      if (pod.metadata.annotations?.[mirrorAnnotation] === undefined) { accountOf(a, pod.spec?.serviceAccountName ?? ''); return }
+      if (pod.metadata.annotations?.[mirrorAnnotation] === undefined) {
+        accountOf(a, pod.spec?.serviceAccountName ?? '')
+        return
+      }
       if (pod.spec?.serviceAccountName) throw forbidden('', 'pods', a.name, 'a mirror pod may not reference service accounts')
       if (podReferences(pod).secrets.length > 0) throw forbidden('', 'pods', a.name, 'a mirror pod may not reference secrets')
-      if ((pod.spec?.volumes ?? []).some(volume => volume.projected?.sources?.some(source => source.serviceAccountToken))) throw forbidden('', 'pods', a.name, 'a mirror pod may not use ServiceAccountToken volume projections')
+      if ((pod.spec?.volumes ?? []).some(volume => volume.projected?.sources?.some(source => source.serviceAccountToken)))
+        throw forbidden('', 'pods', a.name, 'a mirror pod may not use ServiceAccountToken volume projections')
     },
   }
 }
@@ -55,15 +62,18 @@ function mountToken(spec: PodSpec, env: Env): void {
   if (lacking.length === 0) return
   const name = generateName('kube-api-access-', env.random)
   for (const container of lacking) container.volumeMounts = [...(container.volumeMounts ?? []), { name, readOnly: true, mountPath }]
-  spec.volumes = [...(spec.volumes ?? []), {
-    name,
-    projected: {
-      sources: [
-        { serviceAccountToken: { expirationSeconds: tokenSeconds, path: 'token' } },
-        { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-        { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
-      ],
-      defaultMode: 420,
+  spec.volumes = [
+    ...(spec.volumes ?? []),
+    {
+      name,
+      projected: {
+        sources: [
+          { serviceAccountToken: { expirationSeconds: tokenSeconds, path: 'token' } },
+          { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+          { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+        ],
+        defaultMode: 420,
+      },
     },
-  }]
+  ]
 }

@@ -51,6 +51,9 @@ function bearerToken(request: ApiRequest): string | undefined {
     throw unauthorized()
   }
   const prefix = 'base64url.bearer.authorization.k8s.io.'
-  const protocol = (request.headers['sec-websocket-protocol'] ?? '').split(',').map(p => p.trim()).find(p => p.startsWith(prefix))
+  const protocol = (request.headers['sec-websocket-protocol'] ?? '')
+    .split(',')
+    .map(p => p.trim())
+    .find(p => p.startsWith(prefix))
   return protocol === undefined ? undefined : Buffer.from(protocol.slice(prefix.length), 'base64url').toString('utf8')
 }

@@ -8,7 +8,10 @@ import { places, type LiveCopies } from '../live-copy.ts'
 const tokenPattern = /^([a-z0-9]{6})\.([a-z0-9]{16})$/
 const groupPattern = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/
 
-interface TokenSecret extends KubernetesObject { type?: string; data?: Record<string, string> }
+interface TokenSecret extends KubernetesObject {
+  type?: string
+  data?: Record<string, string>
+}
 
 /** The token's user, 'invalid' for a token of this form that may not log in, undefined for other forms. */
 export function createBootstrapTokens(options: { env: Env; copies: LiveCopies }): { verify(token: string): UserInfo | 'invalid' | undefined } {
@@ -27,7 +30,9 @@ export function createBootstrapTokens(options: { env: Env; copies: LiveCopies })
       if (data('usage-bootstrap-authentication') !== 'true') return 'invalid'
       const expiration = data('expiration')
       if (expiration !== '' && !(options.env.clock.now() < Date.parse(expiration))) return 'invalid'
-      const extra = data('auth-extra-groups').split(',').filter(group => group !== '')
+      const extra = data('auth-extra-groups')
+        .split(',')
+        .filter(group => group !== '')
       if (!extra.every(group => groupPattern.test(group))) return 'invalid'
       return { name: `system:bootstrap:${id}`, groups: ['system:bootstrappers', ...extra] }
     },

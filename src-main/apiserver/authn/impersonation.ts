@@ -29,7 +29,19 @@ export async function impersonate(request: ApiRequest, user: UserInfo, authorize
   }
   if (uid !== '') checks.push({ group: 'authentication.k8s.io', version: 'v1', resource: 'uids', name: uid })
   for (const check of checks) {
-    const attributes: Attributes = { isResource: true, path: '', verb: 'impersonate', group: '', version: 'v1', resource: '', subresource: '', namespace: '', name: '', user, ...check }
+    const attributes: Attributes = {
+      isResource: true,
+      path: '',
+      verb: 'impersonate',
+      group: '',
+      version: 'v1',
+      resource: '',
+      subresource: '',
+      namespace: '',
+      name: '',
+      user,
+      ...check,
+    }
     const decision = await authorizer.authorize(attributes)
     if (!decision.allowed) throw forbiddenError(attributes, decision.reason)
   }

@@ -18,14 +18,17 @@ import { authenticated } from './authenticator.ts'
 import { defaultAudience, type BoundObject, type ServiceAccountTokens } from './service-account-tokens.ts'
 
 /** By resourceKey. `verifyBootstrap` may answer for bootstrap tokens. */
-export function authenticationReviews(options: { tokens: ServiceAccountTokens; verifyBootstrap: (token: string) => UserInfo | 'invalid' | undefined }): ReadonlyMap<string, VirtualStorage> {
+export function authenticationReviews(options: {
+  tokens: ServiceAccountTokens
+  verifyBootstrap: (token: string) => UserInfo | 'invalid' | undefined
+}): ReadonlyMap<string, VirtualStorage> {
   const tokenReview: VirtualStorage = {
     async create(object) {
       const review = object as KubernetesObject & { spec?: TokenReviewSpec }
       const token = review.spec?.token ?? ''
       const audiences = review.spec?.audiences ?? []
       const { managedFields: _dropped, ...metadata } = review.metadata
-      const answer = (status: object): KubernetesObject => ({ ...review, metadata, status } as KubernetesObject)
+      const answer = (status: object): KubernetesObject => ({ ...review, metadata, status }) as KubernetesObject
       if (token === '') throw badRequest('token is required for TokenReview in authentication')
       const verified = await options.tokens.verify(token, audiences)
       if (verified !== undefined && verified !== 'invalid') return answer({ authenticated: true, user: userStatus(authenticated(verified.user)), audiences: verified.audiences })
@@ -40,7 +43,10 @@ export function authenticationReviews(options: { tokens: ServiceAccountTokens; v
       return Promise.resolve({ ...object, metadata, status: { userInfo: userStatus(user) } } as KubernetesObject)
     },
   }
-  return new Map([['authentication.k8s.io/v1/tokenreviews', tokenReview], ['authentication.k8s.io/v1/selfsubjectreviews', selfReview]])
+  return new Map([
+    ['authentication.k8s.io/v1/tokenreviews', tokenReview],
+    ['authentication.k8s.io/v1/selfsubjectreviews', selfReview],
+  ])
 }
 
 /** The body always has a spec once decoded. */
@@ -59,20 +65,35 @@ export function tokenSubresource(options: { env: Env; copies: LiveCopies; tokens
   const accounts = options.copies.of<KubernetesObject>(places.serviceAccounts)
   const copies = { Pod: options.copies.of<Pod>(places.pods), Secret: options.copies.of<KubernetesObject>(places.secrets), Node: options.copies.of<KubernetesObject>(places.nodes) }
 
-  const boundObject = (reference: NonNullable<TokenRequest['spec']['boundObjectRef']>, namespace: string, account: string): { bound: BoundObject; node?: { name: string; uid: string } } => {
+  const boundObject = (
+    reference: NonNullable<TokenRequest['spec']['boundObjectRef']>,
+    namespace: string,
+    account: string,
+  ): { bound: BoundObject; node?: { name: string; uid: string } } => {
     const kind = reference.kind as BoundObject['kind']
     const plural = `${kind.toLowerCase()}s`
     const name = reference.name ?? ''
     const object = copies[kind].get(kind === 'Node' ? '' : namespace, name)
     if (!object) throw notFound('', plural, name)
     if (reference.uid && reference.uid !== object.metadata.uid) {
-      throw conflict('', plural, name, `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
+      throw conflict(
+        '',
+        plural,
+        name,
+        `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`,
+      )
     }
     const uid = object.metadata.uid ?? ''
     if (kind !== 'Pod') return { bound: { kind, name, uid } }
     const pod = object as Pod
     if (pod.spec?.serviceAccountName !== account) {
-      throw invalid('authentication.k8s.io', 'TokenRequest', '', [invalidValue(FieldPath.root('spec', 'boundObjectRef'), name, `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`)])
+      throw invalid('authentication.k8s.io', 'TokenRequest', '', [
+        invalidValue(
+          FieldPath.root('spec', 'boundObjectRef'),
+          name,
+          `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
+        ),
+      ])
     }
     const nodeName = pod.spec.nodeName ?? ''
     const node = nodeName === '' ? undefined : copies.Node.get('', nodeName)
@@ -96,7 +117,8 @@ export function tokenSubresource(options: { env: Env; copies: LiveCopies; tokens
       const audiences = asked.length > 0 ? asked : [defaultAudience]
       const issued = await options.tokens.issue({ namespace: info.namespace, name: info.name, uid: account.metadata.uid ?? '', audiences, lifetimeSeconds: seconds, ...binding })
       const answer = {
-        kind: 'TokenRequest', apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        apiVersion: 'authentication.k8s.io/v1',
         metadata: { name: info.name, namespace: info.namespace, creationTimestamp: formatTime(options.env.clock.now()) },
         spec: { audiences, expirationSeconds: seconds, boundObjectRef: reference ? { ...reference, ...(binding ? { uid: binding.bound.uid } : {}) } : null },
         status: { token: issued.token, expirationTimestamp: formatTime(issued.expiresMs) },
@@ -108,12 +130,15 @@ export function tokenSubresource(options: { env: Env; copies: LiveCopies; tokens
   /** NodeRestriction's rule for tokens: bound to a pod of that account on that node. */
   function checkNode(node: string, request: TokenRequest, namespace: string, name: string): void {
     const reference = request.spec.boundObjectRef
-    const refuse = (message: string): never => { throw forbidden('', 'serviceaccounts', name, message) }
+    const refuse = (message: string): never => {
+      throw forbidden('', 'serviceaccounts', name, message)
+    }
     if (reference?.kind !== 'Pod' || reference.apiVersion !== 'v1') return refuse('node requested token not bound to a pod')
     if (!reference.uid) return refuse('node requested token with a pod binding without a uid')
     const pod = copies.Pod.get(namespace, reference.name ?? '')
     if (!pod) throw notFound('', 'pods', reference.name ?? '')
-    if (pod.metadata.uid !== reference.uid) return refuse(`the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
+    if (pod.metadata.uid !== reference.uid)
+      return refuse(`the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`)
     if (pod.spec?.nodeName !== node) return refuse(`node requested token bound to a pod scheduled on a different node`)
     if (!podReferences(pod).serviceaccounts.includes(name)) return refuse('node requested token for a service account that the pod does not use')
   }

@@ -17,7 +17,11 @@ const deletedLeewayMs = 60_000
 /** Good tokens whose signature need not be checked again; a token is about 1 kB. */
 const maxRemembered = 2_000
 
-export interface BoundObject { readonly kind: 'Pod' | 'Secret' | 'Node'; readonly name: string; readonly uid: string }
+export interface BoundObject {
+  readonly kind: 'Pod' | 'Secret' | 'Node'
+  readonly name: string
+  readonly uid: string
+}
 
 export interface TokenRequestOptions {
   readonly namespace: string
@@ -30,7 +34,10 @@ export interface TokenRequestOptions {
   readonly node?: { readonly name: string; readonly uid: string }
 }
 
-export interface TokenReviewAnswer { readonly user: UserInfo; readonly audiences: readonly string[] }
+export interface TokenReviewAnswer {
+  readonly user: UserInfo
+  readonly audiences: readonly string[]
+}
 
 export interface ServiceAccountTokens {
   issue(request: TokenRequestOptions): Promise<{ token: string; expiresMs: number }>
@@ -59,7 +66,9 @@ interface Claims {
 /** `privateKey` and `publicKey` are PEM. */
 export function createServiceAccountTokens(options: { env: Env; copies: LiveCopies; privateKey: string; publicKey: string }): ServiceAccountTokens {
   const { env, copies } = options
-  const kid = createHash('sha256').update(createPublicKey(options.publicKey).export({ type: 'spki', format: 'der' })).digest('base64url')
+  const kid = createHash('sha256')
+    .update(createPublicKey(options.publicKey).export({ type: 'spki', format: 'der' }))
+    .digest('base64url')
   const accounts = copies.of<KubernetesObject>(places.serviceAccounts)
   const bindings = { pod: copies.of<KubernetesObject>(places.pods), secret: copies.of<KubernetesObject>(places.secrets), node: copies.of<KubernetesObject>(places.nodes) }
   let keys: Promise<{ signing: CryptoKey; verifying: CryptoKey }> | undefined
@@ -138,7 +147,7 @@ export function createServiceAccountTokens(options: { env: Env; copies: LiveCopi
     async keySet() {
       const jose = await import('jose')
       const { verifying } = await (keys ??= loadKeys())
-      return { keys: [{ use: 'sig', ...await jose.exportJWK(verifying), kid, alg: algorithm }] }
+      return { keys: [{ use: 'sig', ...(await jose.exportJWK(verifying)), kid, alg: algorithm }] }
     },
   }
 }

@@ -8,7 +8,11 @@ import type { Authenticator } from '../contracts.ts'
 const clientAuth = '1.3.6.1.5.5.7.3.2'
 const anyUsage = '2.5.29.37.0'
 
-interface Verified { readonly user: UserInfo; readonly fromMs: number; readonly toMs: number }
+interface Verified {
+  readonly user: UserInfo
+  readonly fromMs: number
+  readonly toMs: number
+}
 
 /**
  * Accepts certificates that one of `authorities` (PEM) signed directly, within their validity and for client

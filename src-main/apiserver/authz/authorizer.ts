@@ -7,7 +7,10 @@ import { createRbac, type Rbac } from './rbac.ts'
 /** Allowed everything, whatever the roles say. */
 export const mastersGroup = 'system:masters'
 
-export interface AuthorizerParts { readonly authorizer: Authorizer; readonly rbac: Rbac }
+export interface AuthorizerParts {
+  readonly authorizer: Authorizer
+  readonly rbac: Rbac
+}
 
 export function createAuthorizer(copies: LiveCopies): AuthorizerParts {
   const node = createNodeAuthorizer(copies)

@@ -36,8 +36,12 @@ export function createEscalationCheck(options: { authorizer: Authorizer; rbac: R
     if (previous && deepEqual(previous.rules ?? [], role.rules ?? []) && deepEqual(previousAggregation, aggregation)) return
     if (await mayDo(a, 'escalate', a.resource.plural, a.name)) return
     if (aggregation) {
-      const everything: PolicyRule[] = [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] }]
-      if (missingRules(rbac.rulesOf(a.user, '').rules, everything).length > 0) throw forbidden(group, a.resource.plural, a.name, 'must have cluster-admin privileges to use an aggregationRule')
+      const everything: PolicyRule[] = [
+        { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+        { verbs: ['*'], nonResourceURLs: ['*'] },
+      ]
+      if (missingRules(rbac.rulesOf(a.user, '').rules, everything).length > 0)
+        throw forbidden(group, a.resource.plural, a.name, 'must have cluster-admin privileges to use an aggregationRule')
     }
     confirm(a, role.rules ?? [])
   }

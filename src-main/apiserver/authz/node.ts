@@ -60,11 +60,14 @@ export function createNodeAuthorizer(copies: LiveCopies): Authorizer {
       if (kind === 'persistentvolumes') return uses.persistentvolumeclaims.some(claim => claims.get(pod.metadata.namespace ?? '', claim)?.spec?.volumeName === name)
       if (uses[kind].includes(name)) return true
       // Secrets that a volume needs at mount time.
-      return kind === 'secrets' && uses.persistentvolumeclaims.some(claim => {
-        const volume = volumes.get('', claims.get(namespace, claim)?.spec?.volumeName ?? '')
-        const references = [volume?.spec?.csi?.nodePublishSecretRef, volume?.spec?.csi?.nodeStageSecretRef, volume?.spec?.csi?.nodeExpandSecretRef]
-        return references.some(reference => reference?.name === name && (reference.namespace ?? namespace) === namespace)
-      })
+      return (
+        kind === 'secrets' &&
+        uses.persistentvolumeclaims.some(claim => {
+          const volume = volumes.get('', claims.get(namespace, claim)?.spec?.volumeName ?? '')
+          const references = [volume?.spec?.csi?.nodePublishSecretRef, volume?.spec?.csi?.nodeStageSecretRef, volume?.spec?.csi?.nodeExpandSecretRef]
+          return references.some(reference => reference?.name === name && (reference.namespace ?? namespace) === namespace)
+        })
+      )
     })
   const related = (node: string, a: Attributes, kind: Parameters<typeof isRelated>[1]): Decision =>
     a.name !== '' && isRelated(node, kind, a.namespace, a.name) ? allowed : refuse(`no relationship found between node '${node}' and this object`)
@@ -75,7 +78,13 @@ export function createNodeAuthorizer(copies: LiveCopies): Authorizer {
       if (node === undefined || !a.isResource) return Promise.resolve(refuse(''))
       return Promise.resolve(decide(node, a))
     },
-    rulesFor: user => Promise.resolve({ resourceRules: [], nonResourceRules: [], incomplete: nodeNameOf(user) !== undefined, ...(nodeNameOf(user) === undefined ? {} : { evaluationError: 'node authorizer does not support user rule resolution' }) }),
+    rulesFor: user =>
+      Promise.resolve({
+        resourceRules: [],
+        nonResourceRules: [],
+        incomplete: nodeNameOf(user) !== undefined,
+        ...(nodeNameOf(user) === undefined ? {} : { evaluationError: 'node authorizer does not support user rule resolution' }),
+      }),
   }
 
   function decide(node: string, a: Attributes): Decision {
@@ -87,7 +96,8 @@ export function createNodeAuthorizer(copies: LiveCopies): Authorizer {
         if (a.namespace === '') return refuse('can only read namespaced object of this type')
         return related(node, a, a.resource as 'secrets' | 'configmaps')
       case '/persistentvolumeclaims':
-        if (a.subresource === 'status' ? !['get', 'update', 'patch'].includes(a.verb) : a.subresource !== '' || a.verb !== 'get') return refuse('can only get individual resources of this type')
+        if (a.subresource === 'status' ? !['get', 'update', 'patch'].includes(a.verb) : a.subresource !== '' || a.verb !== 'get')
+          return refuse('can only get individual resources of this type')
         return related(node, a, 'persistentvolumeclaims')
       case '/persistentvolumes':
         if (a.subresource !== '' || a.verb !== 'get') return refuse('can only get individual resources of this type')

@@ -12,7 +12,13 @@ export interface Rbac extends Authorizer {
   rulesOfRole(roleRef: RoleRef, namespace: string): PolicyRule[] | undefined
 }
 
-interface Bound { readonly kind: 'ClusterRoleBinding' | 'RoleBinding'; readonly name: string; readonly namespace: string; readonly roleRef: RoleRef; readonly subject: Subject }
+interface Bound {
+  readonly kind: 'ClusterRoleBinding' | 'RoleBinding'
+  readonly name: string
+  readonly namespace: string
+  readonly roleRef: RoleRef
+  readonly subject: Subject
+}
 
 type Index = Map<string, Bound[]>
 
@@ -73,7 +79,10 @@ export function createRbac(copies: LiveCopies): Rbac {
       const faults: string[] = []
       for (const bound of bindingsOf(attributes.user, attributes.isResource ? attributes.namespace : '')) {
         const rules = rulesOfRole(bound.roleRef, bound.namespace)
-        if (!rules) { faults.push(missing(bound)); continue }
+        if (!rules) {
+          faults.push(missing(bound))
+          continue
+        }
         if (rules.some(rule => ruleAllows(rule, attributes))) return Promise.resolve({ allowed: true, reason: describe(bound) })
       }
       const texts = [...new Set(faults)]
@@ -81,7 +90,14 @@ export function createRbac(copies: LiveCopies): Rbac {
     },
     rulesFor(user, namespace) {
       const { rules, faults } = rulesOf(user, namespace)
-      const resourceRules = rules.filter(rule => (rule.resources ?? []).length > 0).map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, ...(apiGroups ? { apiGroups } : {}), ...(resources ? { resources } : {}), ...(resourceNames ? { resourceNames } : {}) }))
+      const resourceRules = rules
+        .filter(rule => (rule.resources ?? []).length > 0)
+        .map(({ verbs, apiGroups, resources, resourceNames }) => ({
+          verbs,
+          ...(apiGroups ? { apiGroups } : {}),
+          ...(resources ? { resources } : {}),
+          ...(resourceNames ? { resourceNames } : {}),
+        }))
       const nonResourceRules = rules.filter(rule => (rule.nonResourceURLs ?? []).length > 0).map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }))
       return Promise.resolve({ resourceRules, nonResourceRules, incomplete: faults.length > 0, ...(faults.length > 0 ? { evaluationError: faults.join(', ') } : {}) })
     },

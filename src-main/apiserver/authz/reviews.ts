@@ -8,7 +8,10 @@ import type { Attributes, Authorizer, VirtualStorage } from '../contracts.ts'
 
 const group = 'authorization.k8s.io'
 
-interface Review extends KubernetesObject { spec: SubjectAccessReviewSpec; status?: object }
+interface Review extends KubernetesObject {
+  spec: SubjectAccessReviewSpec
+  status?: object
+}
 
 /** By resourceKey. */
 export function accessReviews(authorizer: Authorizer): ReadonlyMap<string, VirtualStorage> {
@@ -16,7 +19,12 @@ export function accessReviews(authorizer: Authorizer): ReadonlyMap<string, Virtu
     const decision = await authorizer.authorize(attributesOf(spec, user))
     return { allowed: decision.allowed, ...(!decision.allowed && decision.denied ? { denied: true } : {}), ...(decision.reason === '' ? {} : { reason: decision.reason }) }
   }
-  const asUser = (spec: SubjectAccessReviewSpec): UserInfo => ({ name: spec.user ?? '', ...(spec.uid ? { uid: spec.uid } : {}), groups: spec.groups ?? [], ...(spec.extra ? { extra: spec.extra } : {}) })
+  const asUser = (spec: SubjectAccessReviewSpec): UserInfo => ({
+    name: spec.user ?? '',
+    ...(spec.uid ? { uid: spec.uid } : {}),
+    groups: spec.groups ?? [],
+    ...(spec.extra ? { extra: spec.extra } : {}),
+  })
 
   const subject: VirtualStorage = {
     async create(object) {
@@ -85,12 +93,17 @@ function checkAttributes(review: SubjectAccessReviewSpec, local = false): FieldE
 
 function checkSelectors(attributes: ResourceAttributes): FieldErrorList {
   const faults: FieldErrorList = []
-  for (const [name, selector] of [['fieldSelector', attributes.fieldSelector], ['labelSelector', attributes.labelSelector]] as const) {
+  for (const [name, selector] of [
+    ['fieldSelector', attributes.fieldSelector],
+    ['labelSelector', attributes.labelSelector],
+  ] as const) {
     if (!selector) continue
     const at = spec.child('resourceAttributes', name)
     const requirements = selector.requirements ?? []
-    if (selector.rawSelector && requirements.length > 0) faults.push(invalidValue(at.child('rawSelector'), selector.rawSelector, 'may not specified at the same time as requirements'))
-    else if (!selector.rawSelector && requirements.length === 0) faults.push(required(at.child('requirements'), `when ${at.toString()} is specified, requirements or rawSelector is required`))
+    if (selector.rawSelector && requirements.length > 0)
+      faults.push(invalidValue(at.child('rawSelector'), selector.rawSelector, 'may not specified at the same time as requirements'))
+    else if (!selector.rawSelector && requirements.length === 0)
+      faults.push(required(at.child('requirements'), `when ${at.toString()} is specified, requirements or rawSelector is required`))
   }
   return faults
 }
@@ -102,7 +115,8 @@ function checkSubject(review: SubjectAccessReviewSpec): FieldErrorList {
 function checkLocal(review: SubjectAccessReviewSpec, namespace: string): FieldErrorList {
   const faults: FieldErrorList = []
   const asked = review.resourceAttributes
-  if (asked && (asked.namespace ?? '') !== namespace) faults.push(invalidValue(spec.child('resourceAttributes', 'namespace'), asked.namespace ?? '', 'must match metadata.namespace'))
+  if (asked && (asked.namespace ?? '') !== namespace)
+    faults.push(invalidValue(spec.child('resourceAttributes', 'namespace'), asked.namespace ?? '', 'must match metadata.namespace'))
   if (review.nonResourceAttributes) faults.push(invalidValue(spec.child('nonResourceAttributes'), goNames(review.nonResourceAttributes), 'disallowed on this kind of request'))
   return faults
 }
@@ -114,9 +128,30 @@ function goNames(attributes: NonResourceAttributes): object {
 
 function attributesOf(review: SubjectAccessReviewSpec, user: UserInfo): Attributes {
   const r = review.resourceAttributes
-  if (!r) return { isResource: false, path: review.nonResourceAttributes?.path ?? '', verb: review.nonResourceAttributes?.verb ?? '', group: '', version: '', resource: '', subresource: '', namespace: '', name: '', user }
+  if (!r)
+    return {
+      isResource: false,
+      path: review.nonResourceAttributes?.path ?? '',
+      verb: review.nonResourceAttributes?.verb ?? '',
+      group: '',
+      version: '',
+      resource: '',
+      subresource: '',
+      namespace: '',
+      name: '',
+      user,
+    }
   return {
-    isResource: true, path: '', verb: r.verb ?? '', group: r.group ?? '', version: r.version ?? '*', resource: r.resource ?? '', subresource: r.subresource ?? '', namespace: r.namespace ?? '', name: r.name ?? '', user,
+    isResource: true,
+    path: '',
+    verb: r.verb ?? '',
+    group: r.group ?? '',
+    version: r.version ?? '*',
+    resource: r.resource ?? '',
+    subresource: r.subresource ?? '',
+    namespace: r.namespace ?? '',
+    name: r.name ?? '',
+    user,
     ...(r.fieldSelector ? { fieldSelector: r.fieldSelector.rawSelector ?? requirementText(r.fieldSelector.requirements ?? []) } : {}),
   }
 }

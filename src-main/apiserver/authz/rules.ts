@@ -68,10 +68,16 @@ function compactRules(rules: readonly PolicyRule[]): PolicyRule[] {
   const simple = new Map<string, PolicyRule>()
   for (const rule of rules) {
     const isSimple = rule.apiGroups?.length === 1 && rule.resources?.length === 1 && (rule.resourceNames?.length ?? 0) <= 1 && (rule.nonResourceURLs?.length ?? 0) === 0
-    if (!isSimple) { out.push(rule); continue }
+    if (!isSimple) {
+      out.push(rule)
+      continue
+    }
     const key = JSON.stringify([rule.apiGroups, rule.resources, rule.resourceNames])
     const known = simple.get(key)
-    if (known) for (const verb of rule.verbs) { if (!known.verbs.includes(verb)) known.verbs.push(verb) }
+    if (known)
+      for (const verb of rule.verbs) {
+        if (!known.verbs.includes(verb)) known.verbs.push(verb)
+      }
     else {
       const copy = { ...rule, verbs: [...rule.verbs] }
       simple.set(key, copy)
@@ -90,7 +96,9 @@ export function quoteList(values: readonly string[]): string {
 export function describeRules(rules: readonly PolicyRule[]): string {
   const lines = compactRules(rules).map(rule => {
     const parts: string[] = []
-    const add = (name: string, values: readonly string[] | undefined): void => { if (values && values.length > 0) parts.push(`${name}:${quoteList(values)}`) }
+    const add = (name: string, values: readonly string[] | undefined): void => {
+      if (values && values.length > 0) parts.push(`${name}:${quoteList(values)}`)
+    }
     add('APIGroups', rule.apiGroups)
     add('Resources', rule.resources)
     add('NonResourceURLs', rule.nonResourceURLs)

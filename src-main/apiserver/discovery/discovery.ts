@@ -9,7 +9,12 @@ import { objectResponse } from '../respond.ts'
 import { aggregated, apiGroup, groupsOf, resourceList, type GroupEntry } from './resource-lists.ts'
 
 /** What /version says besides the fixed facts of the Kubernetes version that the API follows. */
-export interface VersionFacts { readonly platform: string; readonly runtimeVersion: string; readonly buildDate: string; readonly commit: string }
+export interface VersionFacts {
+  readonly platform: string
+  readonly runtimeVersion: string
+  readonly buildDate: string
+  readonly commit: string
+}
 
 export const kubernetesVersion = 'v1.37.2'
 export const gitVersion = 'v1.37.2+quarterdeck'
@@ -39,7 +44,12 @@ export function discoveryHandler(options: { resources: () => readonly AnyResourc
     const wanted = root ? aggregatedForm(request.headers['accept'] ?? '') : undefined
     if (root && wanted) {
       checkMethod(request)
-      const found = remembered(`${path} ${wanted}`, groups => aggregated(groups.filter(group => (group.name === '') === (path === '/api')), `apidiscovery.k8s.io/${wanted}`))
+      const found = remembered(`${path} ${wanted}`, groups =>
+        aggregated(
+          groups.filter(group => (group.name === '') === (path === '/api')),
+          `apidiscovery.k8s.io/${wanted}`,
+        ),
+      )
       return found && answerWithTag(request, found, `application/json;g=apidiscovery.k8s.io;v=${wanted};as=APIGroupDiscoveryList`)
     }
     const found = path === '/version' ? { object: versionObject(options.version), etag: '' } : remembered(path, groups => document(path, groups, options.extraPaths ?? []))
@@ -106,7 +116,18 @@ function aggregatedForm(accept: string): 'v2' | 'v2beta1' | undefined {
 function versionObject(facts: VersionFacts): object {
   const [major = '1', minor = '37'] = kubernetesVersion.slice(1).split('.')
   return {
-    major, minor, emulationMajor: major, emulationMinor: minor, minCompatibilityMajor: major, minCompatibilityMinor: String(Number(minor) - 1),
-    gitVersion, gitCommit: facts.commit, gitTreeState: 'clean', buildDate: facts.buildDate, goVersion: facts.runtimeVersion, compiler: 'v8', platform: facts.platform,
+    major,
+    minor,
+    emulationMajor: major,
+    emulationMinor: minor,
+    minCompatibilityMajor: major,
+    minCompatibilityMinor: String(Number(minor) - 1),
+    gitVersion,
+    gitCommit: facts.commit,
+    gitTreeState: 'clean',
+    buildDate: facts.buildDate,
+    goVersion: facts.runtimeVersion,
+    compiler: 'v8',
+    platform: facts.platform,
   }
 }

@@ -4,7 +4,13 @@ import { allVerbs, type AnyResource, type Verb } from '../../api/resource.ts'
 import { groupVersion } from '../../api/meta.ts'
 import { ownKindSubresourceVerbs, subresourceKinds } from '../../api/subresource-kinds.ts'
 
-export interface SubresourceEntry { readonly name: string; readonly group: string; readonly version: string; readonly kind: string; readonly verbs: readonly string[] }
+export interface SubresourceEntry {
+  readonly name: string
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+  readonly verbs: readonly string[]
+}
 
 export interface ResourceEntry {
   readonly resource: AnyResource
@@ -13,15 +19,42 @@ export interface ResourceEntry {
   readonly subresources: readonly SubresourceEntry[]
 }
 
-export interface VersionEntry { readonly group: string; readonly version: string; readonly resources: readonly ResourceEntry[] }
-export interface GroupEntry { readonly name: string; readonly versions: readonly VersionEntry[] }
+export interface VersionEntry {
+  readonly group: string
+  readonly version: string
+  readonly resources: readonly ResourceEntry[]
+}
+export interface GroupEntry {
+  readonly name: string
+  readonly versions: readonly VersionEntry[]
+}
 
 const byBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** Order in which a real API server lists its groups; others follow by name. */
 const groupOrder = [
-  '', 'apiregistration.k8s.io', 'apps', 'events.k8s.io', 'authentication.k8s.io', 'authorization.k8s.io', 'autoscaling', 'batch', 'certificates.k8s.io', 'networking.k8s.io', 'policy', 'rbac.authorization.k8s.io', 'storage.k8s.io',
-  'admissionregistration.k8s.io', 'apiextensions.k8s.io', 'scheduling.k8s.io', 'coordination.k8s.io', 'node.k8s.io', 'discovery.k8s.io', 'resource.k8s.io', 'flowcontrol.apiserver.k8s.io', 'storagemigration.k8s.io',
+  '',
+  'apiregistration.k8s.io',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+  'resource.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+  'storagemigration.k8s.io',
 ]
 
 /** Groups in Kubernetes' order, versions by preference, resources by name. */
@@ -32,11 +65,18 @@ export function groupsOf(resources: readonly AnyResource[]): GroupEntry[] {
     groups.set(resource.group, versions)
     versions.set(resource.version, [...(versions.get(resource.version) ?? []), resource])
   }
-  const rank = (name: string): number => { const at = groupOrder.indexOf(name); return at < 0 ? groupOrder.length : at }
-  return [...groups].sort(([a], [b]) => rank(a) - rank(b) || byBytes(a, b)).map(([name, versions]) => ({
-    name,
-    versions: [...versions].sort(([a], [b]) => compareVersions(a, b)).map(([version, list]) => ({ group: name, version, resources: [...list].sort((a, b) => byBytes(a.plural, b.plural)).map(entryOf) })),
-  }))
+  const rank = (name: string): number => {
+    const at = groupOrder.indexOf(name)
+    return at < 0 ? groupOrder.length : at
+  }
+  return [...groups]
+    .sort(([a], [b]) => rank(a) - rank(b) || byBytes(a, b))
+    .map(([name, versions]) => ({
+      name,
+      versions: [...versions]
+        .sort(([a], [b]) => compareVersions(a, b))
+        .map(([version, list]) => ({ group: name, version, resources: [...list].sort((a, b) => byBytes(a.plural, b.plural)).map(entryOf) })),
+    }))
 }
 
 /** v2 before v1 before v1beta1 before v1alpha1. */
@@ -88,14 +128,25 @@ export function resourceList(entry: VersionEntry): object {
     const { resource } = one
     const namespaced = resource.scope === 'Namespaced'
     resources.push({
-      name: resource.plural, singularName: one.singular, namespaced, kind: resource.kind, verbs: one.verbs,
+      name: resource.plural,
+      singularName: one.singular,
+      namespaced,
+      kind: resource.kind,
+      verbs: one.verbs,
       ...(resource.shortNames && resource.shortNames.length > 0 ? { shortNames: resource.shortNames } : {}),
       ...(resource.categories && resource.categories.length > 0 ? { categories: resource.categories } : {}),
       ...(resource.storage === 'virtual' ? {} : { storageVersionHash: storageVersionHash(resource) }),
     })
     for (const sub of one.subresources) {
       const foreign = sub.group !== resource.group || sub.version !== resource.version
-      resources.push({ name: `${resource.plural}/${sub.name}`, singularName: '', namespaced, ...(foreign ? { group: sub.group, version: sub.version } : {}), kind: sub.kind, verbs: sub.verbs })
+      resources.push({
+        name: `${resource.plural}/${sub.name}`,
+        singularName: '',
+        namespaced,
+        ...(foreign ? { group: sub.group, version: sub.version } : {}),
+        kind: sub.kind,
+        verbs: sub.verbs,
+      })
     }
   }
   return { kind: 'APIResourceList', ...(entry.group === '' ? {} : { apiVersion: 'v1' }), groupVersion: groupVersion(entry.group, entry.version), resources }
@@ -108,13 +159,19 @@ export function apiGroup(group: GroupEntry): object {
 
 /** Aggregated discovery: `items` of one of /api and /apis, in v2 or v2beta1 (which differ only in the name of the version). */
 export function aggregated(groups: readonly GroupEntry[], apiVersion: string): object {
-  return { kind: 'APIGroupDiscoveryList', apiVersion, metadata: {}, items: groups.map(group => ({ metadata: group.name === '' ? {} : { name: group.name }, versions: group.versions.map(aggregatedVersion) })) }
+  return {
+    kind: 'APIGroupDiscoveryList',
+    apiVersion,
+    metadata: {},
+    items: groups.map(group => ({ metadata: group.name === '' ? {} : { name: group.name }, versions: group.versions.map(aggregatedVersion) })),
+  }
 }
 
 function aggregatedVersion(entry: VersionEntry): object {
   const resources = entry.resources.map(one => {
     const { resource } = one
-    const responseKind = (group: string, version: string, kind: string): object => (group === entry.group && version === entry.version ? { group: '', version: '', kind } : { group, version, kind })
+    const responseKind = (group: string, version: string, kind: string): object =>
+      group === entry.group && version === entry.version ? { group: '', version: '', kind } : { group, version, kind }
     return {
       resource: resource.plural,
       responseKind: responseKind(resource.group, resource.version, resource.kind),
@@ -123,7 +180,9 @@ function aggregatedVersion(entry: VersionEntry): object {
       verbs: one.verbs,
       ...(resource.shortNames && resource.shortNames.length > 0 ? { shortNames: resource.shortNames } : {}),
       ...(resource.categories && resource.categories.length > 0 ? { categories: resource.categories } : {}),
-      ...(one.subresources.length > 0 ? { subresources: one.subresources.map(sub => ({ subresource: sub.name, responseKind: responseKind(sub.group, sub.version, sub.kind), verbs: sub.verbs })) } : {}),
+      ...(one.subresources.length > 0
+        ? { subresources: one.subresources.map(sub => ({ subresource: sub.name, responseKind: responseKind(sub.group, sub.version, sub.kind), verbs: sub.verbs })) }
+        : {}),
     }
   })
   return { version: entry.version, resources, freshness: 'Current' }

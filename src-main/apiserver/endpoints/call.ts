@@ -47,9 +47,19 @@ export interface AdmissionInput {
 
 export function admissionAttributes(call: Call, input: AdmissionInput): AdmissionAttributes {
   return {
-    operation: input.operation, resource: input.resource ?? call.resource, subresource: input.subresource ?? call.info.subresource, namespace: input.namespace ?? call.info.namespace, name: input.name,
-    object: input.object, previous: input.previous, options: input.options, user: call.user, dryRun: input.dryRun,
-    warn: text => { warn(call, text) },
+    operation: input.operation,
+    resource: input.resource ?? call.resource,
+    subresource: input.subresource ?? call.info.subresource,
+    namespace: input.namespace ?? call.info.namespace,
+    name: input.name,
+    object: input.object,
+    previous: input.previous,
+    options: input.options,
+    user: call.user,
+    dryRun: input.dryRun,
+    warn: text => {
+      warn(call, text)
+    },
   }
 }
 
@@ -67,9 +77,17 @@ export async function validateAdmission(call: Call, attributes: AdmissionAttribu
 /** Scope of a write with validating admission bound in. */
 export function writeScope(call: Call, dryRun: boolean, options: Readonly<Record<string, unknown>>, namespace: string = call.info.namespace): WriteScope {
   return {
-    resource: call.resource, namespace: call.resource.scope === 'Namespaced' ? namespace : '', subresource: call.info.subresource, user: call.user, dryRun,
-    warn: text => { warn(call, text) },
-    admitCreate: object => validateAdmission(call, admissionAttributes(call, { operation: 'CREATE', name: object.metadata.name ?? '', object, previous: undefined, options, dryRun })),
-    admitUpdate: (next, previous) => validateAdmission(call, admissionAttributes(call, { operation: 'UPDATE', name: previous.metadata.name ?? '', object: next, previous, options, dryRun })),
+    resource: call.resource,
+    namespace: call.resource.scope === 'Namespaced' ? namespace : '',
+    subresource: call.info.subresource,
+    user: call.user,
+    dryRun,
+    warn: text => {
+      warn(call, text)
+    },
+    admitCreate: object =>
+      validateAdmission(call, admissionAttributes(call, { operation: 'CREATE', name: object.metadata.name ?? '', object, previous: undefined, options, dryRun })),
+    admitUpdate: (next, previous) =>
+      validateAdmission(call, admissionAttributes(call, { operation: 'UPDATE', name: previous.metadata.name ?? '', object: next, previous, options, dryRun })),
   }
 }

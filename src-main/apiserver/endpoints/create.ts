@@ -40,13 +40,26 @@ async function explainExisting(call: Call, fault: unknown, object: KubernetesObj
 export function dropRepeatedOwners(call: Call, object: KubernetesObject): void {
   const owners = object.metadata.ownerReferences
   if (!Array.isArray(owners) || owners.length < 2) return
-  const unique = owners.filter((owner, index) => owners.findIndex(other => other?.uid === owner?.uid && other?.name === owner?.name && other?.kind === owner?.kind && other?.apiVersion === owner?.apiVersion && other?.controller === owner?.controller && other?.blockOwnerDeletion === owner?.blockOwnerDeletion) === index)
+  const unique = owners.filter(
+    (owner, index) =>
+      owners.findIndex(
+        other =>
+          other?.uid === owner?.uid &&
+          other?.name === owner?.name &&
+          other?.kind === owner?.kind &&
+          other?.apiVersion === owner?.apiVersion &&
+          other?.controller === owner?.controller &&
+          other?.blockOwnerDeletion === owner?.blockOwnerDeletion,
+      ) === index,
+  )
   const uids = new Set(unique.map(owner => owner?.uid))
   if (unique.length === owners.length && uids.size === owners.length) return
   const repeated = [...new Set(owners.filter((owner, index) => owners.findIndex(other => other?.uid === owner?.uid) !== index).map(owner => owner?.uid ?? ''))]
   if (repeated.length > 0) {
-    warn(call, `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${repeated.join(', ')}`)
+    warn(
+      call,
+      `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${repeated.join(', ')}`,
+    )
   }
   object.metadata.ownerReferences = unique
 }
-

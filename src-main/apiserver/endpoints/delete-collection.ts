@@ -28,7 +28,10 @@ export async function deleteCollectionEndpoint(call: Call): Promise<ApiResponse>
       try {
         await deleteWithAdmission(call, object.metadata.name ?? '', options, object.metadata.namespace ?? '')
       } catch (fault) {
-        if (!isGoneAlready(fault)) { waiting.length = 0; throw fault }
+        if (!isGoneAlready(fault)) {
+          waiting.length = 0
+          throw fault
+        }
       }
     }
   }

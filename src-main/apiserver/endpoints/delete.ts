@@ -17,7 +17,8 @@ export function deleteRequest(call: Call): DeleteRequest {
   const body = readPlain(call.request)
   if (body !== undefined && body !== null) {
     if (!isObject(body)) throw badRequest('the object provided is unrecognized (must be of type DeleteOptions)')
-    if (body['kind'] !== undefined && body['kind'] !== '' && body['kind'] !== 'DeleteOptions') throw badRequest(`no kind ${JSON.stringify(body['kind'])} is registered for version ${JSON.stringify(body['apiVersion'] ?? '')} in scheme "pkg/runtime/scheme.go:111"`)
+    if (body['kind'] !== undefined && body['kind'] !== '' && body['kind'] !== 'DeleteOptions')
+      throw badRequest(`no kind ${JSON.stringify(body['kind'])} is registered for version ${JSON.stringify(body['apiVersion'] ?? '')} in scheme "pkg/runtime/scheme.go:111"`)
     return body as DeleteRequest
   }
   const { query } = call.info
@@ -44,10 +45,21 @@ export async function deleteWithAdmission(call: Call, name: string, options: Del
   const { resource: r } = call
   const dryRun = (options.dryRun?.length ?? 0) > 0
   if (r.group === 'batch' && r.plural === 'jobs' && !options.propagationPolicy && options.orphanDependents === undefined) {
-    warn(call, 'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning')
+    warn(
+      call,
+      'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
+    )
   }
   return deleteObject(call.registry, writeScope(call, dryRun, { ...options }, namespace), name, options, async object => {
-    const attributes = admissionAttributes(call, { operation: 'DELETE', name, object: undefined, previous: object, options: { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options }, dryRun, namespace })
+    const attributes = admissionAttributes(call, {
+      operation: 'DELETE',
+      name,
+      object: undefined,
+      previous: object,
+      options: { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...options },
+      dryRun,
+      namespace,
+    })
     await mutate(call, attributes)
     await validateAdmission(call, attributes)
   })
@@ -60,7 +72,10 @@ async function deletedResponse(call: Call, outcome: Deleted, options: DeleteRequ
   const code = waits ? 202 : 200
   if (!outcome.gone || returnsDeletedObject(r)) return objectResponse(call, code, outcome.result)
   return valueResponse(call, code, {
-    kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success',
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
     details: { name: object.metadata.name ?? '', ...(r.group === '' ? {} : { group: r.group }), kind: r.plural, uid: object.metadata.uid ?? '' },
   })
 }

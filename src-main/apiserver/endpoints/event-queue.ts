@@ -17,8 +17,12 @@ export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U> {
     this.#onClose = onClose
   }
 
-  get size(): number { return this.#items.length - this.#head }
-  get isClosed(): boolean { return this.#closed }
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+  get isClosed(): boolean {
+    return this.#closed
+  }
 
   push(item: T): void {
     if (this.#closed) return
@@ -42,7 +46,9 @@ export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U> {
     this.close()
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<U> { return this }
+  [Symbol.asyncIterator](): AsyncIterator<U> {
+    return this
+  }
 
   async next(): Promise<IteratorResult<U>> {
     for (;;) {
@@ -50,12 +56,19 @@ export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U> {
         const value = this.#items[this.#head] as T
         this.#head++
         // Memory of read items is given back in large steps, so that a long queue costs no copying an item.
-        if (this.#head === this.#items.length) { this.#items = []; this.#head = 0 }
-        else if (this.#head >= 1_024) { this.#items = this.#items.slice(this.#head); this.#head = 0 }
+        if (this.#head === this.#items.length) {
+          this.#items = []
+          this.#head = 0
+        } else if (this.#head >= 1_024) {
+          this.#items = this.#items.slice(this.#head)
+          this.#head = 0
+        }
         return { value: this.#convert(value), done: false }
       }
       if (this.#closed) return { value: undefined, done: true }
-      await new Promise<void>(resolve => { this.#wake = resolve })
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
     }
   }
 

@@ -12,10 +12,31 @@ export async function waitForRevision(call: Call, revision: string): Promise<voi
   if (BigInt(store.revision) >= wanted) return
   const current = store.revision
   const reached = await new Promise<boolean>(resolve => {
-    const finish = (value: boolean): void => { cancel(); stop(); resolve(value) }
-    const cancel = call.env.clock.after(WAIT_MS, () => { finish(false) })
-    const stop = store.watch('/', { after: store.revision, onEvent: () => {}, onProgress: at => { if (BigInt(at) >= wanted) queueMicrotask(() => { finish(true) }) } })
-    call.request.signal?.addEventListener('abort', () => { finish(false) }, { once: true })
+    const finish = (value: boolean): void => {
+      cancel()
+      stop()
+      resolve(value)
+    }
+    const cancel = call.env.clock.after(WAIT_MS, () => {
+      finish(false)
+    })
+    const stop = store.watch('/', {
+      after: store.revision,
+      onEvent: () => {},
+      onProgress: at => {
+        if (BigInt(at) >= wanted)
+          queueMicrotask(() => {
+            finish(true)
+          })
+      },
+    })
+    call.request.signal?.addEventListener(
+      'abort',
+      () => {
+        finish(false)
+      },
+      { once: true },
+    )
   })
   if (!reached) throw tooLargeResourceVersion(revision, current)
 }

@@ -49,7 +49,9 @@ export function listItem(r: AnyResource, object: KubernetesObject): unknown {
 
 /** Lets other requests have their turn. */
 export function nextTurn(): Promise<void> {
-  return new Promise(resolve => { setImmediate(resolve) })
+  return new Promise(resolve => {
+    setImmediate(resolve)
+  })
 }
 
 /** Bytes after which other requests get their turn: a few milliseconds of copying or encoding. */
@@ -82,10 +84,14 @@ export async function listBytes(r: AnyResource, metadata: object, entries: reado
   const head = JSON.stringify({ kind: r.listKind ?? `${r.kind}List`, apiVersion: groupVersion(r.group, r.version), metadata })
   out.add(encodeUtf8(`${head.slice(0, -1)},"items":[`))
   // Stored objects begin with these two fields (registry/storage.ts), so cutting them off is a matter of an offset.
-  const prefix = isCustom(r) || r.conversion ? undefined : Buffer.from(encodeUtf8(`{"apiVersion":${JSON.stringify(groupVersion(r.group, r.version))},"kind":${JSON.stringify(r.kind)},`))
+  const prefix =
+    isCustom(r) || r.conversion ? undefined : Buffer.from(encodeUtf8(`{"apiVersion":${JSON.stringify(groupVersion(r.group, r.version))},"kind":${JSON.stringify(r.kind)},`))
   for (const [index, entry] of entries.entries()) {
     since += entry.bytes.length
-    if (since >= TURN_BYTES) { since = 0; await nextTurn() }
+    if (since >= TURN_BYTES) {
+      since = 0
+      await nextTurn()
+    }
     if (index > 0) out.add(comma)
     if (isCustom(r) && !r.conversion) out.add(entry.bytes)
     else if (prefix && entry.bytes.length > prefix.length && prefix.equals(entry.bytes.subarray(0, prefix.length))) {

@@ -19,7 +19,10 @@ import { bytesResponse, headersFor, partialOf, tableOf, valueResponse } from './
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 
-interface Token { readonly revision: number; readonly after: string }
+interface Token {
+  readonly revision: number
+  readonly after: string
+}
 
 /** Same shape as Kubernetes' tokens: base64 of version, revision and first key. */
 function encodeToken(revision: number, after: string): string {
@@ -28,7 +31,8 @@ function encodeToken(revision: number, after: string): string {
 
 function decodeToken(text: string): Token {
   const bad = text.search(/[^A-Za-z0-9_-]/)
-  if (bad >= 0 || text.length % 4 === 1) throw badRequest(`invalid continue token: continue key is not valid: illegal base64 data at input byte ${bad >= 0 ? bad : Math.max(0, text.length - 1)}`)
+  if (bad >= 0 || text.length % 4 === 1)
+    throw badRequest(`invalid continue token: continue key is not valid: illegal base64 data at input byte ${bad >= 0 ? bad : Math.max(0, text.length - 1)}`)
   let token: unknown
   try {
     token = parseJson(Buffer.from(text, 'base64url').toString('latin1'))
@@ -37,8 +41,10 @@ function decodeToken(text: string): Token {
   }
   const { v, rv, start } = (token ?? {}) as { v?: unknown; rv?: unknown; start?: unknown }
   if (v !== 'meta.k8s.io/v1') throw badRequest(`invalid continue token: continue key is not valid: server does not recognize this encoded version ${JSON.stringify(v ?? '')}`)
-  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0) throw badRequest('invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
-  if (typeof start !== 'string' || start === '' || !start.endsWith('\u0000')) throw badRequest('invalid continue token: continue key is not valid: encoded start key empty (version meta.k8s.io/v1)')
+  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0)
+    throw badRequest('invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)')
+  if (typeof start !== 'string' || start === '' || !start.endsWith('\u0000'))
+    throw badRequest('invalid continue token: continue key is not valid: encoded start key empty (version meta.k8s.io/v1)')
   return { revision: rv, after: start.slice(0, -1) }
 }
 
@@ -46,7 +52,11 @@ export async function listEndpoint(call: Call): Promise<ApiResponse> {
   const { resource: r } = call
   const form = negotiate(call.request.headers['accept'], collectionForms)
   if (form.as === 'PartialObjectMetadata') {
-    throw new StatusError(406, 'NotAcceptable', `you requested PartialObjectMetadata, but the requested object is a list (*${r.group === '' ? 'core' : r.group.split('.')[0]}.${r.listKind ?? `${r.kind}List`})`)
+    throw new StatusError(
+      406,
+      'NotAcceptable',
+      `you requested PartialObjectMetadata, but the requested object is a list (*${r.group === '' ? 'core' : r.group.split('.')[0]}.${r.listKind ?? `${r.kind}List`})`,
+    )
   }
   const query = listQuery(call.info.query, false)
   const selection = selectionOf(r, query.labelSelector, query.fieldSelector)
@@ -57,7 +67,17 @@ export async function listEndpoint(call: Call): Promise<ApiResponse> {
   const objects = await objectsOf(r, result.entries)
   if (form.as === 'Table') return tableResponse(call, objects, form, metadata)
   if (form.as === 'PartialObjectMetadataList') {
-    return valueResponse(call, 200, { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.metaVersion}`, metadata, items: objects.length === 0 ? null : objects.map(object => partialOf(object, form.metaVersion)) }, form.mediaType)
+    return valueResponse(
+      call,
+      200,
+      {
+        kind: 'PartialObjectMetadataList',
+        apiVersion: `meta.k8s.io/${form.metaVersion}`,
+        metadata,
+        items: objects.length === 0 ? null : objects.map(object => partialOf(object, form.metaVersion)),
+      },
+      form.mediaType,
+    )
   }
   const items = call.request.answer === 'objects' ? objects : objects.map(object => listItem(r, object))
   return valueResponse(call, 200, { kind: r.listKind ?? `${r.kind}List`, apiVersion: groupVersion(r.group, r.version), metadata, items }, form.mediaType)
@@ -99,7 +119,9 @@ export async function readList(call: Call, query: ListQuery, selection: Selectio
   const token = query.continue === '' ? undefined : decodeToken(query.continue)
   if (token && query.resourceVersion !== '' && query.resourceVersion !== '0') throw badRequest('specifying resource version is not allowed when using continue')
   if (!/^[0-9]*$/.test(query.resourceVersion)) {
-    throw badRequest(`invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(query.resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(query.resourceVersion)}: invalid syntax`)
+    throw badRequest(
+      `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(query.resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(query.resourceVersion)}: invalid syntax`,
+    )
   }
   const revision = token ? tokenRevision(token) : await askedRevision(call, query)
   const limit = query.limit > 0 && !(query.resourceVersion === '0' && !token) ? query.limit : undefined
@@ -131,7 +153,14 @@ async function askedRevision(call: Call, query: ListQuery): Promise<number | und
   return isExact ? Number(resourceVersion) : undefined
 }
 
-async function readEntries(call: Call, prefix: string, revision: number | undefined, after: string | undefined, limit: number | undefined, selection: Selection): Promise<ListResult> {
+async function readEntries(
+  call: Call,
+  prefix: string,
+  revision: number | undefined,
+  after: string | undefined,
+  limit: number | undefined,
+  selection: Selection,
+): Promise<ListResult> {
   const { resource: r, registry } = call
   // One named object in one namespace needs no scan.
   if (selection.name !== undefined && revision === undefined && after === undefined && (call.info.namespace !== '' || r.scope === 'Cluster')) {
@@ -139,8 +168,9 @@ async function readEntries(call: Call, prefix: string, revision: number | undefi
     return { entries: entry && selection.matches(objectOf(r, entry)) ? [entry] : [], revision: registry.store.revision, more: false, remaining: 0 }
   }
   return registry.store.list(prefix, {
-    ...(revision === undefined ? {} : { revision }), ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }),
+    ...(revision === undefined ? {} : { revision }),
+    ...(after === undefined ? {} : { after }),
+    ...(limit === undefined ? {} : { limit }),
     ...(selection.isEverything ? {} : { filter: entry => selection.matches(objectOf(r, entry)) }),
   })
 }
-

@@ -10,7 +10,13 @@ import { managerOf } from './call.ts'
 export function recordManager(call: Call, live: KubernetesObject | undefined, next: KubernetesObject, subresource: string): void {
   const r = call.resource
   const managed = updateManagedFields({
-    live, next, manager: managerOf(call), subresource, apiVersion: groupVersion(r.group, r.version), schema: schemaOf(r), now: call.env.clock.now(),
+    live,
+    next,
+    manager: managerOf(call),
+    subresource,
+    apiVersion: groupVersion(r.group, r.version),
+    schema: schemaOf(r),
+    now: call.env.clock.now(),
   })
   next.metadata = managed.metadata
 }

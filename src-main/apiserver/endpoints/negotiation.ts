@@ -15,7 +15,12 @@ export interface Form {
 
 const asRepresentations = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'].join(', ')
 
-interface Clause { readonly type: string; readonly subtype: string; readonly parameters: ReadonlyMap<string, string>; readonly q: number }
+interface Clause {
+  readonly type: string
+  readonly subtype: string
+  readonly parameters: ReadonlyMap<string, string>
+  readonly q: number
+}
 
 /** Clauses of an Accept header, best first. */
 function clauses(accept: string): Clause[] {
@@ -32,7 +37,10 @@ function clauses(accept: string): Clause[] {
     }
     found.push({ type, subtype, parameters, q: Number.isFinite(q) ? q : 1 })
   }
-  return found.map((clause, index) => ({ clause, index })).sort((a, b) => b.clause.q - a.clause.q || a.index - b.index).map(item => item.clause)
+  return found
+    .map((clause, index) => ({ clause, index }))
+    .sort((a, b) => b.clause.q - a.clause.q || a.index - b.index)
+    .map(item => item.clause)
 }
 
 function mediaTypeOf(clause: Clause): MediaType | undefined {
@@ -43,7 +51,11 @@ function mediaTypeOf(clause: Clause): MediaType | undefined {
 }
 
 /** Forms that a request may ask for; watches and errors take only the object's own form where 'object' is given. */
-export interface Acceptable { readonly table: boolean; readonly metadata: boolean; /** The same path can be watched; only told in refusals. */ readonly streams?: boolean }
+export interface Acceptable {
+  readonly table: boolean
+  readonly metadata: boolean
+  /** The same path can be watched; only told in refusals. */ readonly streams?: boolean
+}
 
 const everything: Acceptable = { table: true, metadata: true }
 /** What a collection offers. */
@@ -53,7 +65,11 @@ export const collectionForms: Acceptable = { ...everything, streams: true }
 function refused(known: boolean, streams: boolean): StatusError {
   return known
     ? new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${asRepresentations}`)
-    : new StatusError(406, 'NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${asRepresentations}${streams ? ', application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch' : ''}`)
+    : new StatusError(
+        406,
+        'NotAcceptable',
+        `406: Not Acceptable\n\nAvailable representations: ${asRepresentations}${streams ? ', application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch' : ''}`,
+      )
 }
 
 /** The form of the answer. Throws a 406. */

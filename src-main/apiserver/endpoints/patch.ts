@@ -54,7 +54,13 @@ export function readPatch(call: Call, kind: PatchKind): unknown {
   try {
     return kind === 'apply' ? parseYaml(new TextDecoder().decode(request.body.bytes))[0] : parseJson(request.body.bytes)
   } catch (fault) {
-    return badDocument(kind === 'apply' ? `error encoding patch: ${fault instanceof Error ? fault.message : String(fault)}` : kind === 'merge' ? 'invalid JSON patch' : `error decoding patch: ${fault instanceof Error ? fault.message : String(fault)}`)
+    return badDocument(
+      kind === 'apply'
+        ? `error encoding patch: ${fault instanceof Error ? fault.message : String(fault)}`
+        : kind === 'merge'
+          ? 'invalid JSON patch'
+          : `error decoding patch: ${fault instanceof Error ? fault.message : String(fault)}`,
+    )
   }
 }
 
@@ -72,10 +78,17 @@ export function patcher(call: Call, kind: PatchKind, document: unknown, query: W
   const { resource: r } = call
   const schema = schemaOf(r)
   if (kind === 'apply') {
-    return previous => applyServerSide({
-      live: previous, applied: document as KubernetesObject, manager: query.fieldManager, force: query.force, subresource: call.info.subresource,
-      apiVersion: groupVersion(r.group, r.version), schema, now: call.env.clock.now(),
-    }).object
+    return previous =>
+      applyServerSide({
+        live: previous,
+        applied: document as KubernetesObject,
+        manager: query.fieldManager,
+        force: query.force,
+        subresource: call.info.subresource,
+        apiVersion: groupVersion(r.group, r.version),
+        schema,
+        now: call.env.clock.now(),
+      }).object
   }
   return previous => {
     // Managers make up much of an object and few patches touch them: they are neither copied nor read again.
@@ -95,7 +108,13 @@ export function patcher(call: Call, kind: PatchKind, document: unknown, query: W
 
 /** Whether a patch may see or change metadata.managedFields. */
 function touchesManagers(document: unknown, kind: PatchKind): boolean {
-  if (kind === 'json') return !Array.isArray(document) || document.some(op => !isObject(op) || [op['path'], op['from']].some(path => path !== undefined && (typeof path !== 'string' || /^(\/metadata)?(\/managedFields.*)?$/.test(path))))
+  if (kind === 'json')
+    return (
+      !Array.isArray(document) ||
+      document.some(
+        op => !isObject(op) || [op['path'], op['from']].some(path => path !== undefined && (typeof path !== 'string' || /^(\/metadata)?(\/managedFields.*)?$/.test(path))),
+      )
+    )
   if (!isObject(document)) return true
   const { metadata } = document
   if (Object.keys(document).some(key => key.startsWith('$'))) return true
@@ -116,9 +135,12 @@ function patchedObject(call: Call, kind: PatchKind, document: unknown, query: Wr
     patched['kind'] ??= r.kind
   }
   const { apiVersion, kind: patchedKind } = patched
-  if (apiVersion !== expected || patchedKind !== r.kind) throw badPatch(patched, `${String(patchedKind)} in version ${JSON.stringify(String(apiVersion))} cannot be handled as a ${r.kind}: expected ${expected}, Kind=${r.kind}`)
+  if (apiVersion !== expected || patchedKind !== r.kind)
+    throw badPatch(patched, `${String(patchedKind)} in version ${JSON.stringify(String(apiVersion))} cannot be handled as a ${r.kind}: expected ${expected}, Kind=${r.kind}`)
   try {
-    const decoded = decodeValue(patched, r, query.fieldValidation, () => kind === 'strategic' ? goMap(document) : stringifyJson(kind === 'merge' ? sortedWhereTouched(patched, document) : patched))
+    const decoded = decodeValue(patched, r, query.fieldValidation, () =>
+      kind === 'strategic' ? goMap(document) : stringifyJson(kind === 'merge' ? sortedWhereTouched(patched, document) : patched),
+    )
     for (const text of decoded.warnings) warn(call, text)
     return decoded.object
   } catch (fault) {
@@ -129,7 +151,11 @@ function patchedObject(call: Call, kind: PatchKind, document: unknown, query: Wr
 /** Objects that a merge patch went into have their keys sorted, as the library that Kubernetes uses leaves them; shown in refusals only. */
 function sortedWhereTouched(value: unknown, patch: unknown): unknown {
   if (!isObject(value) || !isObject(patch)) return value
-  return Object.fromEntries(Object.keys(value).sort().map(key => [key, sortedWhereTouched(value[key], patch[key])]))
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map(key => [key, sortedWhereTouched(value[key], patch[key])]),
+  )
 }
 
 export async function patchEndpoint(call: Call): Promise<ApiResponse> {
@@ -150,7 +176,14 @@ export async function patchEndpoint(call: Call): Promise<ApiResponse> {
       checkNamespace(call, object)
       dropRepeatedOwners(call, object)
       if (kind !== 'apply') recordManager(call, previous, object, call.info.subresource)
-      const attributes = admissionAttributes(call, { operation: previous ? 'UPDATE' : 'CREATE', name: call.info.name, object, previous, options: query.object, dryRun: query.dryRun })
+      const attributes = admissionAttributes(call, {
+        operation: previous ? 'UPDATE' : 'CREATE',
+        name: call.info.name,
+        object,
+        previous,
+        options: query.object,
+        dryRun: query.dryRun,
+      })
       return (await mutate(call, attributes)) ?? object
     },
   })
@@ -165,13 +198,16 @@ function namesVersion(document: unknown, kind: PatchKind): boolean {
 }
 
 function checkApplied(call: Call, document: unknown): void {
-  if (document !== undefined && document !== null && !isObject(document)) throw badRequest(`error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(document) ? 'array' : typeof document} into Go value of type map[string]interface {}`)
+  if (document !== undefined && document !== null && !isObject(document))
+    throw badRequest(
+      `error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${Array.isArray(document) ? 'array' : typeof document} into Go value of type map[string]interface {}`,
+    )
   const { apiVersion = '', kind = '', metadata } = document ?? {}
   // Go prints group, version and kind; the core group is an empty one.
-  if (apiVersion === '' || kind === '' || kind !== call.resource.kind) throw badRequest(`invalid object type: ${String(apiVersion).includes('/') ? String(apiVersion) : `/${String(apiVersion)}`}, Kind=${String(kind)}`)
+  if (apiVersion === '' || kind === '' || kind !== call.resource.kind)
+    throw badRequest(`invalid object type: ${String(apiVersion).includes('/') ? String(apiVersion) : `/${String(apiVersion)}`}, Kind=${String(kind)}`)
   const expected = groupVersion(call.resource.group, call.resource.version)
   if (apiVersion !== expected) throw badRequest(`incorrect version specified in apply patch. Specified patch version: ${String(apiVersion)}, expected: ${expected}`)
   if (isObject(metadata) && metadata['managedFields'] !== undefined) throw badRequest('metadata.managedFields must be nil')
   if (!isObject(metadata)) throw badRequest(`the name of the object (${call.info.name} based on URL) was undeterminable: name must be provided`)
 }
-

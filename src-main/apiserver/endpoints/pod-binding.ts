@@ -11,7 +11,9 @@ import { admissionAttributes, mutate, writeScope } from './call.ts'
 import { writeQuery } from './query-options.ts'
 import { valueResponse } from './respond.ts'
 
-interface Binding extends KubernetesObject { target?: { kind?: string; name?: string } }
+interface Binding extends KubernetesObject {
+  target?: { kind?: string; name?: string }
+}
 
 export async function bindingEndpoint(call: Call): Promise<ApiResponse> {
   if (call.info.verb !== 'create') throw methodNotAllowedHere()
@@ -20,7 +22,8 @@ export async function bindingEndpoint(call: Call): Promise<ApiResponse> {
   if (!isObject(body)) throw badRequest('the object provided is unrecognized (must be of type Binding)')
   const binding = { apiVersion: 'v1', kind: 'Binding', metadata: {}, ...body } as unknown as Binding
   binding.metadata ??= {}
-  if (binding.metadata.namespace && binding.metadata.namespace !== call.info.namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
+  if (binding.metadata.namespace && binding.metadata.namespace !== call.info.namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
   binding.metadata.namespace = call.info.namespace
   const attributes = admissionAttributes(call, { operation: 'CREATE', name: call.info.name, object: binding, previous: undefined, options: query.object, dryRun: query.dryRun })
   const admitted = ((await mutate(call, attributes)) ?? binding) as Binding

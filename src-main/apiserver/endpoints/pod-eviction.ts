@@ -22,7 +22,9 @@ const MAX_DISRUPTED_PODS = 2_000
 /** Tries against the budget's controller writing at the same time. */
 const BUDGET_TRIES = 20
 
-interface Eviction extends KubernetesObject { deleteOptions?: DeleteRequest }
+interface Eviction extends KubernetesObject {
+  deleteOptions?: DeleteRequest
+}
 
 export async function evictionEndpoint(call: Call): Promise<ApiResponse> {
   if (call.info.verb !== 'create') throw methodNotAllowedHere()
@@ -75,13 +77,15 @@ async function spendBudget(call: Call, pod: Pod & KubernetesObject, dryRun: bool
       return
     } catch (fault) {
       if (!isConflict(fault)) throw fault
-      if (attempt >= BUDGET_TRIES) throw tooManyRequests('couldn\'t update PodDisruptionBudget due to conflicts', 10)
+      if (attempt >= BUDGET_TRIES) throw tooManyRequests("couldn't update PodDisruptionBudget due to conflicts", 10)
     }
   }
 }
 
 function refusal(budget: PodDisruptionBudget, message: string, retryAfterSeconds = 0): StatusError {
-  return tooManyRequests('Cannot evict pod as it would violate the pod\'s disruption budget.', retryAfterSeconds, [{ reason: 'DisruptionBudget', message: message.replace('%s', budget.metadata?.name ?? '') }])
+  return tooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", retryAfterSeconds, [
+    { reason: 'DisruptionBudget', message: message.replace('%s', budget.metadata?.name ?? '') },
+  ])
 }
 
 async function spendOne(call: Call, pod: Pod & KubernetesObject, entry: StoredEntry, dryRun: boolean): Promise<void> {
@@ -96,7 +100,8 @@ async function spendOne(call: Call, pod: Pod & KubernetesObject, entry: StoredEn
   if (!isReady(pod) && (budget.spec?.unhealthyPodEvictionPolicy === 'AlwaysAllow' || healthyEnough)) return
   if (!status || (status.observedGeneration ?? 0) < (budget.metadata.generation ?? 0)) throw refusal(budget, 'The disruption budget %s is still being processed by the server.', 10)
   if (allowed < 0) throw new StatusError(403, 'Forbidden', 'pdb disruptions allowed is negative')
-  if (Object.keys(status.disruptedPods ?? {}).length > MAX_DISRUPTED_PODS) throw new StatusError(403, 'Forbidden', 'DisruptedPods map too big - too many evictions not confirmed by PDB controller')
+  if (Object.keys(status.disruptedPods ?? {}).length > MAX_DISRUPTED_PODS)
+    throw new StatusError(403, 'Forbidden', 'DisruptedPods map too big - too many evictions not confirmed by PDB controller')
   if (allowed === 0) {
     throw refusal(budget, `The disruption budget %s needs ${desired} healthy pods and has ${current} currently`)
   }

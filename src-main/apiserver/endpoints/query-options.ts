@@ -57,7 +57,11 @@ function listFaults(q: ListQuery): FieldErrorList {
     if (q.resourceVersion === '') faults.push(forbiddenField(match, 'resourceVersionMatch is forbidden unless resourceVersion is provided'))
     if (q.continue !== '') faults.push(forbiddenField(match, 'resourceVersionMatch is forbidden when continue is provided'))
     if (q.resourceVersionMatch !== 'Exact' && q.resourceVersionMatch !== 'NotOlderThan') {
-      faults.push({ type: 'FieldValueNotSupported', field: 'resourceVersionMatch', message: `Unsupported value: ${JSON.stringify(q.resourceVersionMatch)}: supported values: "Exact", "NotOlderThan", ""` })
+      faults.push({
+        type: 'FieldValueNotSupported',
+        field: 'resourceVersionMatch',
+        message: `Unsupported value: ${JSON.stringify(q.resourceVersionMatch)}: supported values: "Exact", "NotOlderThan", ""`,
+      })
     }
     if (q.resourceVersionMatch === 'Exact' && q.resourceVersion === '0') faults.push(forbiddenField(match, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
   }
@@ -68,7 +72,8 @@ function listFaults(q: ListQuery): FieldErrorList {
 function watchFaults(q: ListQuery): FieldErrorList {
   const faults: FieldErrorList = []
   const match = at('resourceVersionMatch')
-  if (q.resourceVersionMatch !== '' && q.sendInitialEvents === undefined) faults.push(forbiddenField(match, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'))
+  if (q.resourceVersionMatch !== '' && q.sendInitialEvents === undefined)
+    faults.push(forbiddenField(match, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'))
   if (q.sendInitialEvents !== undefined && q.resourceVersionMatch !== 'NotOlderThan') {
     faults.push(forbiddenField(match, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'))
     if (q.resourceVersionMatch !== '') faults.push(notSupported(match, q.resourceVersionMatch, ['NotOlderThan']))
@@ -105,8 +110,12 @@ export function writeQuery(query: URLSearchParams, kind: 'CreateOptions' | 'Upda
     fieldValidation: fieldValidation === 'Strict' || fieldValidation === 'Ignore' ? fieldValidation : 'Warn',
     force: queryFlag(query, 'force'),
     object: {
-      kind, apiVersion: 'meta.k8s.io/v1', ...(dryRun.length > 0 ? { dryRun } : {}), ...(fieldManager === '' ? {} : { fieldManager }),
-      ...(fieldValidation === '' ? {} : { fieldValidation }), ...(force ? { force: queryFlag(query, 'force') } : {}),
+      kind,
+      apiVersion: 'meta.k8s.io/v1',
+      ...(dryRun.length > 0 ? { dryRun } : {}),
+      ...(fieldManager === '' ? {} : { fieldManager }),
+      ...(fieldValidation === '' ? {} : { fieldValidation }),
+      ...(force ? { force: queryFlag(query, 'force') } : {}),
     },
   }
 }

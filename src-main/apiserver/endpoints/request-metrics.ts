@@ -5,9 +5,21 @@ const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3
 /** Combinations of labels that are kept; beyond, requests are counted without their resource (a client cannot grow this without bound). */
 const MAX_SERIES = 2_000
 
-export interface RequestLabels { readonly verb: string; readonly group: string; readonly version: string; readonly resource: string; readonly subresource: string; readonly scope: string; readonly code: number }
+export interface RequestLabels {
+  readonly verb: string
+  readonly group: string
+  readonly version: string
+  readonly resource: string
+  readonly subresource: string
+  readonly scope: string
+  readonly code: number
+}
 
-interface Histogram { readonly counts: number[]; sum: number; count: number }
+interface Histogram {
+  readonly counts: number[]
+  sum: number
+  count: number
+}
 
 export interface RequestMetrics {
   /** `seconds` is undefined for watches, whose duration says nothing. */
@@ -23,7 +35,9 @@ function escape(value: string): string {
 }
 
 function print(labels: Readonly<Record<string, string | number>>): string {
-  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escape(String(value))}"`).join(',')}}`
+  return `{${Object.entries(labels)
+    .map(([name, value]) => `${name}="${escape(String(value))}"`)
+    .join(',')}}`
 }
 
 export function createRequestMetrics(): RequestMetrics {
@@ -59,7 +73,10 @@ export function createRequestMetrics(): RequestMetrics {
         lines.push(`apiserver_request_duration_seconds_sum${labels} ${histogram.sum}`, `apiserver_request_duration_seconds_count${labels} ${histogram.count}`)
       }
       lines.push('# HELP apiserver_current_inflight_requests Requests being served.', '# TYPE apiserver_current_inflight_requests gauge')
-      lines.push(`apiserver_current_inflight_requests{request_kind="mutating"} ${inflight.mutating}`, `apiserver_current_inflight_requests{request_kind="readOnly"} ${inflight.readOnly}`)
+      lines.push(
+        `apiserver_current_inflight_requests{request_kind="mutating"} ${inflight.mutating}`,
+        `apiserver_current_inflight_requests{request_kind="readOnly"} ${inflight.readOnly}`,
+      )
       return `${lines.join('\n')}\n`
     },
   }

@@ -43,7 +43,12 @@ export async function bytesResponse(request: ApiRequest, status: number, headers
 }
 
 /** Answers with a plain value in a media type. */
-export async function valueResponse(call: { request: ApiRequest; info?: { query: URLSearchParams }; warnings?: readonly string[] }, status: number, value: unknown, mediaType: MediaType = 'application/json'): Promise<ApiResponse> {
+export async function valueResponse(
+  call: { request: ApiRequest; info?: { query: URLSearchParams }; warnings?: readonly string[] },
+  status: number,
+  value: unknown,
+  mediaType: MediaType = 'application/json',
+): Promise<ApiResponse> {
   const headers = headersFor(mediaType, call.warnings)
   if (call.request.answer === 'objects') return { status, headers, body: { kind: 'object', object: value } }
   const bytes = mediaType === 'application/yaml' ? encodeUtf8(stringifyYaml(value)) : isPretty(call) ? encodeUtf8(`${stringifyJson(value, 2)}\n`) : encodeJson(value)
@@ -64,7 +69,11 @@ export async function objectResponse(call: Call, status: number, result: Result)
 function formOfObject(call: Call): Form {
   const form = negotiate(call.request.headers['accept'])
   if (form.as === 'PartialObjectMetadataList') {
-    throw new StatusError(406, 'NotAcceptable', `you requested PartialObjectMetadataList, but the requested object is not a list (*${call.resource.group === '' ? 'core' : call.resource.group.split('.')[0]}.${call.resource.kind})`)
+    throw new StatusError(
+      406,
+      'NotAcceptable',
+      `you requested PartialObjectMetadataList, but the requested object is not a list (*${call.resource.group === '' ? 'core' : call.resource.group.split('.')[0]}.${call.resource.kind})`,
+    )
   }
   return form
 }
@@ -80,10 +89,19 @@ export function partialOf(object: KubernetesObject, version: 'v1' | 'v1beta1'): 
 }
 
 /** A Table of objects; `list` gives the metadata of a list. */
-export function tableOf(call: Call, objects: readonly KubernetesObject[], form: Form, list?: { metadata: object }, withColumns = true): { readonly kind: string; readonly apiVersion: string; readonly metadata: object; readonly columnDefinitions: readonly unknown[]; readonly rows: readonly unknown[] } {
+export function tableOf(
+  call: Call,
+  objects: readonly KubernetesObject[],
+  form: Form,
+  list?: { metadata: object },
+  withColumns = true,
+): { readonly kind: string; readonly apiVersion: string; readonly metadata: object; readonly columnDefinitions: readonly unknown[]; readonly rows: readonly unknown[] } {
   const includeObject = includeObjectOf(call)
   const rendered = renderTable(call.resource as AnyResource, objects, { now: call.env.clock.now(), includeObject })
-  const rows = rendered.rows.map(row => ({ ...row, object: includeObject === 'None' ? null : includeObject === 'Metadata' && row.object ? { ...row.object, apiVersion: `meta.k8s.io/${form.metaVersion}` } : row.object }))
+  const rows = rendered.rows.map(row => ({
+    ...row,
+    object: includeObject === 'None' ? null : includeObject === 'Metadata' && row.object ? { ...row.object, apiVersion: `meta.k8s.io/${form.metaVersion}` } : row.object,
+  }))
   const first = objects[0]
   const metadata = list?.metadata ?? (first?.metadata.resourceVersion ? { resourceVersion: first.metadata.resourceVersion } : {})
   return { kind: 'Table', apiVersion: `meta.k8s.io/${form.metaVersion}`, metadata, columnDefinitions: withColumns ? rendered.columnDefinitions : [], rows }
@@ -93,7 +111,11 @@ function includeObjectOf(call: Call): 'None' | 'Metadata' | 'Object' {
   const asked = call.info.query.get('includeObject') ?? ''
   if (asked === '' || asked === 'Metadata') return 'Metadata'
   if (asked === 'None' || asked === 'Object') return asked
-  throw new StatusError(400, 'BadRequest', `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(asked)}: must be 'Metadata', 'Object', 'None', or empty`)
+  throw new StatusError(
+    400,
+    'BadRequest',
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(asked)}: must be 'Metadata', 'Object', 'None', or empty`,
+  )
 }
 
 /** Answers with a Status; errors that are no StatusError are a 500. Media types that the client refuses are answered in JSON. */
@@ -108,6 +130,9 @@ export function errorResponse(request: ApiRequest, fault: unknown, warnings: rea
     // A refusal is answered in JSON.
   }
   const headers = { ...headersFor(mediaType, warnings), ...(retryAfter ? { 'retry-after': String(retryAfter) } : {}) }
-  const body: ApiBody = request.answer === 'objects' ? { kind: 'object', object: status } : { kind: 'bytes', chunks: [mediaType === 'application/yaml' ? encodeUtf8(stringifyYaml(status)) : encodeJson(status)] }
+  const body: ApiBody =
+    request.answer === 'objects'
+      ? { kind: 'object', object: status }
+      : { kind: 'bytes', chunks: [mediaType === 'application/yaml' ? encodeUtf8(stringifyYaml(status)) : encodeJson(status)] }
   return { status: code, headers, body }
 }

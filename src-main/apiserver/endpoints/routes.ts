@@ -21,8 +21,14 @@ import { watchEndpoint } from './watch.ts'
 type Endpoint = (call: Call) => Promise<ApiResponse>
 
 const endpoints: Readonly<Record<Verb, Endpoint>> = {
-  create: createEndpoint, delete: deleteEndpoint, deletecollection: deleteCollectionEndpoint, get: getEndpoint,
-  list: listEndpoint, patch: patchEndpoint, update: updateEndpoint, watch: watchEndpoint,
+  create: createEndpoint,
+  delete: deleteEndpoint,
+  deletecollection: deleteCollectionEndpoint,
+  get: getEndpoint,
+  list: listEndpoint,
+  patch: patchEndpoint,
+  update: updateEndpoint,
+  watch: watchEndpoint,
 }
 
 /** Subresources that are the object itself with a strategy of their own, by the verbs they take. */
@@ -59,7 +65,12 @@ function suitsPath(r: AnyResource, verb: Verb, isCollection: boolean, namespace:
 function routeSubresource(call: Call): Promise<ApiResponse> {
   const { info, resource: r } = call
   const { subresource, verb } = info
-  const declared = subresource === 'status' ? r.subresources?.status === true : subresource === 'scale' ? r.subresources?.scale !== undefined : r.subresources?.others?.includes(subresource) === true
+  const declared =
+    subresource === 'status'
+      ? r.subresources?.status === true
+      : subresource === 'scale'
+        ? r.subresources?.scale !== undefined
+        : r.subresources?.others?.includes(subresource) === true
   if (!declared || info.name === '') throw pathNotFound()
   if (subresource === 'scale') return scaleEndpoint(call)
   if (r.group === '' && r.plural === 'pods' && subresource === 'binding') return bindingEndpoint(call)

@@ -9,7 +9,12 @@ export interface Scale extends KubernetesObject {
 }
 
 export const scales = defineResource<Scale>({
-  group: 'autoscaling', version: 'v1', kind: 'Scale', plural: 'scales', scope: 'Namespaced', schema: 'io.k8s.api.autoscaling.v1.Scale',
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  plural: 'scales',
+  scope: 'Namespaced',
+  schema: 'io.k8s.api.autoscaling.v1.Scale',
   columns: [
     { name: 'Name', type: 'string', format: '', value: scale => scale.metadata.name ?? '' },
     { name: 'Desired', type: 'integer', value: scale => scale.spec?.replicas ?? 0 },

@@ -51,7 +51,8 @@ function scaleOf(object: KubernetesObject, paths: ScalePaths): Scale {
   const replicas = Number(read(object, paths.replicas) ?? 0)
   const selector = selectorText(object, paths)
   return {
-    kind: 'Scale', apiVersion: 'autoscaling/v1',
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
     metadata: Object.fromEntries(Object.entries({ name, namespace, uid, resourceVersion, creationTimestamp }).filter(([, value]) => value !== undefined)),
     spec: replicas === 0 ? {} : { replicas },
     status: { replicas: Number(read(object, paths.current) ?? 0), ...(selector === '' ? {} : { selector }) },
@@ -74,7 +75,8 @@ function updateOf(call: Call): (scale: Scale) => Scale {
   const given = decodeObject<Scale>(body, scales).object
   if (!given.metadata.name) throw badRequest(`the name of the object (${call.info.name} based on URL) was undeterminable: name must be provided`)
   if (given.metadata.name !== call.info.name) throw badRequest(`the name of the object (${given.metadata.name}) does not match the name on the URL (${call.info.name})`)
-  if (given.metadata.namespace && given.metadata.namespace !== call.info.namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
+  if (given.metadata.namespace && given.metadata.namespace !== call.info.namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
   return () => given
 }
 
@@ -88,24 +90,34 @@ function patchOf(call: Call): (scale: Scale) => Scale {
 async function changeScale(call: Call, paths: ScalePaths, change: (scale: Scale) => Scale, verb: 'update' | 'patch'): Promise<ApiResponse> {
   const isApply = verb === 'patch' && patchKindOf(call.request.headers['content-type'], false) === 'apply'
   const query = writeQuery(call.info.query, verb === 'patch' ? 'PatchOptions' : 'UpdateOptions', isApply)
-  const outcome = await call.registry.update({ ...writeScope(call, query.dryRun, query.object), subresource: '' }, {
-    name: call.info.name,
-    whenMissing: 'never',
-    next: async previous => {
-      const object = cloneJson(previous) as KubernetesObject
-      const before = scaleOf(object, paths)
-      const attributes = admissionAttributes(call, { operation: 'UPDATE', name: call.info.name, object: change(before), previous: before, options: query.object, dryRun: query.dryRun })
-      const scale = (await mutate(call, attributes)) as Scale
-      checkScale(call, scale)
-      object.metadata.resourceVersion = scale.metadata.resourceVersion === before.metadata.resourceVersion && verb === 'patch' ? '' : (scale.metadata.resourceVersion ?? '')
-      if (scale.metadata.uid) object.metadata.uid = scale.metadata.uid
-      const replicas = Number(scale.spec?.replicas ?? 0)
-      if (isApply) return appliedScale(call, object, paths, replicas, query)
-      write(object, paths.replicas, replicas)
-      recordManager(call, previous, object, 'scale')
-      return withoutTime(object, 'Update', managerOf(call))
+  const outcome = await call.registry.update(
+    { ...writeScope(call, query.dryRun, query.object), subresource: '' },
+    {
+      name: call.info.name,
+      whenMissing: 'never',
+      next: async previous => {
+        const object = cloneJson(previous) as KubernetesObject
+        const before = scaleOf(object, paths)
+        const attributes = admissionAttributes(call, {
+          operation: 'UPDATE',
+          name: call.info.name,
+          object: change(before),
+          previous: before,
+          options: query.object,
+          dryRun: query.dryRun,
+        })
+        const scale = (await mutate(call, attributes)) as Scale
+        checkScale(call, scale)
+        object.metadata.resourceVersion = scale.metadata.resourceVersion === before.metadata.resourceVersion && verb === 'patch' ? '' : (scale.metadata.resourceVersion ?? '')
+        if (scale.metadata.uid) object.metadata.uid = scale.metadata.uid
+        const replicas = Number(scale.spec?.replicas ?? 0)
+        if (isApply) return appliedScale(call, object, paths, replicas, query)
+        write(object, paths.replicas, replicas)
+        recordManager(call, previous, object, 'scale')
+        return withoutTime(object, 'Update', managerOf(call))
+      },
     },
-  })
+  )
   return objectResponse({ ...call, resource: scales }, 200, { object: scaleOf(outcome.result.object, paths) })
 }
 
@@ -115,7 +127,16 @@ function appliedScale(call: Call, live: KubernetesObject, paths: ScalePaths, rep
   const apiVersion = groupVersion(r.group, r.version)
   const applied: KubernetesObject = { apiVersion, kind: r.kind, metadata: { name: call.info.name } }
   write(applied, paths.replicas, replicas)
-  const { object } = applyServerSide({ live, applied, manager: query.fieldManager, force: query.force, subresource: 'scale', apiVersion, schema: schemaOf(r), now: call.env.clock.now() })
+  const { object } = applyServerSide({
+    live,
+    applied,
+    manager: query.fieldManager,
+    force: query.force,
+    subresource: 'scale',
+    apiVersion,
+    schema: schemaOf(r),
+    now: call.env.clock.now(),
+  })
   return withoutTime(object, 'Apply', query.fieldManager)
 }
 
@@ -127,6 +148,7 @@ function withoutTime(object: KubernetesObject, operation: 'Apply' | 'Update', ma
 
 function checkScale(call: Call, scale: Scale): void {
   const replicas = scale.spec?.replicas ?? 0
-  if (typeof replicas !== 'number' || !Number.isInteger(replicas)) throw badRequest('Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32')
+  if (typeof replicas !== 'number' || !Number.isInteger(replicas))
+    throw badRequest('Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32')
   if (replicas < 0) throw invalid('autoscaling', 'Scale', call.info.name, [invalidValue(FieldPath.root('spec', 'replicas'), replicas, 'must be greater than or equal to 0')])
 }

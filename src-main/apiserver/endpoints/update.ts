@@ -25,7 +25,14 @@ export async function updateEndpoint(call: Call): Promise<ApiResponse> {
       // Each try starts from what the caller sent: admission alters its argument.
       const object = cloneJson(given)
       recordManager(call, previous, object, call.info.subresource)
-      const attributes = admissionAttributes(call, { operation: previous ? 'UPDATE' : 'CREATE', name: call.info.name, object, previous, options: query.object, dryRun: query.dryRun })
+      const attributes = admissionAttributes(call, {
+        operation: previous ? 'UPDATE' : 'CREATE',
+        name: call.info.name,
+        object,
+        previous,
+        options: query.object,
+        dryRun: query.dryRun,
+      })
       return (await mutate(call, attributes)) ?? object
     },
   })

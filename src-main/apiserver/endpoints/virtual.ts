@@ -49,7 +49,13 @@ async function listVirtual(call: Call, list: NonNullable<VirtualStorage['list']>
   const objects = (await list(info.namespace, query.labelSelector)).filter((object: KubernetesObject) => selection.matches(object))
   const metadata = {}
   if (form.as === 'Table') return valueResponse(call, 200, tableOf(call, objects, form, { metadata }), form.mediaType)
-  if (form.as === 'PartialObjectMetadataList') return valueResponse(call, 200, { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.metaVersion}`, metadata, items: objects.map(object => partialOf(object, form.metaVersion)) }, form.mediaType)
+  if (form.as === 'PartialObjectMetadataList')
+    return valueResponse(
+      call,
+      200,
+      { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.metaVersion}`, metadata, items: objects.map(object => partialOf(object, form.metaVersion)) },
+      form.mediaType,
+    )
   const items = call.request.answer === 'objects' ? objects : objects.map(object => listItem(r, object))
   return valueResponse(call, 200, { kind: r.listKind ?? `${r.kind}List`, apiVersion: groupVersion(r.group, r.version), metadata, items }, form.mediaType)
 }

@@ -32,7 +32,8 @@ const LEAST_TIMEOUT_S = 1_800
 type Item = WatchEvent<unknown> | Uint8Array
 
 /** What waits for the watcher to read it. */
-type Waiting = { readonly type: WatchEventType; readonly entry: StoredEntry } | { readonly type: WatchEventType; readonly object: KubernetesObject } | { readonly fault: StatusError }
+type Waiting =
+  { readonly type: WatchEventType; readonly entry: StoredEntry } | { readonly type: WatchEventType; readonly object: KubernetesObject } | { readonly fault: StatusError }
 
 /** What is sent for one object: shared bytes where possible. */
 interface Encoder {
@@ -47,7 +48,11 @@ export async function watchEndpoint(call: Call): Promise<ApiResponse> {
   const selection = selectionOf(call.resource, query.labelSelector, namedSelector(call, query))
   const { resourceVersion } = query
   if (!/^[0-9]*$/.test(resourceVersion)) {
-    throw new StatusError(500, '', `resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`)
+    throw new StatusError(
+      500,
+      '',
+      `resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}: strconv.ParseUint: parsing ${JSON.stringify(resourceVersion)}: invalid syntax`,
+    )
   }
   const watcher = new Watcher(call, query, selection, encoderFor(call, form))
   await watcher.start()
@@ -101,7 +106,12 @@ class Watcher {
     this.#query = query
     this.#selection = selection
     this.#encoder = encoder
-    this.queue = new EventQueue<Waiting, Item>(waiting => this.#encode(waiting), () => { for (const stop of this.#stops.splice(0)) stop() })
+    this.queue = new EventQueue<Waiting, Item>(
+      waiting => this.#encode(waiting),
+      () => {
+        for (const stop of this.#stops.splice(0)) stop()
+      },
+    )
   }
 
   #encode(waiting: Waiting): Item {
@@ -119,11 +129,15 @@ class Watcher {
     this.#subscribe(fromNow || initial ? 0 : Number(resourceVersion))
     if (this.queue.isClosed) return
     this.#limitTime()
-    const onAbort = (): void => { void this.queue.return() }
+    const onAbort = (): void => {
+      void this.queue.return()
+    }
     const { signal } = this.#call.request
     if (signal?.aborted) onAbort()
     signal?.addEventListener('abort', onAbort, { once: true })
-    this.#add(() => { signal?.removeEventListener('abort', onAbort) })
+    this.#add(() => {
+      signal?.removeEventListener('abort', onAbort)
+    })
   }
 
   #add(stop: () => void): void {
@@ -134,7 +148,9 @@ class Watcher {
   async #sendInitial(withBookmark: boolean): Promise<void> {
     const { registry, resource: r, info } = this.#call
     const filter = this.#selection.isEverything ? undefined : (entry: StoredEntry) => this.#selection.matches(objectOf(r, entry))
-    const { entries, revision } = await registry.store.list(prefixFor(r, info.namespace), filter ? { filter } : {}).catch((fault: unknown) => { throw storeFault(fault, r, '') })
+    const { entries, revision } = await registry.store.list(prefixFor(r, info.namespace), filter ? { filter } : {}).catch((fault: unknown) => {
+      throw storeFault(fault, r, '')
+    })
     for (const entry of entries) this.queue.push({ type: 'ADDED', entry })
     this.#limit += entries.length
     this.#seen = revision
@@ -148,9 +164,15 @@ class Watcher {
     try {
       const stop = store.watch(prefixFor(r, info.namespace), {
         after: this.#seen,
-        onEvent: event => { if (event.entry.revision > from) this.#onEvent(event, replaying) },
-        onProgress: revision => { this.#seen = Math.max(this.#seen, revision) },
-        onEnd: reason => { this.queue.abandon({ fault: reason.code === 'compacted' ? expired(reason.message) : internalError(reason.message) }) },
+        onEvent: event => {
+          if (event.entry.revision > from) this.#onEvent(event, replaying)
+        },
+        onProgress: revision => {
+          this.#seen = Math.max(this.#seen, revision)
+        },
+        onEnd: reason => {
+          this.queue.abandon({ fault: reason.code === 'compacted' ? expired(reason.message) : internalError(reason.message) })
+        },
       })
       replaying = false
       this.#add(stop)
@@ -188,7 +210,8 @@ class Watcher {
   #bookmark(annotations?: Record<string, string>): void {
     const r = this.#call.resource
     const object: KubernetesObject = {
-      kind: r.kind, apiVersion: groupVersion(r.group, r.version),
+      kind: r.kind,
+      apiVersion: groupVersion(r.group, r.version),
       metadata: { resourceVersion: String(this.#seen), ...(annotations ? { annotations } : {}) },
     }
     this.queue.push({ type: 'BOOKMARK', object })
@@ -198,16 +221,27 @@ class Watcher {
     const { clock, random } = this.#call.env
     const asked = this.#query.timeoutSeconds
     const timeoutMs = (asked !== undefined && asked > 0 ? asked : LEAST_TIMEOUT_S * (1 + random.next())) * 1_000
-    this.#add(clock.after(timeoutMs, () => { this.queue.close() }))
+    this.#add(
+      clock.after(timeoutMs, () => {
+        this.queue.close()
+      }),
+    )
     if (!this.#query.allowWatchBookmarks) return
     const schedule = (): void => {
-      this.#add(clock.after(BOOKMARK_MS, () => {
-        if (this.queue.isClosed) return
-        this.#bookmark()
-        schedule()
-      }))
+      this.#add(
+        clock.after(BOOKMARK_MS, () => {
+          if (this.queue.isClosed) return
+          this.#bookmark()
+          schedule()
+        }),
+      )
     }
     schedule()
-    if (timeoutMs > LAST_BOOKMARK_MS) this.#add(clock.after(timeoutMs - LAST_BOOKMARK_MS, () => { this.#bookmark() }))
+    if (timeoutMs > LAST_BOOKMARK_MS)
+      this.#add(
+        clock.after(timeoutMs - LAST_BOOKMARK_MS, () => {
+          this.#bookmark()
+        }),
+      )
   }
 }

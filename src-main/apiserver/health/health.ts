@@ -27,9 +27,15 @@ export function healthHandler(checks: readonly HealthCheck[], log: (text: string
     const lines: string[] = []
     const failed: string[] = []
     for (const one of all) {
-      if (excluded.delete(one.name)) { lines.push(`[+]${one.name} excluded: ok`); continue }
+      if (excluded.delete(one.name)) {
+        lines.push(`[+]${one.name} excluded: ok`)
+        continue
+      }
       const fault = await run(one)
-      if (fault === undefined) { lines.push(`[+]${one.name} ok`); continue }
+      if (fault === undefined) {
+        lines.push(`[+]${one.name} ok`)
+        continue
+      }
       failed.push(one.name)
       lines.push(`[-]${one.name} failed: reason withheld`)
       log(`health check ${one.name} failed: ${fault}`)

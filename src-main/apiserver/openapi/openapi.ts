@@ -21,7 +21,10 @@ const info = { title: 'Kubernetes', version: '1.37' }
 /** Part of every hash: raise it when this code makes other documents of the same declarations. */
 const documentVersion = 1
 
-interface Known { readonly of: readonly AnyResource[]; readonly versions: Map<string, { entry: VersionEntry; hash: string }> }
+interface Known {
+  readonly of: readonly AnyResource[]
+  readonly versions: Map<string, { entry: VersionEntry; hash: string }>
+}
 
 /** `resources` must return the same array until the kinds change. `descriptions` fills in texts by definition and field. */
 export function openapiHandler(options: { resources: () => readonly AnyResource[]; facts?: () => Promise<SchemaFacts> }): NonResourceHandler {
@@ -52,7 +55,12 @@ function versionsOf(resources: readonly AnyResource[]): Known['versions'] {
   const out: Known['versions'] = new Map()
   for (const group of groupsOf(resources)) {
     for (const entry of group.versions) {
-      const text = stringifyJson([documentVersion, entry.group, entry.version, entry.resources.map(one => [one.resource.plural, one.resource.kind, one.resource.scope, one.resource.schema, one.verbs, one.subresources])])
+      const text = stringifyJson([
+        documentVersion,
+        entry.group,
+        entry.version,
+        entry.resources.map(one => [one.resource.plural, one.resource.kind, one.resource.scope, one.resource.schema, one.verbs, one.subresources]),
+      ])
       const hash = createHash('sha512').update(text).digest('hex').toUpperCase()
       out.set(entry.group === '' ? `api/${entry.version}` : `apis/${entry.group}/${entry.version}`, { entry, hash })
     }
@@ -60,7 +68,13 @@ function versionsOf(resources: readonly AnyResource[]): Known['versions'] {
   return out
 }
 
-async function version3(request: ApiRequest, askedHash: string | null, path: string, found: { entry: VersionEntry; hash: string }, facts: () => Promise<SchemaFacts>): Promise<ApiResponse> {
+async function version3(
+  request: ApiRequest,
+  askedHash: string | null,
+  path: string,
+  found: { entry: VersionEntry; hash: string },
+  facts: () => Promise<SchemaFacts>,
+): Promise<ApiResponse> {
   if (askedHash !== null && askedHash !== found.hash) return { status: 301, headers: { location: `${path}?hash=${found.hash}` }, body: { kind: 'none' } }
   const headers: Record<string, string> = { etag: `"${found.hash}"`, vary: 'Accept', ...(askedHash === null ? {} : { 'cache-control': 'public, immutable' }) }
   if (request.headers['if-none-match'] === headers['etag']) return { status: 304, headers, body: { kind: 'none' } }
@@ -71,9 +85,15 @@ async function document3(entry: VersionEntry, facts: () => Promise<SchemaFacts>)
   const loaded = await facts()
   const paths = openapiPaths(entry)
   return {
-    openapi: '3.0.0', info, paths,
+    openapi: '3.0.0',
+    info,
+    paths,
     components: {
-      schemas: collectSchemas(loaded, entry.resources.map(one => one.resource), paths),
+      schemas: collectSchemas(
+        loaded,
+        entry.resources.map(one => one.resource),
+        paths,
+      ),
       securitySchemes: { BearerToken: { in: 'header', name: 'authorization', type: 'apiKey' } },
     },
   }
@@ -82,8 +102,12 @@ async function document3(entry: VersionEntry, facts: () => Promise<SchemaFacts>)
 async function version2(request: ApiRequest, versions: readonly { entry: VersionEntry; hash: string }[], facts: () => Promise<SchemaFacts>): Promise<ApiResponse> {
   const accept = request.headers['accept'] ?? '*/*'
   const asProtobuf = protobufVersion2Types.some(type => accept.includes(type))
-  if (!asProtobuf && !/(application\/json|application\/\*|\*\/\*)/.test(accept)) throw new StatusError(406, 'NotAcceptable', `only the following media types are accepted: application/json, ${protobufVersion2Types.join(', ')}`)
-  const etag = `"${createHash('sha512').update(versions.map(one => one.hash).join()).digest('hex').toUpperCase()}"`
+  if (!asProtobuf && !/(application\/json|application\/\*|\*\/\*)/.test(accept))
+    throw new StatusError(406, 'NotAcceptable', `only the following media types are accepted: application/json, ${protobufVersion2Types.join(', ')}`)
+  const etag = `"${createHash('sha512')
+    .update(versions.map(one => one.hash).join())
+    .digest('hex')
+    .toUpperCase()}"`
   const headers = { etag, vary: 'Accept' }
   if (request.headers['if-none-match'] === etag) return { status: 304, headers, body: { kind: 'none' } }
   const loaded = await facts()
@@ -91,11 +115,21 @@ async function version2(request: ApiRequest, versions: readonly { entry: Version
   const paths: Record<string, object> = {}
   for (const { entry } of versions) {
     const own = openapiPaths(entry)
-    Object.assign(definitions, collectSchemas(loaded, entry.resources.map(one => one.resource), own))
+    Object.assign(
+      definitions,
+      collectSchemas(
+        loaded,
+        entry.resources.map(one => one.resource),
+        own,
+      ),
+    )
     Object.assign(paths, own)
   }
   const document = toVersion2({ definitions, paths })
   if (asProtobuf) return bytesResponse(request, 200, { 'content-type': protobufVersion2Type, ...headers }, [encodeVersion2({ swagger: '2.0', info, ...document })])
-  return objectResponse(request, { swagger: '2.0', info, ...document, securityDefinitions: { BearerToken: { in: 'header', name: 'authorization', type: 'apiKey' } }, security: [{ BearerToken: [] }] }, { contentType: 'application/json', headers })
+  return objectResponse(
+    request,
+    { swagger: '2.0', info, ...document, securityDefinitions: { BearerToken: { in: 'header', name: 'authorization', type: 'apiKey' } }, security: [{ BearerToken: [] }] },
+    { contentType: 'application/json', headers },
+  )
 }
-

@@ -4,7 +4,11 @@ import { subresourceKinds } from '../../api/subresource-kinds.ts'
 import type { ResourceEntry, SubresourceEntry, VersionEntry } from '../discovery/resource-lists.ts'
 import { listSchemaNameOf, reference, schemaNameOf } from './schemas.ts'
 
-interface GroupVersionKind { readonly group: string; readonly version: string; readonly kind: string }
+interface GroupVersionKind {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+}
 
 const metaPrefix = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
 const plainTypes = ['application/json', 'application/yaml']
@@ -17,17 +21,41 @@ const inPath = (name: string): object => ({ in: 'path', name, required: true, sc
 
 const pretty = query('pretty')
 const listParameters = [
-  query('allowWatchBookmarks', 'boolean'), query('continue'), query('fieldSelector'), query('labelSelector'), query('limit', 'integer'), query('resourceVersion'), query('resourceVersionMatch'), query('sendInitialEvents', 'boolean'),
-  query('timeoutSeconds', 'integer'), query('watch', 'boolean'),
+  query('allowWatchBookmarks', 'boolean'),
+  query('continue'),
+  query('fieldSelector'),
+  query('labelSelector'),
+  query('limit', 'integer'),
+  query('resourceVersion'),
+  query('resourceVersionMatch'),
+  query('sendInitialEvents', 'boolean'),
+  query('timeoutSeconds', 'integer'),
+  query('watch', 'boolean'),
 ]
-const deleteParameters = [query('dryRun'), query('gracePeriodSeconds', 'integer'), query('ignoreStoreReadErrorWithClusterBreakingPotential', 'boolean'), query('orphanDependents', 'boolean'), query('propagationPolicy')]
+const deleteParameters = [
+  query('dryRun'),
+  query('gracePeriodSeconds', 'integer'),
+  query('ignoreStoreReadErrorWithClusterBreakingPotential', 'boolean'),
+  query('orphanDependents', 'boolean'),
+  query('propagationPolicy'),
+]
 const deleteCollectionParameters = [...listParameters.filter(one => !['allowWatchBookmarks', 'watch'].includes((one as { name: string }).name)), ...deleteParameters]
 const writeParameters = [query('dryRun'), query('fieldManager'), query('fieldValidation')]
 const patchParameters = [...writeParameters, query('force', 'boolean')]
 
 /** Query parameters of the streaming subresources; facts of v1.37. */
 const streamParameters: Readonly<Record<string, readonly object[]>> = {
-  log: [query('container'), query('follow', 'boolean'), query('insecureSkipTLSVerifyBackend', 'boolean'), query('limitBytes', 'integer'), query('previous', 'boolean'), query('sinceSeconds', 'integer'), query('stream'), query('tailLines', 'integer'), query('timestamps', 'boolean')],
+  log: [
+    query('container'),
+    query('follow', 'boolean'),
+    query('insecureSkipTLSVerifyBackend', 'boolean'),
+    query('limitBytes', 'integer'),
+    query('previous', 'boolean'),
+    query('sinceSeconds', 'integer'),
+    query('stream'),
+    query('tailLines', 'integer'),
+    query('timestamps', 'boolean'),
+  ],
   exec: [query('command'), query('container'), query('stderr', 'boolean'), query('stdin', 'boolean'), query('stdout', 'boolean'), query('tty', 'boolean')],
   attach: [query('container'), query('stderr', 'boolean'), query('stdin', 'boolean'), query('stdout', 'boolean'), query('tty', 'boolean')],
   portforward: [query('ports', 'integer')],
@@ -60,7 +88,14 @@ function capital(text: string): string {
 
 /** `AppsV1`: the group's first word and the version, as operation ids carry them. */
 function idPart(resource: AnyResource): string {
-  const group = resource.group === '' ? 'core' : (resource.group.replace(/\.k8s\.io$/, '').split('.').map(capital).join(''))
+  const group =
+    resource.group === ''
+      ? 'core'
+      : resource.group
+          .replace(/\.k8s\.io$/, '')
+          .split('.')
+          .map(capital)
+          .join('')
   return capital(group) + capital(resource.version)
 }
 
@@ -97,10 +132,18 @@ function collectionOperations(entry: ResourceEntry): Record<string, object> {
   const out: Record<string, object> = {}
   if (verbs.includes('list')) out['get'] = listOperation(resource)
   if (verbs.includes('create')) {
-    out['post'] = operation(resource, 'post', `create${idPart(resource)}${scopeWord(resource)}${resource.kind}`, kindOf(resource), { parameters: writeParameters, ...body(schema), ...answers(['200', '201', '202'], schema) })
+    out['post'] = operation(resource, 'post', `create${idPart(resource)}${scopeWord(resource)}${resource.kind}`, kindOf(resource), {
+      parameters: writeParameters,
+      ...body(schema),
+      ...answers(['200', '201', '202'], schema),
+    })
   }
   if (verbs.includes('deletecollection')) {
-    out['delete'] = operation(resource, 'deletecollection', `delete${idPart(resource)}Collection${scopeWord(resource)}${resource.kind}`, kindOf(resource), { parameters: deleteCollectionParameters, ...body(`${metaPrefix}DeleteOptions`, ['*/*'], false), ...answers(['200'], `${metaPrefix}Status`) })
+    out['delete'] = operation(resource, 'deletecollection', `delete${idPart(resource)}Collection${scopeWord(resource)}${resource.kind}`, kindOf(resource), {
+      parameters: deleteCollectionParameters,
+      ...body(`${metaPrefix}DeleteOptions`, ['*/*'], false),
+      ...answers(['200'], `${metaPrefix}Status`),
+    })
   }
   return out
 }
@@ -111,9 +154,15 @@ function itemOperations(entry: ResourceEntry): Record<string, object> {
   const id = (verb: string): string => `${verb}${idPart(resource)}${scopeWord(resource)}${resource.kind}`
   const out: Record<string, object> = {}
   if (verbs.includes('get')) out['get'] = operation(resource, 'get', id('read'), kindOf(resource), answers(['200'], schema))
-  if (verbs.includes('update')) out['put'] = operation(resource, 'put', id('replace'), kindOf(resource), { parameters: writeParameters, ...body(schema), ...answers(['200', '201'], schema) })
+  if (verbs.includes('update'))
+    out['put'] = operation(resource, 'put', id('replace'), kindOf(resource), { parameters: writeParameters, ...body(schema), ...answers(['200', '201'], schema) })
   if (verbs.includes('patch')) out['patch'] = patchOperation(resource, id('patch'), kindOf(resource), schema)
-  if (verbs.includes('delete')) out['delete'] = operation(resource, 'delete', id('delete'), kindOf(resource), { parameters: deleteParameters, ...body(`${metaPrefix}DeleteOptions`, ['*/*'], false), ...answers(['200', '202'], `${metaPrefix}Status`) })
+  if (verbs.includes('delete'))
+    out['delete'] = operation(resource, 'delete', id('delete'), kindOf(resource), {
+      parameters: deleteParameters,
+      ...body(`${metaPrefix}DeleteOptions`, ['*/*'], false),
+      ...answers(['200', '202'], `${metaPrefix}Status`),
+    })
   return out
 }
 
@@ -130,7 +179,13 @@ function subresourceOperations(resource: AnyResource, sub: SubresourceEntry): Re
   const out: Record<string, object> = {}
   if (schema === undefined || sub.name === 'log') {
     const parts = { parameters: streamParameters[sub.name] ?? [], responses: { 200: { content: { '*/*': { schema: { type: 'string' } } } }, 401: {} } }
-    const verbsOf: Readonly<Record<string, readonly [string, string]>> = { get: ['get', 'connectGet'], create: ['post', 'connectPost'], update: ['put', 'connectPut'], patch: ['patch', 'connectPatch'], delete: ['delete', 'connectDelete'] }
+    const verbsOf: Readonly<Record<string, readonly [string, string]>> = {
+      get: ['get', 'connectGet'],
+      create: ['post', 'connectPost'],
+      update: ['put', 'connectPut'],
+      patch: ['patch', 'connectPatch'],
+      delete: ['delete', 'connectDelete'],
+    }
     for (const verb of sub.verbs) {
       const [method, word] = verbsOf[verb] ?? []
       if (method !== undefined && word !== undefined) out[method] = operation(resource, sub.name === 'log' ? 'get' : 'connect', id(sub.name === 'log' ? 'read' : word), kind, parts)
@@ -138,8 +193,10 @@ function subresourceOperations(resource: AnyResource, sub: SubresourceEntry): Re
     return out
   }
   if (sub.verbs.includes('get')) out['get'] = operation(resource, 'get', id('read'), kind, answers(['200'], schema))
-  if (sub.verbs.includes('create')) out['post'] = operation(resource, 'post', id('create'), kind, { parameters: writeParameters, ...body(schema), ...answers(['200', '201', '202'], schema) })
-  if (sub.verbs.includes('update')) out['put'] = operation(resource, 'put', id('replace'), kind, { parameters: writeParameters, ...body(schema), ...answers(['200', '201'], schema) })
+  if (sub.verbs.includes('create'))
+    out['post'] = operation(resource, 'post', id('create'), kind, { parameters: writeParameters, ...body(schema), ...answers(['200', '201', '202'], schema) })
+  if (sub.verbs.includes('update'))
+    out['put'] = operation(resource, 'put', id('replace'), kind, { parameters: writeParameters, ...body(schema), ...answers(['200', '201'], schema) })
   if (sub.verbs.includes('patch')) out['patch'] = patchOperation(resource, id('patch'), kind, schema)
   return out
 }

@@ -107,7 +107,9 @@ function listSchema(resource: AnyResource): Schema {
     type: 'object',
     required: ['items'],
     properties: {
-      apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { allOf: [reference(`${metaPrefix}ListMeta`)], default: {} },
+      apiVersion: { type: 'string' },
+      kind: { type: 'string' },
+      metadata: { allOf: [reference(`${metaPrefix}ListMeta`)], default: {} },
       items: { type: 'array', items: { allOf: [reference(schemaNameOf(resource))], default: {} } },
     },
     'x-kubernetes-group-version-kind': [{ group: resource.group, version: resource.version, kind: resource.listKind ?? `${resource.kind}List` }],
@@ -128,27 +130,47 @@ function convert(value: unknown): unknown {
   const allOf = record['allOf']
   if (Array.isArray(allOf) && allOf.length === 1) {
     const { allOf: _all, default: _default, ...rest } = record
-    return { ...convert(rest) as object, ...convert(allOf[0]) as object }
+    return { ...(convert(rest) as object), ...(convert(allOf[0]) as object) }
   }
-  return Object.fromEntries(Object.entries(record).map(([key, child]) => [key, key === '$ref' && typeof child === 'string' ? child.replace(referenceStart, '#/definitions/') : convert(child)]))
+  return Object.fromEntries(
+    Object.entries(record).map(([key, child]) => [key, key === '$ref' && typeof child === 'string' ? child.replace(referenceStart, '#/definitions/') : convert(child)]),
+  )
 }
 
 const methods = new Set(['get', 'put', 'post', 'delete', 'patch'])
 const produces = ['application/json', 'application/yaml']
 
-interface Operation3 { parameters?: Record<string, unknown>[]; requestBody?: { content: Record<string, { schema: unknown }>; required?: boolean }; responses: Record<string, { content?: Record<string, { schema: unknown }> }> }
+interface Operation3 {
+  parameters?: Record<string, unknown>[]
+  requestBody?: { content: Record<string, { schema: unknown }>; required?: boolean }
+  responses: Record<string, { content?: Record<string, { schema: unknown }> }>
+}
 
 function pathVersion2(item: object): object {
-  return Object.fromEntries(Object.entries(item).map(([key, value]) => [key, methods.has(key) ? operationVersion2(value as Operation3) : (value as Record<string, unknown>[]).map(parameterVersion2)]))
+  return Object.fromEntries(
+    Object.entries(item).map(([key, value]) => [key, methods.has(key) ? operationVersion2(value as Operation3) : (value as Record<string, unknown>[]).map(parameterVersion2)]),
+  )
 }
 
 function operationVersion2(operation: Operation3): object {
   const { requestBody, responses, parameters, ...rest } = operation
   const body = requestBody ? Object.values(requestBody.content)[0]?.schema : undefined
-  const all = [...(body === undefined ? [] : [{ in: 'body', name: 'body', ...(requestBody?.required ? { required: true } : {}), schema: convert(body) }]), ...(parameters ?? []).map(parameterVersion2)]
+  const all = [
+    ...(body === undefined ? [] : [{ in: 'body', name: 'body', ...(requestBody?.required ? { required: true } : {}), schema: convert(body) }]),
+    ...(parameters ?? []).map(parameterVersion2),
+  ]
   return {
-    ...rest, schemes: ['https'], consumes: requestBody ? Object.keys(requestBody.content) : ['*/*'], produces, ...(all.length > 0 ? { parameters: all } : {}),
-    responses: Object.fromEntries(Object.entries(responses).map(([code, answer]) => { const schema = Object.values(answer.content ?? {})[0]?.schema; return [code, schema === undefined ? {} : { schema: convert(schema) }] })),
+    ...rest,
+    schemes: ['https'],
+    consumes: requestBody ? Object.keys(requestBody.content) : ['*/*'],
+    produces,
+    ...(all.length > 0 ? { parameters: all } : {}),
+    responses: Object.fromEntries(
+      Object.entries(responses).map(([code, answer]) => {
+        const schema = Object.values(answer.content ?? {})[0]?.schema
+        return [code, schema === undefined ? {} : { schema: convert(schema) }]
+      }),
+    ),
   }
 }
 

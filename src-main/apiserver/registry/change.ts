@@ -86,11 +86,20 @@ export function restoreAllButPart(subresource: string, next: KubernetesObject, p
   if (subresource === 'finalize') to['spec'] = { ...target, ...('finalizers' in spec ? { finalizers: spec['finalizers'] } : { finalizers: undefined }) }
   if (subresource === 'approval') to['status'] = { ...((to['status'] ?? {}) as Loose), conditions: ((asked['status'] ?? {}) as Loose)['conditions'] }
   if (subresource === 'ephemeralcontainers') to['spec'] = { ...target, ephemeralContainers: spec['ephemeralContainers'] }
-  if (subresource === 'resize') to['spec'] = { ...target, containers: withResources(target['containers'], spec['containers']), ...('initContainers' in target ? { initContainers: withResources(target['initContainers'], spec['initContainers']) } : {}) }
+  if (subresource === 'resize')
+    to['spec'] = {
+      ...target,
+      containers: withResources(target['containers'], spec['containers']),
+      ...('initContainers' in target ? { initContainers: withResources(target['initContainers'], spec['initContainers']) } : {}),
+    }
   for (const part of ['spec', 'status']) dropUndefined(to[part])
 }
 
-interface ContainerLike { readonly name?: string; readonly resources?: unknown; readonly resizePolicy?: unknown }
+interface ContainerLike {
+  readonly name?: string
+  readonly resources?: unknown
+  readonly resizePolicy?: unknown
+}
 
 /** Containers as they are, with the resources that were asked for by name. */
 function withResources(present: unknown, asked: unknown): unknown {
@@ -140,7 +149,9 @@ function isEmpty(value: unknown): boolean {
 
 /** True when metadata that is validated has not changed, so that old objects stay writable after rules become stricter. */
 export function sameMetadata(next: KubernetesObject, previous: KubernetesObject): boolean {
-  return (['name', 'namespace', 'labels', 'annotations', 'ownerReferences', 'finalizers', 'generateName', 'generation'] as const).every(field => deepEqual(next.metadata[field], previous.metadata[field]))
+  return (['name', 'namespace', 'labels', 'annotations', 'ownerReferences', 'finalizers', 'generateName', 'generation'] as const).every(field =>
+    deepEqual(next.metadata[field], previous.metadata[field]),
+  )
 }
 
 /** True when this change takes away the last reason for which a deleted object still stands. */

@@ -57,16 +57,28 @@ function checkPreconditions(r: AnyResource, object: KubernetesObject, options: D
   if (r.group === '' && r.plural === 'namespaces') return checkNamespacePreconditions(object, uid, resourceVersion)
   const { group, kind } = storedAs(r)
   if (uid && uid !== object.metadata.uid) {
-    throw conflict(group, kind, name, `the UID in the precondition (${uid}) does not match the UID in record (${object.metadata.uid ?? ''}). The object might have been deleted and then recreated`)
+    throw conflict(
+      group,
+      kind,
+      name,
+      `the UID in the precondition (${uid}) does not match the UID in record (${object.metadata.uid ?? ''}). The object might have been deleted and then recreated`,
+    )
   }
   if (resourceVersion && resourceVersion !== object.metadata.resourceVersion) {
-    throw conflict(group, kind, name, `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion ?? ''}). The object might have been modified`)
+    throw conflict(
+      group,
+      kind,
+      name,
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion ?? ''}). The object might have been modified`,
+    )
   }
 }
 
 /** Namespaces have a deletion of their own, and with it texts of their own. */
 function checkNamespacePreconditions({ metadata }: KubernetesObject, uid: string | undefined, resourceVersion: string | undefined): void {
-  const fail = (field: string, asked: string, present: string | undefined): never => { throw conflict('', 'namespaces', metadata.name ?? '', `Precondition failed: ${field} in precondition: ${asked}, ${field} in object meta: ${present ?? ''}`) }
+  const fail = (field: string, asked: string, present: string | undefined): never => {
+    throw conflict('', 'namespaces', metadata.name ?? '', `Precondition failed: ${field} in precondition: ${asked}, ${field} in object meta: ${present ?? ''}`)
+  }
   if (uid && uid !== metadata.uid) fail('UID', uid, metadata.uid)
   if (resourceVersion && resourceVersion !== metadata.resourceVersion) fail('ResourceVersion', resourceVersion, metadata.resourceVersion)
 }
@@ -84,7 +96,13 @@ function finalizersFor(r: AnyResource, object: KubernetesObject, options: Delete
 }
 
 /** Deletes or marks one object. `admit` is validating admission, run once on what is deleted. */
-export async function deleteObject(registry: Registry, scope: WriteScope, name: string, options: DeleteRequest, admit?: (object: KubernetesObject) => Promise<void>): Promise<Deleted> {
+export async function deleteObject(
+  registry: Registry,
+  scope: WriteScope,
+  name: string,
+  options: DeleteRequest,
+  admit?: (object: KubernetesObject) => Promise<void>,
+): Promise<Deleted> {
   checkDeleteRequest(options)
   const r = scope.resource
   let admitted = false
@@ -156,7 +174,10 @@ function markDeleting(marked: KubernetesObject, now: number): void {
   metadata.deletionGracePeriodSeconds = 0
 }
 
-interface NamespaceLike extends KubernetesObject { spec?: { finalizers?: string[] }; status?: { phase?: string } }
+interface NamespaceLike extends KubernetesObject {
+  spec?: { finalizers?: string[] }
+  status?: { phase?: string }
+}
 
 /** A namespace is marked and Terminating until both kinds of its finalizers are gone. */
 async function deleteNamespace(registry: Registry, scope: WriteScope, object: KubernetesObject, entry: StoredEntry): Promise<Deleted> {
@@ -181,4 +202,3 @@ async function deleteNamespace(registry: Registry, scope: WriteScope, object: Ku
 export function isGoneAlready(fault: unknown): boolean {
   return fault instanceof StatusError && isNotFound(fault)
 }
-

@@ -22,5 +22,10 @@ const NODE_PORTS = { first: 30_000, last: 32_767 }
 
 export function createHooks(options: HookOptions): Hooks {
   const services = createServiceHook({ ...options, serviceCIDR: options.serviceCIDR ?? SERVICE_CIDR, nodePortRange: options.nodePortRange ?? NODE_PORTS })
-  return { byResource: new Map([['services', services.hook]]), stop() { services.stop() } }
+  return {
+    byResource: new Map([['services', services.hook]]),
+    stop() {
+      services.stop()
+    },
+  }
 }

@@ -10,9 +10,13 @@ export class NumberPool {
     this.size = size
   }
 
-  get free(): number { return this.size - this.#taken.size }
+  get free(): number {
+    return this.size - this.#taken.size
+  }
 
-  ownerOf(offset: number): string | undefined { return this.#taken.get(offset) }
+  ownerOf(offset: number): string | undefined {
+    return this.#taken.get(offset)
+  }
 
   /** False when somebody else has it; taking one's own again is fine. */
   take(offset: number, owner: string): boolean {

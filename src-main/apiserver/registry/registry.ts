@@ -22,7 +22,18 @@ import type { Result, WriteScope } from './scope.ts'
 import { writeContext } from './scope.ts'
 import { checkSize, keyFor, objectOf, resultOf, storeFault, toStored } from './storage.ts'
 import { allowsCreateOnUpdate, allowsPlainFinalizers, isCustom } from './strategy-facts.ts'
-import { checkVersion, declaredDiffers, dedupe, isLastFinalizerGone, prepareChange, restoreAllButPart, restoreAllButStatus, restoreStatus, sameMetadata, sameStored } from './change.ts'
+import {
+  checkVersion,
+  declaredDiffers,
+  dedupe,
+  isLastFinalizerGone,
+  prepareChange,
+  restoreAllButPart,
+  restoreAllButStatus,
+  restoreStatus,
+  sameMetadata,
+  sameStored,
+} from './change.ts'
 
 /** Names that are made at random before a taken one is an error. */
 const GENERATED_NAME_TRIES = 8
@@ -152,7 +163,8 @@ export class Registry {
   #metadataFaults(r: AnyResource, object: KubernetesObject): FieldErrorList {
     const { validateName } = r
     return validateObjectMeta(object.metadata, {
-      namespaced: r.scope === 'Namespaced', plainFinalizers: allowsPlainFinalizers(r),
+      namespaced: r.scope === 'Namespaced',
+      plainFinalizers: allowsPlainFinalizers(r),
       ...(validateName ? { validateName: (name: string, prefix: boolean) => validateName(prefix ? maskTrailingDash(name) : name) } : {}),
     })
   }
@@ -163,7 +175,8 @@ export class Registry {
     for (let attempt = 1; ; attempt++) {
       const entry = await this.store.get(keyFor(r, scope.namespace, request.name))
       const previous = entry && objectOf(r, entry)
-      if (!previous && (request.whenMissing === 'never' || (request.whenMissing !== 'apply' && (scope.subresource !== '' || !allowsCreateOnUpdate(r))))) throw notFound(r.group, r.plural, request.name)
+      if (!previous && (request.whenMissing === 'never' || (request.whenMissing !== 'apply' && (scope.subresource !== '' || !allowsCreateOnUpdate(r)))))
+        throw notFound(r.group, r.plural, request.name)
       const next = await request.next(previous)
       if (!entry || !previous) return { result: await this.#createByUpdate(scope, next, request), created: true, deleted: false }
       try {
@@ -178,12 +191,26 @@ export class Registry {
     const r = scope.resource
     const { uid, resourceVersion } = next.metadata
     // An object that names what it replaces cannot have been there.
-    if (uid) throw conflict(r.group, r.plural, name, whenMissing === 'apply' ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found` : `Precondition failed: UID in precondition: ${uid}, UID in object meta: `)
+    if (uid)
+      throw conflict(
+        r.group,
+        r.plural,
+        name,
+        whenMissing === 'apply'
+          ? `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`
+          : `Precondition failed: UID in precondition: ${uid}, UID in object meta: `,
+      )
     if (resourceVersion && resourceVersion !== '0' && whenMissing !== 'apply') throw notFound(r.group, r.plural, name)
     return this.create({ ...scope, mayNameVersion: true }, next)
   }
 
-  async #updateOnce(scope: WriteScope, next: KubernetesObject, previous: KubernetesObject, entry: StoredEntry, request: UpdateRequest): Promise<{ result: Result; deleted: boolean }> {
+  async #updateOnce(
+    scope: WriteScope,
+    next: KubernetesObject,
+    previous: KubernetesObject,
+    entry: StoredEntry,
+    request: UpdateRequest,
+  ): Promise<{ result: Result; deleted: boolean }> {
     const r = scope.resource
     const unconditional = checkVersion(r, next, previous, request)
     prepareChange(scope, next, previous)
@@ -193,7 +220,8 @@ export class Registry {
     else if (r.subresources?.status && scope.subresource === '') restoreStatus(next, previous)
     if (scope.subresource === 'status') r.prepareForStatusUpdate?.(next, previous, context)
     else if (scope.subresource === '') r.prepareForUpdate?.(next, previous, context)
-    if (r.generation && scope.subresource !== 'status' && scope.subresource !== 'binding' && declaredDiffers(r, shaped(r, next), previous)) next.metadata.generation = (previous.metadata.generation ?? 0) + 1
+    if (r.generation && scope.subresource !== 'status' && scope.subresource !== 'binding' && declaredDiffers(r, shaped(r, next), previous))
+      next.metadata.generation = (previous.metadata.generation ?? 0) + 1
     thaw(next)
     const hook = scope.subresource === '' ? await this.hookFor(r)?.prepare(next, previous, scope) : undefined
     let kept = false
@@ -208,7 +236,10 @@ export class Registry {
         kept = !scope.dryRun
         return { result, deleted: true }
       }
-      if (sameStored(next, previous)) { kept = true; return { result: resultOf(r, entry), deleted: false } }
+      if (sameStored(next, previous)) {
+        kept = true
+        return { result: resultOf(r, entry), deleted: false }
+      }
       const result = await this.#writeOver(scope, next, entry, unconditional)
       kept = !scope.dryRun
       return { result, deleted: false }
@@ -224,7 +255,11 @@ export class Registry {
     if (scope.subresource === 'status') return [...metadata, ...(r.validateStatusUpdate?.(next, previous, root) ?? [])]
     // The scheduler's binding was checked by its endpoint.
     if (scope.subresource === 'binding') return metadata
-    return [...metadata, ...(r.validate?.(next, root) ?? []), ...(scope.subresource === '' ? (r.validateUpdate?.(next, previous, root) ?? []) : partFaults(scope.subresource, next, previous))]
+    return [
+      ...metadata,
+      ...(r.validate?.(next, root) ?? []),
+      ...(scope.subresource === '' ? (r.validateUpdate?.(next, previous, root) ?? []) : partFaults(scope.subresource, next, previous)),
+    ]
   }
 
   async #writeOver(scope: WriteScope, next: KubernetesObject, entry: StoredEntry, unconditional: boolean): Promise<Result> {

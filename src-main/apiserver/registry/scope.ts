@@ -20,7 +20,10 @@ export interface WriteScope {
 }
 
 /** An object in the version of the request. `entry` only where its bytes are this object's bytes. */
-export interface Result { readonly object: KubernetesObject; readonly entry?: StoredEntry }
+export interface Result {
+  readonly object: KubernetesObject
+  readonly entry?: StoredEntry
+}
 
 export function writeContext(scope: WriteScope, now: number): WriteContext {
   return { user: scope.user, now, dryRun: scope.dryRun }

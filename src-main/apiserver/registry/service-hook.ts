@@ -48,13 +48,24 @@ export function createServiceHook(options: ServiceHookOptions): { hook: WriteHoo
       }
       void scope
       return {
-        done() { for (const drop of claim.dropped) drop() },
-        undo() { for (const undo of claim.taken) undo() },
+        done() {
+          for (const drop of claim.dropped) drop()
+        },
+        undo() {
+          for (const undo of claim.taken) undo()
+        },
       }
     },
-    deleted(object) { pools.releaseAll(object as Service & KubernetesObject) },
+    deleted(object) {
+      pools.releaseAll(object as Service & KubernetesObject)
+    },
   }
-  return { hook, stop() { pools.stop() } }
+  return {
+    hook,
+    stop() {
+      pools.stop()
+    },
+  }
 }
 
 function ownerOf(service: KubernetesObject): string {
@@ -101,8 +112,12 @@ class ServicePools {
     if (this.#stopped) return
     this.#endWatch = this.#options.store.watch(prefix, {
       after: revision,
-      onEvent: event => { this.#onEvent(event) },
-      onEnd: reason => { if (!this.#stopped && reason.code !== 'closed') void this.#load() },
+      onEvent: event => {
+        this.#onEvent(event)
+      },
+      onEnd: reason => {
+        if (!this.#stopped && reason.code !== 'closed') void this.#load()
+      },
     })
   }
 
@@ -129,7 +144,9 @@ class ServicePools {
   }
 
   #addressesOf(service: Service): number[] {
-    return clusterIPsOf(service.spec).map(ip => this.#offsetOf(ip)).filter(offset => offset !== undefined)
+    return clusterIPsOf(service.spec)
+      .map(ip => this.#offsetOf(ip))
+      .filter(offset => offset !== undefined)
   }
 
   #offsetOf(ip: string): number | undefined {
@@ -176,7 +193,9 @@ class ServicePools {
     } else {
       const offset = this.#addresses.takeAny(owner, this.#options.env.random, this.#staticAddresses)
       if (offset === undefined) throw internalError('failed to allocate a serviceIP: range is full')
-      claim.taken.push(() => { this.#addresses.release(offset, owner) })
+      claim.taken.push(() => {
+        this.#addresses.release(offset, owner)
+      })
       s.clusterIP = this.#addressAt(offset)
     }
     if (!s.clusterIPs?.length) s.clusterIPs = [s.clusterIP]
@@ -190,7 +209,9 @@ class ServicePools {
     if (parseAddress(ip) === undefined) return undefined
     if (offset === undefined) return `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#options.serviceCIDR}`
     if (!this.#addresses.take(offset, owner)) return `failed to allocate IP ${ip}: provided IP is already allocated`
-    claim.taken.push(() => { this.#addresses.release(offset, owner) })
+    claim.taken.push(() => {
+      this.#addresses.release(offset, owner)
+    })
     return undefined
   }
 
@@ -212,14 +233,18 @@ class ServicePools {
         return
       }
       if (!needsPorts) return
-      const old = before?.spec?.ports?.find(other => other.nodePort && other.port === port.port && (other.protocol ?? 'TCP') === (port.protocol ?? 'TCP') && (other.name ?? '') === (port.name ?? ''))?.nodePort
+      const old = before?.spec?.ports?.find(
+        other => other.nodePort && other.port === port.port && (other.protocol ?? 'TCP') === (port.protocol ?? 'TCP') && (other.name ?? '') === (port.name ?? ''),
+      )?.nodePort
       const shared = byNumber.get(`${port.port}`)
       if (old !== undefined && !s.ports?.some(other => other.nodePort === old)) port.nodePort = old
       else if (shared !== undefined && s.ports?.every(other => other === port || other.nodePort !== shared || other.protocol !== port.protocol)) port.nodePort = shared
       else {
         const offset = this.#ports.takeAny(owner, this.#options.env.random, this.#staticPorts)
         if (offset === undefined) throw internalError(`failed to allocate a nodePort: range ${first}-${last} is full`)
-        claim.taken.push(() => { this.#ports.release(offset, owner) })
+        claim.taken.push(() => {
+          this.#ports.release(offset, owner)
+        })
         port.nodePort = first + offset
       }
       byNumber.set(`${port.port}`, port.nodePort ?? 0)
@@ -234,7 +259,10 @@ class ServicePools {
     if (port < first || port > last) return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`
     const isOwn = this.#ports.ownerOf(port - first) === owner
     if (!this.#ports.take(port - first, owner)) return 'provided port is already allocated'
-    if (!isOwn) claim.taken.push(() => { this.#ports.release(port - first, owner) })
+    if (!isOwn)
+      claim.taken.push(() => {
+        this.#ports.release(port - first, owner)
+      })
     return undefined
   }
 
@@ -245,10 +273,15 @@ class ServicePools {
       const fault = this.#claimPort(s.healthCheckNodePort, new Set(old ? [old] : []), claim, owner)
       return fault ? [invalidValue(spec.child('healthCheckNodePort'), s.healthCheckNodePort, fault)] : []
     }
-    if (old) { s.healthCheckNodePort = old; return [] }
+    if (old) {
+      s.healthCheckNodePort = old
+      return []
+    }
     const offset = this.#ports.takeAny(owner, this.#options.env.random, this.#staticPorts)
     if (offset === undefined) throw internalError('failed to allocate a nodePort for the health check: range is full')
-    claim.taken.push(() => { this.#ports.release(offset, owner) })
+    claim.taken.push(() => {
+      this.#ports.release(offset, owner)
+    })
     s.healthCheckNodePort = first + offset
     return []
   }
@@ -258,8 +291,16 @@ class ServicePools {
     if (!before) return
     const addresses = new Set(this.#addressesOf(service))
     const ports = portsOf(service)
-    for (const offset of this.#addressesOf(before)) if (!addresses.has(offset)) claim.dropped.push(() => { this.#addresses.release(offset, owner) })
-    for (const port of portsOf(before)) if (!ports.has(port)) claim.dropped.push(() => { this.#ports.release(port - this.#options.nodePortRange.first, owner) })
+    for (const offset of this.#addressesOf(before))
+      if (!addresses.has(offset))
+        claim.dropped.push(() => {
+          this.#addresses.release(offset, owner)
+        })
+    for (const port of portsOf(before))
+      if (!ports.has(port))
+        claim.dropped.push(() => {
+          this.#ports.release(port - this.#options.nodePortRange.first, owner)
+        })
   }
 }
 

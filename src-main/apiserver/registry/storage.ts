@@ -52,16 +52,25 @@ export function checkSize(bytes: number): void {
 export function storeFault(fault: unknown, r: AnyResource, name: string): unknown {
   if (!(fault instanceof StoreError)) return fault
   switch (fault.code) {
-    case 'exists': return alreadyExists(r.group, r.plural, name)
-    case 'missing': return notFound(r.group, r.plural, name)
-    case 'conflict': return conflict(r.group, r.plural, name)
-    case 'too-large': return tooLarge()
-    case 'compacted': return expired('The resourceVersion for the provided list is too old.')
+    case 'exists':
+      return alreadyExists(r.group, r.plural, name)
+    case 'missing':
+      return notFound(r.group, r.plural, name)
+    case 'conflict':
+      return conflict(r.group, r.plural, name)
+    case 'too-large':
+      return tooLarge()
+    case 'compacted':
+      return expired('The resourceVersion for the provided list is too old.')
     case 'future': {
       const current = /current: (\d+)/.exec(fault.message)?.[1] ?? '0'
       return tooLargeResourceVersion(/(\d+)/.exec(fault.message)?.[1] ?? '0', current)
     }
-    case 'readonly': case 'closed': case 'locked': return serviceUnavailable(`the store cannot be written now: ${fault.message}`)
-    default: return internalError(fault.message)
+    case 'readonly':
+    case 'closed':
+    case 'locked':
+      return serviceUnavailable(`the store cannot be written now: ${fault.message}`)
+    default:
+      return internalError(fault.message)
   }
 }

@@ -8,19 +8,48 @@ export function groupResource(r: { group: string; plural: string }): string {
 
 /** PUT on a missing object makes it. */
 const createOnUpdate: ReadonlySet<string> = new Set([
-  'services', 'endpoints', 'events', 'events.events.k8s.io', 'limitranges', 'podtemplates',
-  'leases.coordination.k8s.io', 'runtimeclasses.node.k8s.io', 'csinodes.storage.k8s.io',
-  'roles.rbac.authorization.k8s.io', 'rolebindings.rbac.authorization.k8s.io', 'clusterroles.rbac.authorization.k8s.io', 'clusterrolebindings.rbac.authorization.k8s.io',
+  'services',
+  'endpoints',
+  'events',
+  'events.events.k8s.io',
+  'limitranges',
+  'podtemplates',
+  'leases.coordination.k8s.io',
+  'runtimeclasses.node.k8s.io',
+  'csinodes.storage.k8s.io',
+  'roles.rbac.authorization.k8s.io',
+  'rolebindings.rbac.authorization.k8s.io',
+  'clusterroles.rbac.authorization.k8s.io',
+  'clusterrolebindings.rbac.authorization.k8s.io',
 ])
 
 /** PUT without a resourceVersion is refused. */
 const versionRequired: ReadonlySet<string> = new Set([
-  'leases.coordination.k8s.io', 'customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io',
-  'runtimeclasses.node.k8s.io', 'csinodes.storage.k8s.io', 'csidrivers.storage.k8s.io', 'volumeattachments.storage.k8s.io', 'validatingwebhookconfigurations.admissionregistration.k8s.io',
+  'leases.coordination.k8s.io',
+  'customresourcedefinitions.apiextensions.k8s.io',
+  'apiservices.apiregistration.k8s.io',
+  'runtimeclasses.node.k8s.io',
+  'csinodes.storage.k8s.io',
+  'csidrivers.storage.k8s.io',
+  'volumeattachments.storage.k8s.io',
+  'validatingwebhookconfigurations.admissionregistration.k8s.io',
 ])
 
 /** DELETE answers with the last state instead of a Status. */
-const returnsDeleted: ReadonlySet<string> = new Set(['pods', 'services', 'serviceaccounts', 'persistentvolumeclaims', 'persistentvolumes', 'podtemplates', 'resourcequotas', 'storageclasses.storage.k8s.io', 'volumeattachments.storage.k8s.io', 'csinodes.storage.k8s.io', 'csidrivers.storage.k8s.io', 'podsecuritypolicies.policy'])
+const returnsDeleted: ReadonlySet<string> = new Set([
+  'pods',
+  'services',
+  'serviceaccounts',
+  'persistentvolumeclaims',
+  'persistentvolumes',
+  'podtemplates',
+  'resourcequotas',
+  'storageclasses.storage.k8s.io',
+  'volumeattachments.storage.k8s.io',
+  'csinodes.storage.k8s.io',
+  'csidrivers.storage.k8s.io',
+  'podsecuritypolicies.policy',
+])
 
 /** Dependents stay when no propagation policy is asked for. */
 const orphansByDefault: ReadonlySet<string> = new Set(['replicationcontrollers', 'jobs.batch'])
@@ -37,12 +66,28 @@ const deprecated: ReadonlyMap<string, string> = new Map([
   ['componentstatuses', 'v1 ComponentStatus is deprecated in v1.19+'],
 ])
 
-export function deprecationOf(r: AnyResource): string | undefined { return deprecated.get(groupResource(r)) }
-export function allowsCreateOnUpdate(r: AnyResource): boolean { return createOnUpdate.has(groupResource(r)) }
-export function allowsUnconditionalUpdate(r: AnyResource): boolean { return !isCustom(r) && !versionRequired.has(groupResource(r)) }
-export function returnsDeletedObject(r: AnyResource): boolean { return returnsDeleted.has(groupResource(r)) }
-export function allowsPlainFinalizers(r: AnyResource): boolean { return isCustom(r) || plainFinalizers.has(groupResource(r)) }
-export function isNeverCollected(r: AnyResource): boolean { return neverCollected.has(groupResource(r)) }
-export function orphansDependentsByDefault(r: AnyResource): boolean { return orphansByDefault.has(groupResource(r)) }
+export function deprecationOf(r: AnyResource): string | undefined {
+  return deprecated.get(groupResource(r))
+}
+export function allowsCreateOnUpdate(r: AnyResource): boolean {
+  return createOnUpdate.has(groupResource(r))
+}
+export function allowsUnconditionalUpdate(r: AnyResource): boolean {
+  return !isCustom(r) && !versionRequired.has(groupResource(r))
+}
+export function returnsDeletedObject(r: AnyResource): boolean {
+  return returnsDeleted.has(groupResource(r))
+}
+export function allowsPlainFinalizers(r: AnyResource): boolean {
+  return isCustom(r) || plainFinalizers.has(groupResource(r))
+}
+export function isNeverCollected(r: AnyResource): boolean {
+  return neverCollected.has(groupResource(r))
+}
+export function orphansDependentsByDefault(r: AnyResource): boolean {
+  return orphansByDefault.has(groupResource(r))
+}
 /** Kinds that carry their own schema. */
-export function isCustom(r: AnyResource): boolean { return typeof r.schema !== 'string' }
+export function isCustom(r: AnyResource): boolean {
+  return typeof r.schema !== 'string'
+}

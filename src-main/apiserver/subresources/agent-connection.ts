@@ -50,14 +50,23 @@ async function openAgent(access: AgentAccess, node: string, signal: AbortSignal 
   }
   return new Promise((resolve, reject) => {
     const secure = tlsConnect({
-      socket: stream, ca: access.authority, cert: access.client.certificate, key: access.client.privateKey, minVersion: 'TLSv1.2',
+      socket: stream,
+      ca: access.authority,
+      cert: access.client.certificate,
+      key: access.client.privateKey,
+      minVersion: 'TLSv1.2',
       checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkIdentity(node, certificate),
     })
-    const onError = (fault: Error): void => { stream.destroy(); reject(serviceUnavailable(`error trying to reach service: ${fault.message}`)) }
+    const onError = (fault: Error): void => {
+      stream.destroy()
+      reject(serviceUnavailable(`error trying to reach service: ${fault.message}`))
+    }
     secure.once('error', onError)
     secure.once('secureConnect', () => {
       secure.off('error', onError)
-      secure.on('error', () => { secure.destroy() })
+      secure.on('error', () => {
+        secure.destroy()
+      })
       resolve(secure)
     })
   })
@@ -72,16 +81,32 @@ function checkIdentity(node: string, certificate: PeerCertificate): Error | unde
 export function sendOver(stream: Duplex, asked: Omit<AgentRequest, 'node'>): Promise<AgentAnswer> {
   return new Promise((resolve, reject) => {
     const outgoing: ClientRequest = httpsRequest({
-      method: asked.method, path: asked.path, host: 'localhost', headers: { ...asked.headers, ...(asked.body ? { 'content-length': String(asked.body.length) } : {}) }, setHost: false,
+      method: asked.method,
+      path: asked.path,
+      host: 'localhost',
+      headers: { ...asked.headers, ...(asked.body ? { 'content-length': String(asked.body.length) } : {}) },
+      setHost: false,
       // An agent, even `false`, would make its own connection.
       createConnection: () => stream,
     })
-    const onAbort = (): void => { stream.destroy(); reject(serviceUnavailable('the client went away')) }
-    if (asked.signal?.aborted) { onAbort(); return }
+    const onAbort = (): void => {
+      stream.destroy()
+      reject(serviceUnavailable('the client went away'))
+    }
+    if (asked.signal?.aborted) {
+      onAbort()
+      return
+    }
     asked.signal?.addEventListener('abort', onAbort, { once: true })
-    outgoing.on('error', fault => { stream.destroy(); reject(serviceUnavailable(`error trying to reach service: ${fault.message}`)) })
+    outgoing.on('error', fault => {
+      stream.destroy()
+      reject(serviceUnavailable(`error trying to reach service: ${fault.message}`))
+    })
     outgoing.on('response', message => {
-      message.once('close', () => { asked.signal?.removeEventListener('abort', onAbort); stream.destroy() })
+      message.once('close', () => {
+        asked.signal?.removeEventListener('abort', onAbort)
+        stream.destroy()
+      })
       resolve({ kind: 'response', message })
     })
     outgoing.on('upgrade', (message, upgraded: Duplex, head: Uint8Array) => {

@@ -7,7 +7,21 @@ import { encodeJson } from '../../api/json.ts'
 import type { AgentAnswer } from './agent-connection.ts'
 
 /** Fields that belong to one hop, and those by which the caller proved who it is: they must not reach the other side. */
-const notForwarded = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'host', 'content-length', 'authorization', 'cookie', 'http2-settings'])
+const notForwarded = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'authorization',
+  'cookie',
+  'http2-settings',
+])
 
 /** Headers to send on. With `upgrade` the two fields that ask for it stay. */
 export function forwardedHeaders(headers: Readonly<Record<string, string>>, upgrade = false): Record<string, string> {
@@ -25,13 +39,18 @@ export function forwardedHeaders(headers: Readonly<Record<string, string>>, upgr
 
 /** Browsers put the bearer token among the subprotocols. */
 function withoutToken(protocols: string): string {
-  return protocols.split(',').map(one => one.trim()).filter(one => !one.startsWith('base64url.bearer.authorization.k8s.io.')).join(', ')
+  return protocols
+    .split(',')
+    .map(one => one.trim())
+    .filter(one => !one.startsWith('base64url.bearer.authorization.k8s.io.'))
+    .join(', ')
 }
 
 /** The other side's answer as ours; the body streams. */
 export function forwardAnswer(message: IncomingMessage): ApiResponse {
   const headers: Record<string, string | readonly string[]> = {}
-  for (const [name, value] of Object.entries(message.headers)) if (value !== undefined && name !== 'connection' && name !== 'transfer-encoding' && name !== 'keep-alive') headers[name] = value
+  for (const [name, value] of Object.entries(message.headers))
+    if (value !== undefined && name !== 'connection' && name !== 'transfer-encoding' && name !== 'keep-alive') headers[name] = value
   return { status: message.statusCode ?? 502, headers, body: { kind: 'stream', chunks: chunksOf(message) } }
 }
 
@@ -59,9 +78,16 @@ export async function joinUpgrade(answer: AgentAnswer, socket: Duplex, head: Uin
   if (answer.head.length > 0) socket.write(answer.head)
   if (head.length > 0) stream.write(head)
   await new Promise<void>(resolve => {
-    const close = (): void => { stream.destroy(); socket.destroy(); resolve() }
+    const close = (): void => {
+      stream.destroy()
+      socket.destroy()
+      resolve()
+    }
     // A half-closed side passes its end on; errors and closes end both.
-    for (const [from, to] of [[socket, stream], [stream, socket]] as const) {
+    for (const [from, to] of [
+      [socket, stream],
+      [stream, socket],
+    ] as const) {
       from.on('error', close)
       from.on('close', close)
       from.pipe(to)
@@ -71,7 +97,11 @@ export async function joinUpgrade(answer: AgentAnswer, socket: Duplex, head: Uin
 
 function drained(socket: Duplex): Promise<void> {
   return new Promise(resolve => {
-    const done = (): void => { socket.off('drain', done); socket.off('close', done); resolve() }
+    const done = (): void => {
+      socket.off('drain', done)
+      socket.off('close', done)
+      resolve()
+    }
     socket.once('drain', done)
     socket.once('close', done)
   })
@@ -96,5 +126,10 @@ function headText(message: IncomingMessage): string {
 export function refuseUpgrade(socket: Duplex, fault: unknown): void {
   const status = statusOf(fault)
   const body = encodeJson(status)
-  socket.end(Buffer.concat([Buffer.from(`HTTP/1.1 ${status.code ?? 500} ${status.reason ?? 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`), body]))
+  socket.end(
+    Buffer.concat([
+      Buffer.from(`HTTP/1.1 ${status.code ?? 500} ${status.reason ?? 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`),
+      body,
+    ]),
+  )
 }

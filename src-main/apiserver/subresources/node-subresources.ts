@@ -14,13 +14,21 @@ import { askAgent, type AgentAccess } from './agent-connection.ts'
 import { forwardAnswer, forwardedHeaders, joinUpgrade, refuseUpgrade } from './forward.ts'
 import { withOwnLinks } from './proxied-links.ts'
 
-export interface NodeSubresourceOptions extends AgentAccess { readonly env: Env; readonly copies: LiveCopies }
+export interface NodeSubresourceOptions extends AgentAccess {
+  readonly env: Env
+  readonly copies: LiveCopies
+}
 
 /** Where a request goes: path and query on the agent of a node. */
-interface Target { readonly node: string; readonly path: string }
+interface Target {
+  readonly node: string
+  readonly path: string
+}
 
 /** The proxies of pods, services and nodes show pages: their own links lead through the proxy again. */
-interface ProxyTarget extends Target { readonly rest: string }
+interface ProxyTarget extends Target {
+  readonly rest: string
+}
 
 /** By `plural/subresource`. */
 export function nodeSubresources(options: NodeSubresourceOptions): ReadonlyMap<string, SubresourceHandler> {
@@ -67,7 +75,18 @@ export function nodeSubresources(options: NodeSubresourceOptions): ReadonlyMap<s
       if (where === 'not-started') return { status: 200, headers: { 'content-type': 'text/plain' }, body: { kind: 'bytes', chunks: [] } }
       return pass(options, context, where)
     },
-    upgrade: (context, socket, head) => passUpgrade(options, context, () => { const where = target(context); if (where === 'not-started') throw badRequest('the pod has no node yet'); return where }, socket, head),
+    upgrade: (context, socket, head) =>
+      passUpgrade(
+        options,
+        context,
+        () => {
+          const where = target(context)
+          if (where === 'not-started') throw badRequest('the pod has no node yet')
+          return where
+        },
+        socket,
+        head,
+      ),
   })
   const proxy = (target: (context: SubresourceContext) => ProxyTarget): SubresourceHandler => ({
     async handle(context) {
@@ -75,14 +94,18 @@ export function nodeSubresources(options: NodeSubresourceOptions): ReadonlyMap<s
       const [path = '', query] = context.request.url.split('?', 2)
       const { method } = context.request
       // A page's relative links need the slash.
-      if (path.endsWith('/proxy') && (method === 'GET' || method === 'HEAD')) return { status: 301, headers: { location: `${path}/${query === undefined ? '' : `?${query}`}` }, body: { kind: 'bytes', chunks: [] } }
+      if (path.endsWith('/proxy') && (method === 'GET' || method === 'HEAD'))
+        return { status: 301, headers: { location: `${path}/${query === undefined ? '' : `?${query}`}` }, body: { kind: 'bytes', chunks: [] } }
       const rest = where.rest.split('?', 1)[0] ?? ''
       return withOwnLinks(await pass(options, context, where), path.endsWith(rest) ? path.slice(0, path.length - rest.length) : path)
     },
     upgrade: (context, socket, head) => passUpgrade(options, context, () => target(context), socket, head),
   })
   const upgradeOnly = (target: (context: SubresourceContext) => Target | 'not-started'): SubresourceHandler => ({
-    handle: context => { target(context); return Promise.reject(badRequest('Upgrade request required')) },
+    handle: context => {
+      target(context)
+      return Promise.reject(badRequest('Upgrade request required'))
+    },
     upgrade: streaming(target).upgrade,
   })
   // Pods and services are reached through the agent of the node where the pod runs: only it is in the pods' network.
@@ -101,7 +124,14 @@ export function nodeSubresources(options: NodeSubresourceOptions): ReadonlyMap<s
     const found = port === '' && ports.length === 1 ? ports[0] : ports.find(one => one.name === port || String(one.port) === port)
     const selector = Object.entries(service.spec?.selector ?? {})
     if (!found || selector.length === 0) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(context.info.name)}`)
-    const ready = pods.list(context.info.namespace).find(pod => pod.status?.podIP && pod.status.conditions?.some(one => one.type === 'Ready' && one.status === 'True') && selector.every(([key, value]) => pod.metadata.labels?.[key] === value))
+    const ready = pods
+      .list(context.info.namespace)
+      .find(
+        pod =>
+          pod.status?.podIP &&
+          pod.status.conditions?.some(one => one.type === 'Ready' && one.status === 'True') &&
+          selector.every(([key, value]) => pod.metadata.labels?.[key] === value),
+      )
     if (!ready) throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(context.info.name)}`)
     return proxyTarget(ready, podPort(ready, String(found.targetPort ?? found.port)), scheme, context)
   }
@@ -120,9 +150,17 @@ async function pass(access: AgentAccess, context: SubresourceContext, target: Ta
   const { request } = context
   const body = request.body && 'bytes' in request.body ? request.body.bytes : undefined
   const answer = await askAgent(access, {
-    node: target.node, method: request.method, path: target.path, headers: forwardedHeaders(request.headers), ...(body ? { body } : {}), ...(request.signal ? { signal: request.signal } : {}),
+    node: target.node,
+    method: request.method,
+    path: target.path,
+    headers: forwardedHeaders(request.headers),
+    ...(body ? { body } : {}),
+    ...(request.signal ? { signal: request.signal } : {}),
   })
-  if (answer.kind === 'upgrade') { answer.stream.destroy(); throw badRequest('the node switched protocols unasked') }
+  if (answer.kind === 'upgrade') {
+    answer.stream.destroy()
+    throw badRequest('the node switched protocols unasked')
+  }
   return forwardAnswer(answer.message)
 }
 
@@ -130,7 +168,13 @@ async function passUpgrade(access: AgentAccess, context: SubresourceContext, tar
   try {
     const { request } = context
     const { node, path } = target()
-    const answer = await askAgent(access, { node, method: request.method, path, headers: forwardedHeaders(request.headers, true), ...(request.signal ? { signal: request.signal } : {}) })
+    const answer = await askAgent(access, {
+      node,
+      method: request.method,
+      path,
+      headers: forwardedHeaders(request.headers, true),
+      ...(request.signal ? { signal: request.signal } : {}),
+    })
     await joinUpgrade(answer, socket, head)
   } catch (fault) {
     refuseUpgrade(socket, fault)
@@ -177,7 +221,8 @@ function checkLogOptions(query: URLSearchParams, name: string): void {
   const limit = number('limitBytes')
   if (limit !== undefined && limit < 1) faults.push(invalidValue(FieldPath.root('limitBytes'), limit, 'must be greater than 0'))
   const since = number('sinceSeconds')
-  if (since !== undefined && query.has('sinceTime')) faults.push({ type: 'FieldValueForbidden', field: '', message: 'Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified' })
+  if (since !== undefined && query.has('sinceTime'))
+    faults.push({ type: 'FieldValueForbidden', field: '', message: 'Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified' })
   if (since !== undefined && since < 1) faults.push(invalidValue(FieldPath.root('sinceSeconds'), since, 'must be greater than 0'))
   if (faults.length > 0) throw invalid('', 'PodLogOptions', name, faults)
 }

@@ -8,9 +8,31 @@ import type { ApiResponse } from '../../api/request.ts'
 
 /** Which attributes of which elements hold one address. */
 const addressAttributes: Readonly<Record<string, readonly string[]>> = {
-  a: ['href'], applet: ['codebase'], area: ['href'], audio: ['src'], base: ['href'], blockquote: ['cite'], body: ['background'], button: ['formaction'], command: ['icon'], del: ['cite'],
-  embed: ['src'], form: ['action'], frame: ['longdesc', 'src'], head: ['profile'], html: ['manifest'], iframe: ['longdesc', 'src'], img: ['longdesc', 'src', 'usemap'], input: ['src', 'usemap', 'formaction'],
-  ins: ['cite'], link: ['href'], object: ['classid', 'codebase', 'data', 'usemap'], q: ['cite'], script: ['src'], source: ['src'], video: ['poster', 'src'],
+  a: ['href'],
+  applet: ['codebase'],
+  area: ['href'],
+  audio: ['src'],
+  base: ['href'],
+  blockquote: ['cite'],
+  body: ['background'],
+  button: ['formaction'],
+  command: ['icon'],
+  del: ['cite'],
+  embed: ['src'],
+  form: ['action'],
+  frame: ['longdesc', 'src'],
+  head: ['profile'],
+  html: ['manifest'],
+  iframe: ['longdesc', 'src'],
+  img: ['longdesc', 'src', 'usemap'],
+  input: ['src', 'usemap', 'formaction'],
+  ins: ['cite'],
+  link: ['href'],
+  object: ['classid', 'codebase', 'data', 'usemap'],
+  q: ['cite'],
+  script: ['src'],
+  source: ['src'],
+  video: ['poster', 'src'],
 }
 
 const startTag = /<([a-zA-Z][a-zA-Z0-9]*)((?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?)*\s*\/?)>/g
@@ -44,11 +66,16 @@ export async function withOwnLinks(answer: ApiResponse, prefix: string): Promise
   const { location } = headers
   if (typeof location === 'string') headers['location'] = rewriteAddress(location, prefix)
   const encoding = String(headers['content-encoding'] ?? '')
-  const isPage = String(headers['content-type'] ?? '').toLowerCase().startsWith('text/html') && ['', 'gzip', 'deflate'].includes(encoding)
+  const isPage =
+    String(headers['content-type'] ?? '')
+      .toLowerCase()
+      .startsWith('text/html') && ['', 'gzip', 'deflate'].includes(encoding)
   if (!isPage || answer.body.kind !== 'stream' || Number(headers['content-length'] ?? 0) > maxPageBytes) return { ...answer, headers }
   const raw = Readable.from(answer.body.chunks)
   const plain = encoding === '' ? raw : raw.pipe(encoding === 'gzip' ? createGunzip() : createInflate())
-  raw.on('error', fault => { plain.destroy(fault) })
+  raw.on('error', fault => {
+    plain.destroy(fault)
+  })
   const parts: Buffer[] = []
   for await (const chunk of plain) parts.push(Buffer.from(chunk as Uint8Array))
   const page = Buffer.from(rewritePage(Buffer.concat(parts).toString('utf8'), prefix))

@@ -2,7 +2,11 @@
 import { spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 
-export interface CommandResult { readonly status: number; readonly stdout: string; readonly stderr: string }
+export interface CommandResult {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
 
 export interface CommandOptions {
   readonly input?: string | Uint8Array | Readable
@@ -21,13 +25,17 @@ const maxOutputBytes = 16 * 1024 * 1024
 export function runCommand(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, [...args], {
-      stdio: ['pipe', 'pipe', 'pipe'], cwd: options.cwd,
-      env: { ...process.env, ...options.environment }, ...(options.signal ? { signal: options.signal } : {}),
+      stdio: ['pipe', 'pipe', 'pipe'],
+      cwd: options.cwd,
+      env: { ...process.env, ...options.environment },
+      ...(options.signal ? { signal: options.signal } : {}),
     })
     const stdout = collect(child.stdout, options.onOutput)
     const stderr = collect(child.stderr, options.onOutput)
     child.once('error', reject)
-    child.once('close', (status, signal) => { resolve({ status: status ?? (signal ? 128 : 1), stdout: stdout(), stderr: stderr() }) })
+    child.once('close', (status, signal) => {
+      resolve({ status: status ?? (signal ? 128 : 1), stdout: stdout(), stderr: stderr() })
+    })
     child.stdin.on('error', () => undefined) // a program that does not read its input is no fault; its status tells
     if (options.input === undefined) child.stdin.end()
     else if (typeof options.input === 'string' || options.input instanceof Uint8Array) child.stdin.end(options.input)
@@ -41,7 +49,9 @@ export function streamCommand(program: string, args: readonly string[], signal?:
   const stderr = collect(child.stderr)
   const done = new Promise<CommandResult>((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', status => { resolve({ status: status ?? 1, stdout: '', stderr: stderr() }) })
+    child.once('close', status => {
+      resolve({ status: status ?? 1, stdout: '', stderr: stderr() })
+    })
   })
   return { stdout: child.stdout, done }
 }
@@ -51,7 +61,10 @@ function collect(stream: Readable, onOutput?: (text: string) => void): () => str
   let size = 0
   stream.on('data', (chunk: Buffer) => {
     onOutput?.(chunk.toString('utf8'))
-    if (size < maxOutputBytes) { chunks.push(chunk); size += chunk.length }
+    if (size < maxOutputBytes) {
+      chunks.push(chunk)
+      size += chunk.length
+    }
   })
   return () => Buffer.concat(chunks).toString('utf8')
 }

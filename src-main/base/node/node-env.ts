@@ -10,13 +10,24 @@ const clock: Clock = {
   after(delayMs, fn) {
     const timer = setTimeout(fn, delayMs)
     timer.unref()
-    return () => { clearTimeout(timer) }
+    return () => {
+      clearTimeout(timer)
+    }
   },
   sleep(delayMs, signal) {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) { reject(asError(signal.reason)); return }
-      const timer = setTimeout(() => { signal?.removeEventListener('abort', onAbort); resolve() }, delayMs)
-      const onAbort = (): void => { clearTimeout(timer); reject(asError(signal?.reason)) }
+      if (signal?.aborted) {
+        reject(asError(signal.reason))
+        return
+      }
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }, delayMs)
+      const onAbort = (): void => {
+        clearTimeout(timer)
+        reject(asError(signal?.reason))
+      }
       signal?.addEventListener('abort', onAbort, { once: true })
     })
   },
@@ -49,6 +60,10 @@ function errorsAsText(_key: string, value: unknown): unknown {
 
 /** `write` takes whole lines; standard error by default. */
 export function nodeEnv(options: { level?: LogLevel; write?: (line: string) => void } = {}): Env {
-  const write = options.write ?? ((line: string) => { process.stderr.write(line) })
+  const write =
+    options.write ??
+    ((line: string) => {
+      process.stderr.write(line)
+    })
   return { clock, random, log: jsonLogger(options.level ?? 'info', {}, write) }
 }

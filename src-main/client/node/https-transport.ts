@@ -27,26 +27,40 @@ export interface HttpsTransportOptions {
   readonly idleTimeoutMs?: number
 }
 
-export interface HttpsTransport { (request: ApiRequest): Promise<ApiResponse>; close(): void }
+export interface HttpsTransport {
+  (request: ApiRequest): Promise<ApiResponse>
+  close(): void
+}
 
 /** Resolves with any answer the server gives; rejects only when there is none (refused, reset, timed out, aborted). */
 export function httpsTransport(options: HttpsTransportOptions): HttpsTransport & Transport {
   const agent = new Agent({ keepAlive: true, keepAliveMsecs: 15_000, maxSockets: Infinity, maxFreeSockets: 8 })
   const base = new URL(options.server)
   const send = (request: ApiRequest): Promise<ApiResponse> => exchange(agent, base, options, request)
-  return Object.assign(send, { close: () => { agent.destroy() } })
+  return Object.assign(send, {
+    close: () => {
+      agent.destroy()
+    },
+  })
 }
 
 function exchange(agent: Agent, base: URL, options: HttpsTransportOptions, request: ApiRequest): Promise<ApiResponse> {
   const bytes = request.body && ('bytes' in request.body ? request.body.bytes : encodeJson(request.body.object))
   return new Promise((resolve, reject) => {
     const outgoing = httpsRequest(requestOptions(agent, base, options, request, bytes), incoming => {
-      incoming.setTimeout(options.idleTimeoutMs ?? 600_000, () => { incoming.destroy(new Error('the connection was silent for too long')) })
+      incoming.setTimeout(options.idleTimeoutMs ?? 600_000, () => {
+        incoming.destroy(new Error('the connection was silent for too long'))
+      })
       resolve({ status: incoming.statusCode ?? 0, headers: headersOf(incoming), body: { kind: 'stream', chunks: incoming } })
     })
-    outgoing.setTimeout(options.answerTimeoutMs ?? 30_000, () => { outgoing.destroy(new Error(`no answer from ${base.host}`)) })
+    outgoing.setTimeout(options.answerTimeoutMs ?? 30_000, () => {
+      outgoing.destroy(new Error(`no answer from ${base.host}`))
+    })
     outgoing.on('error', reject)
-    outgoing.on('socket', socket => { socket.setNoDelay(true); socket.setKeepAlive(true, 15_000) })
+    outgoing.on('socket', socket => {
+      socket.setNoDelay(true)
+      socket.setKeepAlive(true, 15_000)
+    })
     outgoing.end(bytes)
   })
 }
@@ -54,7 +68,11 @@ function exchange(agent: Agent, base: URL, options: HttpsTransportOptions, reque
 function requestOptions(agent: Agent, base: URL, options: HttpsTransportOptions, request: ApiRequest, bytes: Uint8Array | undefined): RequestOptions {
   const token = typeof options.token === 'function' ? options.token() : options.token
   return {
-    agent, host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port || 443, method: request.method, path: request.url,
+    agent,
+    host: base.hostname.replace(/^\[|\]$/g, ''),
+    port: base.port || 443,
+    method: request.method,
+    path: request.url,
     headers: {
       ...request.headers,
       ...(token ? { authorization: `Bearer ${token}` } : {}),

@@ -5,9 +5,11 @@ import type { Transport } from '../client.ts'
 
 /** Authentication is skipped (the user is given), authorization is not. */
 export function inProcessTransport(handler: ApiHandler, user: UserInfo): Transport {
-  return request => handler({
-    ...request, user,
-    // The server keeps, defaults and freezes what it gets; callers build objects out of frozen cached parts. Hence the copy.
-    ...(request.body && 'object' in request.body ? { body: { object: cloneJson(request.body.object) } } : {}),
-  })
+  return request =>
+    handler({
+      ...request,
+      user,
+      // The server keeps, defaults and freezes what it gets; callers build objects out of frozen cached parts. Hence the copy.
+      ...(request.body && 'object' in request.body ? { body: { object: cloneJson(request.body.object) } } : {}),
+    })
 }

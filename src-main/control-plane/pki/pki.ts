@@ -32,7 +32,10 @@ export interface ClusterKeys {
   readonly serviceAccount: { readonly publicKey: string; readonly privateKey: string }
 }
 
-export interface ServingNames { readonly dnsNames: readonly string[]; readonly ipAddresses: readonly string[] }
+export interface ServingNames {
+  readonly dnsNames: readonly string[]
+  readonly ipAddresses: readonly string[]
+}
 
 export function defaultServingNames(clusterDomain = 'cluster.local', kubernetesServiceIP = '10.96.0.1'): ServingNames {
   return {
@@ -107,7 +110,11 @@ function isUsable(pair: KeyPair, authority: KeyPair, request: Omit<LeafRequest, 
 async function openServiceAccountKey(directory: string): Promise<{ publicKey: string; privateKey: string }> {
   const present = await readFileIfPresent(join(directory, 'sa.key'))
   if (present !== undefined) return { privateKey: present, publicKey: createPublicKey(present).export({ type: 'spki', format: 'pem' }).toString() }
-  const pair = await promisify(generateKeyPair)('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
+  const pair = await promisify(generateKeyPair)('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  })
   await writeFileAtomically(join(directory, 'sa.key'), pair.privateKey)
   await writeFileAtomically(join(directory, 'sa.pub'), pair.publicKey)
   return pair

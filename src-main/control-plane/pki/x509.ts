@@ -19,7 +19,10 @@ export type ExtendedUsage = 'serverAuth' | 'clientAuth' | 'codeSigning'
 const extendedUsageOids: Record<ExtendedUsage, string> = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2', codeSigning: '1.3.6.1.5.5.7.3.3' }
 
 /** PEM texts. */
-export interface KeyPair { readonly certificate: string; readonly privateKey: string }
+export interface KeyPair {
+  readonly certificate: string
+  readonly privateKey: string
+}
 
 export interface LeafRequest {
   readonly commonName: string
@@ -38,7 +41,7 @@ function nameOf(commonName: string, organizations: readonly string[] = []): Reco
 
 function serialNumber(): string {
   const bytes = webcrypto.getRandomValues(new Uint8Array(16))
-  bytes[0] = (bytes[0] ?? 0) & 0x7f | 0x01 // positive and never zero
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x01 // positive and never zero
   return Buffer.from(bytes).toString('hex')
 }
 
@@ -77,10 +80,7 @@ export async function issueLeaf(authority: KeyPair, request: LeafRequest): Promi
   const x509 = await library()
   const keys = await webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify'])
   const issuer = new x509.X509Certificate(authority.certificate)
-  const names = [
-    ...(request.dnsNames ?? []).map(value => ({ type: 'dns' as const, value })),
-    ...(request.ipAddresses ?? []).map(value => ({ type: 'ip' as const, value })),
-  ]
+  const names = [...(request.dnsNames ?? []).map(value => ({ type: 'dns' as const, value })), ...(request.ipAddresses ?? []).map(value => ({ type: 'ip' as const, value }))]
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: nameOf(request.commonName, request.organizations),
@@ -103,21 +103,40 @@ export async function issueLeaf(authority: KeyPair, request: LeafRequest): Promi
 
 /** Usages of a CertificateSigningRequest (spec.usages) as extension bits. */
 const keyUsageBits: Readonly<Record<string, number>> = {
-  'digital signature': 1, 'signing': 1, 'content commitment': 2, 'key encipherment': 4, 'data encipherment': 8, 'key agreement': 16, 'cert sign': 32, 'crl sign': 64, 'encipher only': 128, 'decipher only': 256,
+  'digital signature': 1,
+  signing: 1,
+  'content commitment': 2,
+  'key encipherment': 4,
+  'data encipherment': 8,
+  'key agreement': 16,
+  'cert sign': 32,
+  'crl sign': 64,
+  'encipher only': 128,
+  'decipher only': 256,
 }
 const extendedUsages: Readonly<Record<string, string>> = {
-  'any': '2.5.29.37.0', 'server auth': '1.3.6.1.5.5.7.3.1', 'client auth': '1.3.6.1.5.5.7.3.2', 'code signing': '1.3.6.1.5.5.7.3.3', 'email protection': '1.3.6.1.5.5.7.3.4', 's/mime': '1.3.6.1.5.5.7.3.4',
-  'timestamping': '1.3.6.1.5.5.7.3.8', 'ocsp signing': '1.3.6.1.5.5.7.3.9',
+  any: '2.5.29.37.0',
+  'server auth': '1.3.6.1.5.5.7.3.1',
+  'client auth': '1.3.6.1.5.5.7.3.2',
+  'code signing': '1.3.6.1.5.5.7.3.3',
+  'email protection': '1.3.6.1.5.5.7.3.4',
+  's/mime': '1.3.6.1.5.5.7.3.4',
+  timestamping: '1.3.6.1.5.5.7.3.8',
+  'ocsp signing': '1.3.6.1.5.5.7.3.9',
 }
 
 /**
  * Signs a PKCS#10 request with the subject, names and key that it carries. The caller has decided that it may have them.
  * Throws when the request's own signature is wrong.
  */
-export async function signRequest(authority: KeyPair, requestPem: string, options: { readonly usages: readonly string[]; readonly notBeforeMs: number; readonly notAfterMs: number }): Promise<string> {
+export async function signRequest(
+  authority: KeyPair,
+  requestPem: string,
+  options: { readonly usages: readonly string[]; readonly notBeforeMs: number; readonly notAfterMs: number },
+): Promise<string> {
   const x509 = await library()
   const request = new x509.Pkcs10CertificateRequest(requestPem)
-  if (!await request.verify()) throw new Error('the signature of the certificate request is wrong')
+  if (!(await request.verify())) throw new Error('the signature of the certificate request is wrong')
   const issuer = new x509.X509Certificate(authority.certificate)
   const names = request.extensions.find(extension => extension instanceof x509.SubjectAlternativeNameExtension)
   const bits = options.usages.reduce((sum, usage) => sum | (keyUsageBits[usage] ?? 0), 0)
@@ -155,12 +174,16 @@ export interface RequestFacts {
 export async function readRequest(requestPem: string): Promise<RequestFacts> {
   const x509 = await library()
   const request = new x509.Pkcs10CertificateRequest(requestPem)
-  if (!await request.verify()) throw new Error('the signature of the certificate request is wrong')
+  if (!(await request.verify())) throw new Error('the signature of the certificate request is wrong')
   const extension = request.extensions.find(one => one instanceof x509.SubjectAlternativeNameExtension)
   const names = extension ? [...new x509.SubjectAlternativeNameExtension(extension.rawData).names.items] : []
   const of = (type: string): string[] => names.filter(one => one.type === type).map(one => one.value)
   return {
-    commonName: request.subjectName.getField('CN').at(-1) ?? '', organizations: request.subjectName.getField('O'),
-    dnsNames: of('dns'), ipAddresses: of('ip'), uris: of('url'), emailAddresses: of('email'),
+    commonName: request.subjectName.getField('CN').at(-1) ?? '',
+    organizations: request.subjectName.getField('O'),
+    dnsNames: of('dns'),
+    ipAddresses: of('ip'),
+    uris: of('url'),
+    emailAddresses: of('email'),
   }
 }

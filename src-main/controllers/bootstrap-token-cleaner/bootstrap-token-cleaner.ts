@@ -18,7 +18,11 @@ export const bootstrapTokenCleaner = defineController<Secret>({
     const leftMs = expiresMs - env.clock.now()
     if (leftMs > 0) return { requeueAfterMs: Math.min(leftMs, 60_000) } // the wall clock may jump: never wait long
     const { name, uid } = secret.metadata
-    try { await client.resource(secrets).delete(name ?? '', { namespace: 'kube-system', ...(uid ? { preconditions: { uid } } : {}) }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+    try {
+      await client.resource(secrets).delete(name ?? '', { namespace: 'kube-system', ...(uid ? { preconditions: { uid } } : {}) })
+    } catch (fault) {
+      if (!isNotFound(fault)) throw fault
+    }
   },
 })
 
@@ -26,5 +30,9 @@ export const bootstrapTokenCleaner = defineController<Secret>({
 export function expiryMs(secret: Secret): number | undefined {
   const encoded = secret.data?.['expiration']
   if (!encoded) return undefined
-  try { return tryParseTime(atob(encoded)) ?? 0 } catch { return 0 }
+  try {
+    return tryParseTime(atob(encoded)) ?? 0
+  } catch {
+    return 0
+  }
 }

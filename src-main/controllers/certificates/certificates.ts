@@ -24,7 +24,10 @@ export function certificateApprover(tools: CertificateTools): ControllerDefiniti
     name: 'certificate-controller',
     for: certificateSigningRequests,
     reads: [nodes],
-    writes: [{ resource: certificateSigningRequests, subresource: 'approval' }, { resource: subjectAccessReviews, verbs: ['create'] }],
+    writes: [
+      { resource: certificateSigningRequests, subresource: 'approval' },
+      { resource: subjectAccessReviews, verbs: ['create'] },
+    ],
     rules: [{ apiGroups: ['certificates.k8s.io'], resources: ['signers'], resourceNames: [...ourSigners], verbs: ['approve'] }],
     workers: 2,
     async reconcile(context, name) {
@@ -33,14 +36,21 @@ export function certificateApprover(tools: CertificateTools): ControllerDefiniti
       const facts = await readFacts(tools, csr)
       if (!facts) return
       const message = await approval(context, csr, facts)
-      if (message) { await approve(context, csr, message); return }
+      if (message) {
+        await approve(context, csr, message)
+        return
+      }
       return csr.spec.signerName.endsWith('/kubelet-serving') ? { requeueAfterMs: recheckMs } : undefined
     },
   })
 }
 
 async function readFacts(tools: CertificateTools, csr: CertificateSigningRequest): Promise<RequestFacts | undefined> {
-  try { return await tools.readRequest(requestPem(csr)) } catch { return undefined } // not for us to approve; the signer says why
+  try {
+    return await tools.readRequest(requestPem(csr))
+  } catch {
+    return undefined
+  } // not for us to approve; the signer says why
 }
 
 async function approval(context: ControllerContext, csr: CertificateSigningRequest, facts: RequestFacts): Promise<string | undefined> {
@@ -51,15 +61,28 @@ async function approval(context: ControllerContext, csr: CertificateSigningReque
     return allowed ? `Auto approving ${own} certificate after SubjectAccessReview.` : undefined
   }
   const node = context.cache.of(nodes).get(facts.commonName.slice('system:node:'.length))
-  if (!node || !isOwnServingRequest(csr, facts, (node.status?.addresses ?? []).map(a => a.address))) return undefined
+  if (
+    !node ||
+    !isOwnServingRequest(
+      csr,
+      facts,
+      (node.status?.addresses ?? []).map(a => a.address),
+    )
+  )
+    return undefined
   return 'Auto approving kubelet serving certificate of a node with these addresses.'
 }
 
 async function mayCreate(context: ControllerContext, csr: CertificateSigningRequest, subresource: string): Promise<boolean> {
   const review = await context.client.resource(subjectAccessReviews).create({
-    apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', metadata: {},
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    metadata: {},
     spec: {
-      user: csr.spec.username ?? '', groups: csr.spec.groups ?? [], ...(csr.spec.uid ? { uid: csr.spec.uid } : {}), ...(csr.spec.extra ? { extra: csr.spec.extra } : {}),
+      user: csr.spec.username ?? '',
+      groups: csr.spec.groups ?? [],
+      ...(csr.spec.uid ? { uid: csr.spec.uid } : {}),
+      ...(csr.spec.extra ? { extra: csr.spec.extra } : {}),
       resourceAttributes: { group: 'certificates.k8s.io', resource: 'certificatesigningrequests', subresource, verb: 'create', version: '*' },
     },
   })
@@ -70,14 +93,21 @@ async function approve(context: ControllerContext, csr: CertificateSigningReques
   const now = formatTime(context.env.clock.now())
   const condition: CertificateSigningRequestCondition = { type: 'Approved', status: 'True', reason: 'AutoApproved', message, lastUpdateTime: now, lastTransitionTime: now }
   const next = { ...csr, status: { ...csr.status, conditions: [...(csr.status?.conditions ?? []), condition] } }
-  try { await context.client.resource(certificateSigningRequests).updateSub(csr.metadata.name ?? '', 'approval', next) } catch (fault) { if (!isNotFound(fault)) throw fault }
+  try {
+    await context.client.resource(certificateSigningRequests).updateSub(csr.metadata.name ?? '', 'approval', next)
+  } catch (fault) {
+    if (!isNotFound(fault)) throw fault
+  }
 }
 
 export function certificateSigner(tools: CertificateTools): ControllerDefinition<CertificateSigningRequest> {
   return defineController<CertificateSigningRequest>({
     name: 'certificate-signing-controller',
     for: certificateSigningRequests,
-    writes: [{ resource: certificateSigningRequests, subresource: 'status' }, { resource: certificateSigningRequests, verbs: ['delete'] }],
+    writes: [
+      { resource: certificateSigningRequests, subresource: 'status' },
+      { resource: certificateSigningRequests, verbs: ['delete'] },
+    ],
     rules: [{ apiGroups: ['certificates.k8s.io'], resources: ['signers'], resourceNames: [...ourSigners], verbs: ['sign'] }],
     workers: 2,
     async reconcile(context, name) {
@@ -85,7 +115,11 @@ export function certificateSigner(tools: CertificateTools): ControllerDefinition
       if (!csr) return
       const nowMs = context.env.clock.now()
       if (isOutdated(csr, parseTime(csr.metadata.creationTimestamp), nowMs)) {
-        try { await context.client.resource(certificateSigningRequests).delete(name) } catch (fault) { if (!isNotFound(fault)) throw fault }
+        try {
+          await context.client.resource(certificateSigningRequests).delete(name)
+        } catch (fault) {
+          if (!isNotFound(fault)) throw fault
+        }
         return
       }
       if (isApproved(csr) && !isFailed(csr) && !csr.status?.certificate && ourSigners.has(csr.spec.signerName)) await sign(context, tools, csr, nowMs)
@@ -98,10 +132,21 @@ async function sign(context: ControllerContext, tools: CertificateTools, csr: Ce
   const client = context.client.resource(certificateSigningRequests)
   let refusal: string | undefined
   const pem = requestPem(csr)
-  try { refusal = signerRefusal(csr, await tools.readRequest(pem)) } catch (fault) { refusal = `unable to parse csr "${csr.metadata.name ?? ''}": ${String(fault)}` }
+  try {
+    refusal = signerRefusal(csr, await tools.readRequest(pem))
+  } catch (fault) {
+    refusal = `unable to parse csr "${csr.metadata.name ?? ''}": ${String(fault)}`
+  }
   if (refusal !== undefined) {
     const now = formatTime(nowMs)
-    const condition: CertificateSigningRequestCondition = { type: 'Failed', status: 'True', reason: 'SignerValidationFailure', message: refusal, lastUpdateTime: now, lastTransitionTime: now }
+    const condition: CertificateSigningRequestCondition = {
+      type: 'Failed',
+      status: 'True',
+      reason: 'SignerValidationFailure',
+      message: refusal,
+      lastUpdateTime: now,
+      lastTransitionTime: now,
+    }
     await client.updateStatus({ ...csr, status: { ...csr.status, conditions: [...(csr.status?.conditions ?? []), condition] } })
     return
   }

@@ -44,12 +44,14 @@ function usagesFit(usages: readonly string[], allowed: ReadonlySet<string>, requ
   return usages.every(u => allowed.has(u)) && usages.includes('digital signature') && usages.includes(required)
 }
 
-const isNodeSubject = (facts: RequestFacts): boolean => facts.organizations.length === 1 && facts.organizations[0] === 'system:nodes' && facts.commonName.startsWith('system:node:') && facts.commonName.length > 'system:node:'.length
+const isNodeSubject = (facts: RequestFacts): boolean =>
+  facts.organizations.length === 1 && facts.organizations[0] === 'system:nodes' && facts.commonName.startsWith('system:node:') && facts.commonName.length > 'system:node:'.length
 const hasNoNames = (facts: RequestFacts): boolean => facts.dnsNames.length + facts.ipAddresses.length + facts.uris.length + facts.emailAddresses.length === 0
 
 /** The subresource whose create permission lets a node client request be approved; undefined when it is none. */
 export function nodeClientPermission(csr: CertificateSigningRequest, facts: RequestFacts): 'selfnodeclient' | 'nodeclient' | undefined {
-  if (csr.spec.signerName !== kubeletClientSigner || !isNodeSubject(facts) || !hasNoNames(facts) || !usagesFit(csr.spec.usages ?? [], kubeletClientUsages, 'client auth')) return undefined
+  if (csr.spec.signerName !== kubeletClientSigner || !isNodeSubject(facts) || !hasNoNames(facts) || !usagesFit(csr.spec.usages ?? [], kubeletClientUsages, 'client auth'))
+    return undefined
   return csr.spec.username === facts.commonName ? 'selfnodeclient' : 'nodeclient'
 }
 
@@ -60,9 +62,17 @@ export function nodeClientPermission(csr: CertificateSigningRequest, facts: Requ
 export function isOwnServingRequest(csr: CertificateSigningRequest, facts: RequestFacts, addresses: readonly string[]): boolean {
   const nodeName = facts.commonName.slice('system:node:'.length)
   const known = new Set([...addresses, nodeName, 'localhost', '127.0.0.1', '::1'])
-  return csr.spec.signerName === kubeletServingSigner && isNodeSubject(facts) && csr.spec.username === facts.commonName && (csr.spec.groups ?? []).includes('system:nodes') &&
-    usagesFit(csr.spec.usages ?? [], kubeletServingUsages, 'server auth') && facts.uris.length === 0 && facts.emailAddresses.length === 0 &&
-    facts.dnsNames.length + facts.ipAddresses.length > 0 && [...facts.dnsNames, ...facts.ipAddresses].every(name => known.has(name))
+  return (
+    csr.spec.signerName === kubeletServingSigner &&
+    isNodeSubject(facts) &&
+    csr.spec.username === facts.commonName &&
+    (csr.spec.groups ?? []).includes('system:nodes') &&
+    usagesFit(csr.spec.usages ?? [], kubeletServingUsages, 'server auth') &&
+    facts.uris.length === 0 &&
+    facts.emailAddresses.length === 0 &&
+    facts.dnsNames.length + facts.ipAddresses.length > 0 &&
+    [...facts.dnsNames, ...facts.ipAddresses].every(name => known.has(name))
+  )
 }
 
 /** Why the signer refuses an approved request; undefined when it does not. */

@@ -8,14 +8,24 @@ import { defineController } from '../../controller-runtime/controller.ts'
 export const clusterRoleAggregationController = defineController<ClusterRole>({
   name: 'clusterrole-aggregation-controller',
   for: clusterRoles,
-  watches: [{
-    resource: clusterRoles,
-    // Any role may be part of any aggregate.
-    keys: (_role: ClusterRole, { cache }) => cache.of(clusterRoles).list().filter(r => r.aggregationRule).map(r => r.metadata.name ?? ''),
-  }],
+  watches: [
+    {
+      resource: clusterRoles,
+      // Any role may be part of any aggregate.
+      keys: (_role: ClusterRole, { cache }) =>
+        cache
+          .of(clusterRoles)
+          .list()
+          .filter(r => r.aggregationRule)
+          .map(r => r.metadata.name ?? ''),
+    },
+  ],
   writes: [{ resource: clusterRoles, verbs: ['escalate', 'get', 'patch', 'update'] }],
   // Whoever writes rules must hold them; this one writes any.
-  rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }, { nonResourceURLs: ['*'], verbs: ['*'] }],
+  rules: [
+    { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+    { nonResourceURLs: ['*'], verbs: ['*'] },
+  ],
   workers: 1,
   async reconcile({ cache, client }, name) {
     const role = cache.of(clusterRoles).get(name)

@@ -56,13 +56,22 @@ function setActive(status: CronJobStatus, active: ObjectReference[]): void {
 }
 
 function referenceTo(job: Job): ObjectReference {
-  return { apiVersion: 'batch/v1', kind: 'Job', name: job.metadata.name ?? '', namespace: job.metadata.namespace ?? '', uid: job.metadata.uid ?? '', resourceVersion: job.metadata.resourceVersion ?? '' }
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    name: job.metadata.name ?? '',
+    namespace: job.metadata.namespace ?? '',
+    uid: job.metadata.uid ?? '',
+    resourceVersion: job.metadata.resourceVersion ?? '',
+  }
 }
 
 async function schedule(context: ControllerContext, cronJob: CronJob, status: CronJobStatus, owned: readonly Job[]): Promise<Requeue | undefined> {
   const nowMs = context.env.clock.now()
   let due: ReturnType<typeof dueTime>
-  try { due = dueTime(cronJob, nowMs) } catch (fault) {
+  try {
+    due = dueTime(cronJob, nowMs)
+  } catch (fault) {
     if (!(fault instanceof ScheduleError)) throw fault
     context.events.event(cronJob, 'Warning', 'UnparseableSchedule', `unparseable schedule: ${JSON.stringify(cronJob.spec.schedule)} : ${fault.message}`)
     return undefined
@@ -90,10 +99,14 @@ async function schedule(context: ControllerContext, cronJob: CronJob, status: Cr
 async function startJob(context: ControllerContext, cronJob: CronJob, dueMs: number): Promise<Job | undefined> {
   const template = cronJob.spec.jobTemplate
   const job: Job = {
-    apiVersion: 'batch/v1', kind: 'Job',
+    apiVersion: 'batch/v1',
+    kind: 'Job',
     metadata: {
-      name: jobName(cronJob, dueMs), namespace: cronJob.metadata.namespace ?? '', labels: { ...template.metadata?.labels },
-      annotations: { ...template.metadata?.annotations, [scheduledAnnotation]: formatTime(dueMs) }, ownerReferences: [controllerRef(cronJob)],
+      name: jobName(cronJob, dueMs),
+      namespace: cronJob.metadata.namespace ?? '',
+      labels: { ...template.metadata?.labels },
+      annotations: { ...template.metadata?.annotations, [scheduledAnnotation]: formatTime(dueMs) },
+      ownerReferences: [controllerRef(cronJob)],
     },
     ...(template.spec ? { spec: template.spec } : {}),
   }

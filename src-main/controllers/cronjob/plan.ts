@@ -38,11 +38,17 @@ export function finishedAs(job: Job): 'Complete' | 'Failed' | undefined {
 
 /** Finished jobs beyond the history limits, oldest first. */
 export function jobsToRemove(cronJob: CronJob, jobs: readonly Job[]): Job[] {
-  const oldest = (list: readonly Job[], limit: number | undefined): Job[] => limit === undefined ? []
-    : [...list].sort((a, b) => (startOf(a) < startOf(b) ? -1 : 1)).slice(0, Math.max(0, list.length - limit))
+  const oldest = (list: readonly Job[], limit: number | undefined): Job[] =>
+    limit === undefined ? [] : [...list].sort((a, b) => (startOf(a) < startOf(b) ? -1 : 1)).slice(0, Math.max(0, list.length - limit))
   return [
-    ...oldest(jobs.filter(job => finishedAs(job) === 'Complete'), cronJob.spec.successfulJobsHistoryLimit),
-    ...oldest(jobs.filter(job => finishedAs(job) === 'Failed'), cronJob.spec.failedJobsHistoryLimit),
+    ...oldest(
+      jobs.filter(job => finishedAs(job) === 'Complete'),
+      cronJob.spec.successfulJobsHistoryLimit,
+    ),
+    ...oldest(
+      jobs.filter(job => finishedAs(job) === 'Failed'),
+      cronJob.spec.failedJobsHistoryLimit,
+    ),
   ]
 }
 

@@ -22,14 +22,16 @@ export const daemonSetController = defineController<DaemonSet>({
   name: 'daemon-set-controller',
   for: daemonSets,
   owns: [pods, controllerRevisions],
-  watches: [{
-    resource: nodes,
-    keys: (node: Node, { cache }, previous?: Node) => {
-      // Heartbeats come every few seconds and change nothing here.
-      const same = previous && deepEqual(node.spec, previous.spec) && deepEqual(node.metadata.labels, previous.metadata.labels)
-      return same ? [] : cache.of(daemonSets).list().map(keyOf)
+  watches: [
+    {
+      resource: nodes,
+      keys: (node: Node, { cache }, previous?: Node) => {
+        // Heartbeats come every few seconds and change nothing here.
+        const same = previous && deepEqual(node.spec, previous.spec) && deepEqual(node.metadata.labels, previous.metadata.labels)
+        return same ? [] : cache.of(daemonSets).list().map(keyOf)
+      },
     },
-  }],
+  ],
   writes: [{ resource: pods }, { resource: controllerRevisions }, { resource: daemonSets, subresource: 'status' }, { resource: daemonSets, verbs: ['get'] }],
   indexes: [indexByController(pods), indexByController(controllerRevisions)],
   workers: 2,
@@ -40,7 +42,14 @@ export const daemonSetController = defineController<DaemonSet>({
     const claim = { client, owner: ds, ownerResource: daemonSets, selector: ds.spec.selector }
     const owned = await claimOwned<Pod>({ ...claim, lister: cache.of(pods), resource: pods })
     const history = await claimOwned<ControllerRevision>({ ...claim, lister: cache.of(controllerRevisions), resource: controllerRevisions })
-    const revision = await syncRevision({ client, owner: ds, template: ds.spec.template, selectorLabels: ds.spec.template.metadata?.labels ?? {}, collisionCount: ds.status?.collisionCount, present: history })
+    const revision = await syncRevision({
+      client,
+      owner: ds,
+      template: ds.spec.template,
+      selectorLabels: ds.spec.template.metadata?.labels ?? {},
+      collisionCount: ds.status?.collisionCount,
+      present: history,
+    })
     const all = cache.of(nodes).list()
     const verdict = (node: Node) => verdictOf(ds, node, allows)
     const plan = planDaemons(ds, all, owned, hashOf(revision), verdict, env.clock.now())
@@ -48,7 +57,11 @@ export const daemonSetController = defineController<DaemonSet>({
     const status = daemonStatus(ds, all, owned, hashOf(revision), verdict, env.clock.now())
     if (ds.status?.collisionCount !== undefined) status.collisionCount = ds.status.collisionCount
     if (!deepEqual(status, ds.status)) {
-      try { await client.resource(daemonSets).updateStatus({ ...ds, status }) } catch (cause) { if (!isNotFound(cause)) throw cause }
+      try {
+        await client.resource(daemonSets).updateStatus({ ...ds, status })
+      } catch (cause) {
+        if (!isNotFound(cause)) throw cause
+      }
     }
     await trimRevisions(client, history, new Set([hashOf(revision), ...owned.map(hashOf)]), ds.spec.revisionHistoryLimit ?? 10)
     if (fault) throw fault
@@ -60,7 +73,12 @@ export const daemonSetController = defineController<DaemonSet>({
 async function carryOut(context: ControllerContext, ds: DaemonSet, plan: ReturnType<typeof planDaemons>, hash: string): Promise<unknown> {
   const client = context.client.resource(pods)
   for (const pod of plan.failed) {
-    context.events.event(ds, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''} on node ${pod.spec?.nodeName ?? ''}, will try to kill it`)
+    context.events.event(
+      ds,
+      'Warning',
+      'FailedDaemonPod',
+      `Found failed daemon pod ${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''} on node ${pod.spec?.nodeName ?? ''}, will try to kill it`,
+    )
   }
   const { fault } = await slowStart(plan.create.length, async index => {
     try {
@@ -75,7 +93,9 @@ async function carryOut(context: ControllerContext, ds: DaemonSet, plan: ReturnT
     try {
       await client.delete(pod.metadata.name ?? '', { namespace: pod.metadata.namespace ?? '' })
       context.events.event(ds, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name ?? ''}`)
-    } catch (cause) { if (!isNotFound(cause)) throw cause }
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause
+    }
   }
   return fault
 }

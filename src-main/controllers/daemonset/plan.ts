@@ -21,7 +21,10 @@ function tolerationsFor(spec: PodSpec | undefined): Toleration[] {
   return [...(spec?.tolerations ?? []), ...daemonTolerations, ...network]
 }
 
-export interface NodeVerdict { readonly run: boolean; readonly keep: boolean }
+export interface NodeVerdict {
+  readonly run: boolean
+  readonly keep: boolean
+}
 
 /** `run`: a pod belongs there; `keep`: one that is there may stay. */
 export function verdictOf(ds: DaemonSet, node: Node, allows: (spec: PodSpec | undefined, node: Node) => boolean): NodeVerdict {
@@ -48,15 +51,21 @@ export function daemonPod(ds: DaemonSet, node: string, hash: string): Pod {
   // As upstream: terms keep their expressions, their fields name this node only.
   const nodeSelectorTerms = present.length > 0 ? present.map(t => ({ ...t, matchFields: [only] })) : [{ matchFields: [only] }]
   return {
-    ...pod, metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, [revisionHashLabel]: hash, 'pod-template-generation': String(ds.metadata.generation ?? 1) } },
+    ...pod,
+    metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, [revisionHashLabel]: hash, 'pod-template-generation': String(ds.metadata.generation ?? 1) } },
     spec: {
-      ...spec, tolerations: tolerationsFor(spec),
+      ...spec,
+      tolerations: tolerationsFor(spec),
       affinity: { ...spec.affinity, nodeAffinity: { ...spec.affinity?.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
     },
   }
 }
 
-export interface DaemonPlan { readonly create: readonly string[]; readonly remove: readonly Pod[]; readonly failed: readonly Pod[] }
+export interface DaemonPlan {
+  readonly create: readonly string[]
+  readonly remove: readonly Pod[]
+  readonly failed: readonly Pod[]
+}
 
 /** `pods`: the set's own, by the node they are for. */
 export function planDaemons(ds: DaemonSet, nodes: readonly Node[], pods: readonly Pod[], hash: string, verdict: (node: Node) => NodeVerdict, nowMs: number): DaemonPlan {
@@ -72,7 +81,10 @@ export function planDaemons(ds: DaemonSet, nodes: readonly Node[], pods: readonl
     const finished = mine.filter(p => p.status?.phase === 'Succeeded' && !p.metadata.deletionTimestamp)
     const alive = mine.filter(p => !isPodTerminal(p) && !p.metadata.deletionTimestamp)
     failed.push(...broken)
-    if (!keep) { remove.push(...broken, ...finished, ...alive); continue }
+    if (!keep) {
+      remove.push(...broken, ...finished, ...alive)
+      continue
+    }
     remove.push(...broken, ...finished, ...[...alive].sort(oldestFirst).slice(1))
     if (run && mine.length === 0) create.push(name)
   }
@@ -97,12 +109,20 @@ function outdated(ds: DaemonSet, nodes: readonly Node[], pods: readonly Pod[], h
 }
 
 export function daemonStatus(ds: DaemonSet, nodes: readonly Node[], pods: readonly Pod[], hash: string, verdict: (node: Node) => NodeVerdict, nowMs: number): DaemonSetStatus {
-  const byNode = Map.groupBy(pods.filter(p => !p.metadata.deletionTimestamp), targetNode)
+  const byNode = Map.groupBy(
+    pods.filter(p => !p.metadata.deletionTimestamp),
+    targetNode,
+  )
   const status: DaemonSetStatus = { desiredNumberScheduled: 0, currentNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0, updatedNumberScheduled: 0, numberAvailable: 0 }
-  const up = (field: 'updatedNumberScheduled' | 'numberAvailable'): void => { status[field] = (status[field] ?? 0) + 1 }
+  const up = (field: 'updatedNumberScheduled' | 'numberAvailable'): void => {
+    status[field] = (status[field] ?? 0) + 1
+  }
   for (const node of nodes) {
     const oldest = [...(byNode.get(node.metadata.name ?? '') ?? [])].sort(oldestFirst)[0]
-    if (!verdict(node).run) { if (oldest) status.numberMisscheduled++; continue }
+    if (!verdict(node).run) {
+      if (oldest) status.numberMisscheduled++
+      continue
+    }
     status.desiredNumberScheduled++
     if (!oldest) continue
     status.currentNumberScheduled++

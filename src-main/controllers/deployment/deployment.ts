@@ -11,7 +11,20 @@ import { StatusError, isAlreadyExists, isNotFound } from '../../api/status-error
 import { defineController } from '../../controller-runtime/controller.ts'
 import type { Cache, ControllerContext, Requeue } from '../../controller-runtime/controller.ts'
 import { claimOwned, controllerIndex, controllerOf, indexByController } from '../../controller-runtime/ownership.ts'
-import { annotationsFor, beyondHistory, findNew, isRolling, makeReplicaSet, nextRevision, oldSets, revisionAnnotation, sameTemplate, sizeAnnotations, sizeOf, wanted } from './replica-sets.ts'
+import {
+  annotationsFor,
+  beyondHistory,
+  findNew,
+  isRolling,
+  makeReplicaSet,
+  nextRevision,
+  oldSets,
+  revisionAnnotation,
+  sameTemplate,
+  sizeAnnotations,
+  sizeOf,
+  wanted,
+} from './replica-sets.ts'
 import { isScaling, removeOld, resizeNew, scaleAll, shrinkOld } from './scale.ts'
 import type { Resize } from './scale.ts'
 import { conditionOf, countedStatus, deadlineCheckMs, hasDeadline, isComplete, makeCondition, pausedConditions, rolloutStatus, withCondition } from './status.ts'
@@ -37,7 +50,11 @@ export const deploymentController = defineController<Deployment>({
 
 function adopters(rs: ReplicaSet, cache: Cache): string[] {
   if (controllerOf(rs) || rs.metadata.deletionTimestamp) return []
-  return cache.of(deployments).list(rs.metadata.namespace).filter(d => labelSelectorMatches(d.spec.selector, rs.metadata.labels ?? {})).map(keyOf)
+  return cache
+    .of(deployments)
+    .list(rs.metadata.namespace)
+    .filter(d => labelSelectorMatches(d.spec.selector, rs.metadata.labels ?? {}))
+    .map(keyOf)
 }
 
 function deploymentOfPod(pod: Pod, cache: Cache): string[] {
@@ -60,7 +77,9 @@ class Rollout {
     this.#conditions = d.status?.conditions ?? []
   }
 
-  get #now(): number { return this.#context.env.clock.now() }
+  get #now(): number {
+    return this.#context.env.clock.now()
+  }
 
   async run(): Promise<Requeue | undefined> {
     const d = this.#d
@@ -91,9 +110,15 @@ class Rollout {
     const old = oldSets(sets, current)
     const all = [...old, current]
     const grow = resizeNew(this.#d, current, old)
-    if (grow.length > 0) { await this.#resize(grow); return this.#finish(all, current, true) }
+    if (grow.length > 0) {
+      await this.#resize(grow)
+      return this.#finish(all, current, true)
+    }
     const shrink = shrinkOld(this.#d, current, old)
-    if (shrink.length > 0) { await this.#resize(shrink); return this.#finish(all, current, true) }
+    if (shrink.length > 0) {
+      await this.#resize(shrink)
+      return this.#finish(all, current, true)
+    }
     if (isComplete(this.#d, this.#d.status ?? {})) await this.#cleanUp(old)
     return this.#finish(all, current, true)
   }
@@ -115,8 +140,9 @@ class Rollout {
 
   #oldPodsRun(old: readonly ReplicaSet[]): boolean {
     const lister = this.#context.cache.of(pods)
-    return old.some(rs => (rs.status?.replicas ?? 0) > 0 ||
-      lister.byIndex(controllerIndex, rs.metadata.uid ?? '').some(p => p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed'))
+    return old.some(
+      rs => (rs.status?.replicas ?? 0) > 0 || lister.byIndex(controllerIndex, rs.metadata.uid ?? '').some(p => p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed'),
+    )
   }
 
   /** The replica set of the present template with up-to-date annotations; made when there is none and `create` is set. */
@@ -163,7 +189,11 @@ class Rollout {
       }
       if (fault instanceof StatusError && (fault.status.details?.causes ?? []).some(c => c.reason === 'NamespaceTerminating')) return undefined
       if (hasDeadline(d)) {
-        this.#condition('False', 'ReplicaSetCreateError', `Failed to create new replica set "${wantedSet.metadata.name ?? ''}": ${fault instanceof Error ? fault.message : String(fault)}`)
+        this.#condition(
+          'False',
+          'ReplicaSetCreateError',
+          `Failed to create new replica set "${wantedSet.metadata.name ?? ''}": ${fault instanceof Error ? fault.message : String(fault)}`,
+        )
         await this.#writeStatus({ ...d.status, conditions: [...this.#conditions] })
       }
       throw fault
@@ -193,7 +223,11 @@ class Rollout {
 
   async #cleanUp(old: readonly ReplicaSet[]): Promise<void> {
     for (const rs of beyondHistory(this.#d, old)) {
-      try { await this.#context.client.resource(replicaSets).delete(rs.metadata.name ?? '', { namespace: rs.metadata.namespace ?? '' }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+      try {
+        await this.#context.client.resource(replicaSets).delete(rs.metadata.name ?? '', { namespace: rs.metadata.namespace ?? '' })
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     }
   }
 
@@ -202,9 +236,7 @@ class Rollout {
   }
 
   async #finish(sets: readonly ReplicaSet[], current: ReplicaSet | undefined, rollout: boolean): Promise<Requeue | undefined> {
-    const status = rollout
-      ? rolloutStatus(this.#d, sets, current, this.#conditions, this.#now)
-      : countedStatus(this.#d, sets, current, this.#conditions, this.#now)
+    const status = rollout ? rolloutStatus(this.#d, sets, current, this.#conditions, this.#now) : countedStatus(this.#d, sets, current, this.#conditions, this.#now)
     if (!deepEqual(status, this.#d.status)) await this.#writeStatus(status)
     const afterMs = rollout ? deadlineCheckMs(this.#d, status, this.#now) : undefined
     return afterMs === undefined ? undefined : { requeueAfterMs: afterMs }
@@ -213,9 +245,17 @@ class Rollout {
   /** A patch of the whole status: the deployment may have got its revision annotation in this same reconcile. */
   async #writeStatus(status: DeploymentStatus): Promise<void> {
     const { namespace, name, uid } = this.#d.metadata
-    const gone = Object.fromEntries(Object.keys(this.#d.status ?? {}).filter(k => !(k in status)).map(k => [k, null]))
+    const gone = Object.fromEntries(
+      Object.keys(this.#d.status ?? {})
+        .filter(k => !(k in status))
+        .map(k => [k, null]),
+    )
     try {
-      await this.#context.client.resource(deployments).patch(name ?? '', 'merge', { metadata: { uid }, status: { ...gone, ...status } }, { namespace: namespace ?? '', subresource: 'status' })
-    } catch (fault) { if (!isNotFound(fault)) throw fault }
+      await this.#context.client
+        .resource(deployments)
+        .patch(name ?? '', 'merge', { metadata: { uid }, status: { ...gone, ...status } }, { namespace: namespace ?? '', subresource: 'status' })
+    } catch (fault) {
+      if (!isNotFound(fault)) throw fault
+    }
   }
 }

@@ -12,7 +12,12 @@ export const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-hist
 export const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas'
 export const maxAnnotation = 'deployment.kubernetes.io/max-replicas'
 const notCopied: ReadonlySet<string> = new Set([
-  'kubectl.kubernetes.io/last-applied-configuration', revisionAnnotation, revisionHistoryAnnotation, desiredAnnotation, maxAnnotation, 'deprecated.deployment.rollback.to',
+  'kubectl.kubernetes.io/last-applied-configuration',
+  revisionAnnotation,
+  revisionHistoryAnnotation,
+  desiredAnnotation,
+  maxAnnotation,
+  'deprecated.deployment.rollback.to',
 ])
 /** Characters of the revision history kept in an annotation, as upstream. */
 const maxHistoryLength = 2000
@@ -101,13 +106,18 @@ export function makeReplicaSet(d: Deployment, old: readonly ReplicaSet[]): Repli
   const hash = templateHash(d.spec.template, d.status?.collisionCount)
   const labels = { ...d.spec.template.metadata?.labels, [hashLabel]: hash }
   return {
-    apiVersion: 'apps/v1', kind: 'ReplicaSet',
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
     metadata: {
-      name: `${d.metadata.name ?? ''}-${hash}`, namespace: d.metadata.namespace ?? '', labels,
-      annotations: annotationsFor(d, undefined, nextRevision(old), false), ownerReferences: [controllerRef(d)],
+      name: `${d.metadata.name ?? ''}-${hash}`,
+      namespace: d.metadata.namespace ?? '',
+      labels,
+      annotations: annotationsFor(d, undefined, nextRevision(old), false),
+      ownerReferences: [controllerRef(d)],
     },
     spec: {
-      replicas: newSize(d, old, 0), minReadySeconds: d.spec.minReadySeconds ?? 0,
+      replicas: newSize(d, old, 0),
+      minReadySeconds: d.spec.minReadySeconds ?? 0,
       selector: { ...d.spec.selector, matchLabels: { ...d.spec.selector.matchLabels, [hashLabel]: hash } },
       template: { ...d.spec.template, metadata: { ...d.spec.template.metadata, labels } },
     },
@@ -126,6 +136,7 @@ export function newSize(d: Deployment, old: readonly ReplicaSet[], present: numb
 export function beyondHistory(d: Deployment, old: readonly ReplicaSet[]): ReplicaSet[] {
   const limit = d.spec.revisionHistoryLimit ?? 10
   const alive = old.filter(rs => !rs.metadata.deletionTimestamp).sort((a, b) => (revisionOf(a) < revisionOf(b) ? -1 : 1))
-  return alive.slice(0, Math.max(0, alive.length - limit)).filter(rs =>
-    sizeOf(rs) === 0 && (rs.status?.replicas ?? 0) === 0 && (rs.metadata.generation ?? 0) <= (rs.status?.observedGeneration ?? 0))
+  return alive
+    .slice(0, Math.max(0, alive.length - limit))
+    .filter(rs => sizeOf(rs) === 0 && (rs.status?.replicas ?? 0) === 0 && (rs.metadata.generation ?? 0) <= (rs.status?.observedGeneration ?? 0))
 }

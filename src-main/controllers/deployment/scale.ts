@@ -2,7 +2,10 @@
 import type { Deployment, ReplicaSet } from '../../api/generated/apps-v1.ts'
 import { desiredAnnotation, isRolling, maxAnnotation, maxSurge, maxUnavailable, newSize, oldestFirst, sizeOf, totalAvailable, totalSize, wanted } from './replica-sets.ts'
 
-export interface Resize { readonly replicaSet: ReplicaSet; readonly size: number }
+export interface Resize {
+  readonly replicaSet: ReplicaSet
+  readonly size: number
+}
 
 /** The new replica set's growth (or cut, when the deployment shrank). */
 export function resizeNew(d: Deployment, current: ReplicaSet, old: readonly ReplicaSet[]): Resize[] {
@@ -24,14 +27,20 @@ export function shrinkOld(d: Deployment, current: ReplicaSet, old: readonly Repl
   let cleaned = 0
   for (const rs of oldest) {
     const cut = Math.min(most - cleaned, Math.max(0, sizeOf(rs) - (rs.status?.availableReplicas ?? 0)))
-    if (cut > 0) { sizes.set(rs, sizeOf(rs) - cut); cleaned += cut }
+    if (cut > 0) {
+      sizes.set(rs, sizeOf(rs) - cut)
+      cleaned += cut
+    }
   }
   let spare = totalAvailable([...oldest, current]) - minAvailable
   for (const rs of oldest) {
     if (spare <= 0) break
     const size = sizes.get(rs) ?? 0
     const cut = Math.min(size, spare)
-    if (cut > 0) { sizes.set(rs, size - cut); spare -= cut }
+    if (cut > 0) {
+      sizes.set(rs, size - cut)
+      spare -= cut
+    }
   }
   return oldest.filter(rs => sizes.get(rs) !== sizeOf(rs)).map(rs => ({ replicaSet: rs, size: sizes.get(rs) ?? 0 }))
 }

@@ -38,12 +38,18 @@ export function countedStatus(d: Deployment, sets: readonly ReplicaSet[], curren
   const available = totalAvailable(sets)
   const enough = available >= wanted(d) - maxUnavailable(d)
   const status: DeploymentStatus = {
-    replicas: sum(rs => rs.status?.replicas), updatedReplicas: current?.status?.replicas ?? 0,
-    readyReplicas: sum(rs => rs.status?.readyReplicas), availableReplicas: available,
-    unavailableReplicas: Math.max(0, totalSize(sets) - available), terminatingReplicas: sum(rs => rs.status?.terminatingReplicas),
-    conditions: withCondition(conditions, enough
-      ? makeCondition('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.', nowMs)
-      : makeCondition('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.', nowMs)),
+    replicas: sum(rs => rs.status?.replicas),
+    updatedReplicas: current?.status?.replicas ?? 0,
+    readyReplicas: sum(rs => rs.status?.readyReplicas),
+    availableReplicas: available,
+    unavailableReplicas: Math.max(0, totalSize(sets) - available),
+    terminatingReplicas: sum(rs => rs.status?.terminatingReplicas),
+    conditions: withCondition(
+      conditions,
+      enough
+        ? makeCondition('Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.', nowMs)
+        : makeCondition('Available', 'False', 'MinimumReplicasUnavailable', 'Deployment does not have minimum availability.', nowMs),
+    ),
   }
   if (d.metadata.generation !== undefined) status.observedGeneration = d.metadata.generation
   if (d.status?.collisionCount !== undefined) status.collisionCount = d.status.collisionCount
@@ -52,14 +58,22 @@ export function countedStatus(d: Deployment, sets: readonly ReplicaSet[], curren
 }
 
 export function isComplete(d: Deployment, status: DeploymentStatus): boolean {
-  return (status.updatedReplicas ?? 0) === wanted(d) && (status.replicas ?? 0) === wanted(d) && (status.availableReplicas ?? 0) === wanted(d) &&
+  return (
+    (status.updatedReplicas ?? 0) === wanted(d) &&
+    (status.replicas ?? 0) === wanted(d) &&
+    (status.availableReplicas ?? 0) === wanted(d) &&
     (status.observedGeneration ?? 0) >= (d.metadata.generation ?? 0)
+  )
 }
 
 function isProgressing(before: DeploymentStatus, next: DeploymentStatus): boolean {
   const old = (s: DeploymentStatus): number => (s.replicas ?? 0) - (s.updatedReplicas ?? 0)
-  return (next.updatedReplicas ?? 0) > (before.updatedReplicas ?? 0) || old(next) < old(before) ||
-    (next.readyReplicas ?? 0) > (before.readyReplicas ?? 0) || (next.availableReplicas ?? 0) > (before.availableReplicas ?? 0)
+  return (
+    (next.updatedReplicas ?? 0) > (before.updatedReplicas ?? 0) ||
+    old(next) < old(before) ||
+    (next.readyReplicas ?? 0) > (before.readyReplicas ?? 0) ||
+    (next.availableReplicas ?? 0) > (before.availableReplicas ?? 0)
+  )
 }
 
 function isTimedOut(d: Deployment, condition: DeploymentCondition | undefined, nowMs: number): boolean {
@@ -81,7 +95,14 @@ export function rolloutStatus(d: Deployment, sets: readonly ReplicaSet[], curren
   return status
 }
 
-function progressed(d: Deployment, status: DeploymentStatus, current: ReplicaSet | undefined, conditions: DeploymentCondition[], present: DeploymentCondition | undefined, nowMs: number): DeploymentCondition[] {
+function progressed(
+  d: Deployment,
+  status: DeploymentStatus,
+  current: ReplicaSet | undefined,
+  conditions: DeploymentCondition[],
+  present: DeploymentCondition | undefined,
+  nowMs: number,
+): DeploymentCondition[] {
   const what = current ? `ReplicaSet "${current.metadata.name ?? ''}"` : `Deployment "${d.metadata.name ?? ''}"`
   if (isComplete(d, status)) {
     return withCondition(conditions, makeCondition('Progressing', 'True', 'NewReplicaSetAvailable', `${what} has successfully progressed.`, nowMs))

@@ -27,21 +27,34 @@ const scaled: Readonly<Record<string, AnyResource>> = { ReplicaSet: replicaSets,
 export const disruptionController = defineController<PodDisruptionBudget>({
   name: 'disruption-controller',
   for: podDisruptionBudgets,
-  watches: [{
-    resource: pods,
-    keys: (pod: Pod, { cache }, previous?: Pod) => cache.of(podDisruptionBudgets).list(pod.metadata.namespace)
-      .filter(b => selects(b, pod) || (previous && selects(b, previous))).map(keyOf),
-  }],
+  watches: [
+    {
+      resource: pods,
+      keys: (pod: Pod, { cache }, previous?: Pod) =>
+        cache
+          .of(podDisruptionBudgets)
+          .list(pod.metadata.namespace)
+          .filter(b => selects(b, pod) || (previous && selects(b, previous)))
+          .map(keyOf),
+    },
+  ],
   reads: [replicaSets, statefulSets, replicationControllers, deployments],
   writes: [{ resource: podDisruptionBudgets, subresource: 'status' }],
   workers: 1,
   async reconcile({ cache, client, env }, key) {
     const budget = cache.of(podDisruptionBudgets).get(key)
     if (!budget) return
-    const chosen = cache.of(pods).list(budget.metadata.namespace).filter(p => selects(budget, p) && !isPodTerminal(p))
+    const chosen = cache
+      .of(pods)
+      .list(budget.metadata.namespace)
+      .filter(p => selects(budget, p) && !isPodTerminal(p))
     const status = budgetStatus(budget, chosen, expectedScale(cache, chosen), env.clock.now())
     if (!deepEqual(status, budget.status)) {
-      try { await client.resource(podDisruptionBudgets).updateStatus({ ...budget, status }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+      try {
+        await client.resource(podDisruptionBudgets).updateStatus({ ...budget, status })
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     }
     return Object.keys(status.disruptedPods ?? {}).length > 0 ? { requeueAfterMs: deletionTimeoutMs } : undefined
   },
@@ -59,7 +72,10 @@ function expectedScale(cache: Cache, chosen: readonly Pod[]): number {
   for (const pod of chosen) {
     const ref = controllerOf(pod)
     const resource = ref && scaled[ref.kind]
-    if (!ref || !resource) { single++; continue }
+    if (!ref || !resource) {
+      single++
+      continue
+    }
     const owner = cache.of<KubernetesObject & { spec?: { replicas?: number } }>(resource).get(`${pod.metadata.namespace ?? ''}/${ref.name}`)
     sizes.set(ref.uid, owner?.spec?.replicas ?? 1)
   }
@@ -76,7 +92,10 @@ export function budgetStatus(budget: PodDisruptionBudget, chosen: readonly Pod[]
   const desired = maxUnavailable !== undefined ? Math.max(0, total - intOrPercent(maxUnavailable, total, 'up')) : intOrPercent(minAvailable, total, 'up')
   const allowed = total <= 0 ? 0 : Math.max(0, healthy - desired)
   const status: PodDisruptionBudgetStatus = {
-    currentHealthy: healthy, desiredHealthy: desired, disruptionsAllowed: allowed, expectedPods: total,
+    currentHealthy: healthy,
+    desiredHealthy: desired,
+    disruptionsAllowed: allowed,
+    expectedPods: total,
     conditions: withAllowed(budget, allowed, nowMs),
   }
   if (Object.keys(disruptedPods).length > 0) status.disruptedPods = disruptedPods
@@ -95,8 +114,12 @@ function withAllowed(budget: PodDisruptionBudget, allowed: number, nowMs: number
   const known = present.find(c => c.type === 'DisruptionAllowed')
   const status = allowed > 0 ? 'True' : 'False'
   const next: Condition = {
-    type: 'DisruptionAllowed', status, reason: allowed > 0 ? 'SufficientPods' : 'InsufficientPods', message: '',
-    lastTransitionTime: known?.status === status ? known.lastTransitionTime : formatTime(nowMs), observedGeneration: budget.metadata.generation ?? 0,
+    type: 'DisruptionAllowed',
+    status,
+    reason: allowed > 0 ? 'SufficientPods' : 'InsufficientPods',
+    message: '',
+    lastTransitionTime: known?.status === status ? known.lastTransitionTime : formatTime(nowMs),
+    observedGeneration: budget.metadata.generation ?? 0,
   }
   return [...present.filter(c => c.type !== 'DisruptionAllowed'), next]
 }

@@ -30,13 +30,25 @@ export const endpointsController = defineController<Service>({
     const { namespace, name } = splitKey(key)
     if (!service) {
       if (present?.metadata.labels?.[managedByLabel] === undefined) return
-      try { await writer.delete(name, { namespace }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+      try {
+        await writer.delete(name, { namespace })
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
       return
     }
     if (service.metadata.deletionTimestamp || service.spec?.type === 'ExternalName' || Object.keys(service.spec?.selector ?? {}).length === 0) return
-    const subsets = subsetsOf(service, cache.of(pods).list(namespace).filter(p => serviceSelects(service, p.metadata.labels)))
+    const subsets = subsetsOf(
+      service,
+      cache
+        .of(pods)
+        .list(namespace)
+        .filter(p => serviceSelects(service, p.metadata.labels)),
+    )
     const labels = {
-      ...service.metadata.labels, [managedByLabel]: 'endpoint-controller', ...(service.spec?.clusterIP === 'None' ? { [headlessLabel]: '' } : {}),
+      ...service.metadata.labels,
+      [managedByLabel]: 'endpoint-controller',
+      ...(service.spec?.clusterIP === 'None' ? { [headlessLabel]: '' } : {}),
     }
     if (present && deepEqual(present.subsets ?? [], subsets) && deepEqual(present.metadata.labels ?? {}, labels)) return
     if (present) await writer.update({ ...present, metadata: { ...present.metadata, labels }, subsets })
@@ -62,17 +74,20 @@ export function subsetsOf(service: Service, chosen: readonly Pod[]): EndpointSub
     subsets.set(key, subset)
   }
   const byAddress = (a: EndpointAddress, b: EndpointAddress): number => (a.ip < b.ip ? -1 : 1)
-  return [...subsets.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, s]) => ({
-    ...(s.addresses.length > 0 ? { addresses: s.addresses.sort(byAddress) } : {}),
-    ...(s.notReadyAddresses.length > 0 ? { notReadyAddresses: s.notReadyAddresses.sort(byAddress) } : {}),
-    ...(s.ports.length > 0 ? { ports: s.ports } : {}),
-  }))
+  return [...subsets.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, s]) => ({
+      ...(s.addresses.length > 0 ? { addresses: s.addresses.sort(byAddress) } : {}),
+      ...(s.notReadyAddresses.length > 0 ? { notReadyAddresses: s.notReadyAddresses.sort(byAddress) } : {}),
+      ...(s.ports.length > 0 ? { ports: s.ports } : {}),
+    }))
 }
 
 function addressOf(service: Service, pod: Pod, ip: string): EndpointAddress {
   const { namespace, name, uid } = pod.metadata
   return {
-    ip, targetRef: { kind: 'Pod', namespace: namespace ?? '', name: name ?? '', uid: uid ?? '' },
+    ip,
+    targetRef: { kind: 'Pod', namespace: namespace ?? '', name: name ?? '', uid: uid ?? '' },
     ...(pod.spec?.nodeName ? { nodeName: pod.spec.nodeName } : {}),
     ...(pod.spec?.hostname && pod.spec.subdomain === service.metadata.name ? { hostname: pod.spec.hostname } : {}),
   }

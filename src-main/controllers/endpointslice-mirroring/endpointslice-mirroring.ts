@@ -30,11 +30,17 @@ export const endpointSliceMirroringController = defineController<Endpoints>({
     const service = cache.of(services).get(key)
     const existing = cache.of(endpointSlices).byIndex(byEndpoints, key)
     const wanted = source && service && mirrored(source, service) ? slicesOf(source) : []
-    await Promise.all(wanted.map(async (slice, i) => { await write(context, slice, existing[i], key) }))
+    await Promise.all(
+      wanted.map(async (slice, i) => {
+        await write(context, slice, existing[i], key)
+      }),
+    )
     for (const slice of existing.slice(wanted.length)) {
       try {
         await context.client.resource(endpointSlices).delete(slice.metadata.name ?? '', { namespace: slice.metadata.namespace ?? '' })
-      } catch (fault) { if (!isNotFound(fault)) throw fault }
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     }
   },
 })
@@ -46,18 +52,31 @@ async function write({ cache, client }: ControllerContext, wanted: Wanted, prese
   const source = cache.of(endpoints).get(key)
   if (!source) return
   const labels = { ...source.metadata.labels, [serviceNameLabel]: name, [managedByLabel]: managedBy }
-  const annotations = Object.fromEntries(Object.entries(source.metadata.annotations ?? {}).filter(([k]) => k !== 'endpoints.kubernetes.io/last-change-trigger-time' && k !== 'kubectl.kubernetes.io/last-applied-configuration'))
+  const annotations = Object.fromEntries(
+    Object.entries(source.metadata.annotations ?? {}).filter(
+      ([k]) => k !== 'endpoints.kubernetes.io/last-change-trigger-time' && k !== 'kubectl.kubernetes.io/last-applied-configuration',
+    ),
+  )
   const writer = client.resource(endpointSlices)
   if (present?.addressType === wanted.addressType) {
-    const same = deepEqual(present.endpoints ?? [], wanted.endpoints) && deepEqual(present.ports ?? [], wanted.ports) && deepEqual(present.metadata.labels ?? {}, labels) && deepEqual(present.metadata.annotations ?? {}, annotations)
+    const same =
+      deepEqual(present.endpoints ?? [], wanted.endpoints) &&
+      deepEqual(present.ports ?? [], wanted.ports) &&
+      deepEqual(present.metadata.labels ?? {}, labels) &&
+      deepEqual(present.metadata.annotations ?? {}, annotations)
     if (!same) await writer.update({ ...present, ...wanted, metadata: { ...present.metadata, labels, annotations } })
     return
   }
   if (present) await writer.delete(present.metadata.name ?? '', { namespace })
   await writer.create({
-    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', ...wanted,
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    ...wanted,
     metadata: {
-      generateName: `${name}-`, namespace, labels, annotations,
+      generateName: `${name}-`,
+      namespace,
+      labels,
+      annotations,
       ownerReferences: [{ apiVersion: 'v1', kind: 'Endpoints', name, uid: source.metadata.uid ?? '', controller: true, blockOwnerDeletion: true }],
     },
   })

@@ -34,13 +34,25 @@ export const endpointSliceController = defineController<Service>({
       // Slices of a deleted service go with it by their owner reference; those of one that lost its selector are its user's now.
       return
     }
-    const chosen = cache.of(pods).list(service.metadata.namespace).filter(p => serviceSelects(service, p.metadata.labels))
-    const plan = planSlices(service, chosen, existing.filter(s => !s.metadata.deletionTimestamp), name => cache.of(nodes).get(name))
+    const chosen = cache
+      .of(pods)
+      .list(service.metadata.namespace)
+      .filter(p => serviceSelects(service, p.metadata.labels))
+    const plan = planSlices(
+      service,
+      chosen,
+      existing.filter(s => !s.metadata.deletionTimestamp),
+      name => cache.of(nodes).get(name),
+    )
     const annotations = { [triggerAnnotation]: formatTime(env.clock.now()) }
     for (const slice of plan.create) await writer.create({ ...slice, metadata: { ...slice.metadata, annotations } })
     for (const slice of plan.update) await writer.update({ ...slice, metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, ...annotations } } })
     for (const slice of plan.remove) {
-      try { await writer.delete(slice.metadata.name ?? '', { namespace: slice.metadata.namespace ?? '' }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+      try {
+        await writer.delete(slice.metadata.name ?? '', { namespace: slice.metadata.namespace ?? '' })
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     }
   },
 })

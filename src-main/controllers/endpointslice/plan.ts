@@ -24,16 +24,32 @@ export function planSlices(service: Service, pods: readonly Pod[], existing: rea
   const families: AddressType[] = (service.spec?.ipFamilies ?? ['IPv4']).map(f => (f === 'IPv6' ? 'IPv6' : 'IPv4'))
   const plan = { create: [] as EndpointSlice[], update: [] as EndpointSlice[], remove: [] as EndpointSlice[] }
   for (const family of new Set(families.length > 0 ? families : (['IPv4'] as const))) {
-    planFamily(service, pods, existing.filter(s => s.addressType === family), nodeOf, family, plan)
+    planFamily(
+      service,
+      pods,
+      existing.filter(s => s.addressType === family),
+      nodeOf,
+      family,
+      plan,
+    )
   }
   plan.remove.push(...existing.filter(s => !families.includes(s.addressType as AddressType)))
   return plan
 }
 
-interface Group { readonly ports: EndpointPort[]; readonly endpoints: Endpoint[] }
+interface Group {
+  readonly ports: EndpointPort[]
+  readonly endpoints: Endpoint[]
+}
 
-function planFamily(service: Service, pods: readonly Pod[], existing: readonly EndpointSlice[], nodeOf: (name: string) => Node | undefined, family: AddressType,
-  plan: { create: EndpointSlice[]; update: EndpointSlice[]; remove: EndpointSlice[] }): void {
+function planFamily(
+  service: Service,
+  pods: readonly Pod[],
+  existing: readonly EndpointSlice[],
+  nodeOf: (name: string) => Node | undefined,
+  family: AddressType,
+  plan: { create: EndpointSlice[]; update: EndpointSlice[]; remove: EndpointSlice[] },
+): void {
   const groups = groupByPorts(service, pods, nodeOf, family)
   const slicesOf = new Map<string, EndpointSlice[]>()
   for (const slice of existing) {
@@ -77,7 +93,10 @@ function distribute(group: Group, slices: readonly EndpointSlice[]): { slice: En
     const endpoints: Endpoint[] = []
     for (const present of slice.endpoints ?? []) {
       const next = wanted.get(idOf(present))
-      if (next) { endpoints.push(next); wanted.delete(idOf(present)) }
+      if (next) {
+        endpoints.push(next)
+        wanted.delete(idOf(present))
+      }
     }
     return { slice: slice as EndpointSlice | undefined, endpoints }
   })
@@ -88,11 +107,22 @@ function distribute(group: Group, slices: readonly EndpointSlice[]): { slice: En
   return placed.filter(p => p.endpoints.length > 0)
 }
 
-function place(service: Service, slice: EndpointSlice | undefined, endpoints: Endpoint[], ports: EndpointPort[], family: AddressType, plan: { create: EndpointSlice[]; update: EndpointSlice[] }): void {
+function place(
+  service: Service,
+  slice: EndpointSlice | undefined,
+  endpoints: Endpoint[],
+  ports: EndpointPort[],
+  family: AddressType,
+  plan: { create: EndpointSlice[]; update: EndpointSlice[] },
+): void {
   const labels = labelsOf(service)
   if (!slice) {
     plan.create.push({
-      apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: family, endpoints, ports,
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      addressType: family,
+      endpoints,
+      ports,
       metadata: { generateName: `${service.metadata.name ?? ''}-`, namespace: service.metadata.namespace ?? '', labels, ownerReferences: [controllerRef(service)] },
     })
   } else if (!deepEqual(slice.endpoints ?? [], endpoints) || portsKey(slice.ports ?? []) !== portsKey(ports) || !deepEqual(slice.metadata.labels ?? {}, labels)) {
@@ -103,7 +133,9 @@ function place(service: Service, slice: EndpointSlice | undefined, endpoints: En
 function labelsOf(service: Service): Record<string, string> {
   const { [headlessLabel]: _headless, ...own } = service.metadata.labels ?? {}
   return {
-    ...own, [serviceNameLabel]: service.metadata.name ?? '', [managedByLabel]: managedBy,
+    ...own,
+    [serviceNameLabel]: service.metadata.name ?? '',
+    [managedByLabel]: managedBy,
     ...(service.spec?.clusterIP === 'None' ? { [headlessLabel]: '' } : {}),
   }
 }
@@ -149,7 +181,10 @@ export function targetPort(pod: Pod, port: ServicePort): number | undefined {
 }
 
 function portsKey(ports: readonly EndpointPort[]): string {
-  return ports.map(p => stringifyJson([p.name ?? '', p.port ?? 0, p.protocol ?? 'TCP', p.appProtocol ?? ''])).sort().join()
+  return ports
+    .map(p => stringifyJson([p.name ?? '', p.port ?? 0, p.protocol ?? 'TCP', p.appProtocol ?? '']))
+    .sort()
+    .join()
 }
 
 function idOf(endpoint: Endpoint): string {

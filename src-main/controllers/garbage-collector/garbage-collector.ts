@@ -80,8 +80,16 @@ class Collector {
 
   #followOne(resource: AnyResource): { resource: AnyResource; informer: Informer<KubernetesObject>; stop: () => void } {
     const informer = this.#context.informers.informer<KubernetesObject>(resource)
-    const put = (object: KubernetesObject): void => { this.#look(this.#graph.put(resource, object)) }
-    const stop = informer.addHandlers({ onAdd: put, onUpdate: put, onDelete: object => { this.#look(this.#graph.remove(object)) } })
+    const put = (object: KubernetesObject): void => {
+      this.#look(this.#graph.put(resource, object))
+    }
+    const stop = informer.addHandlers({
+      onAdd: put,
+      onUpdate: put,
+      onDelete: object => {
+        this.#look(this.#graph.remove(object))
+      },
+    })
     return { resource, informer, stop }
   }
 
@@ -100,15 +108,23 @@ class Collector {
           if (!isConflict(fault)) this.#context.env.log.log('warn', 'garbage collection will be tried again', { uid, fault: String(fault) })
           this.#queue.addRateLimited(uid)
         }
-      } finally { this.#queue.done(uid) }
+      } finally {
+        this.#queue.done(uid)
+      }
     }
   }
 
   async #process(uid: string): Promise<void> {
     const node = this.#graph.get(uid)
     if (!node) return
-    if (orphansDependents(node.object)) { await this.#orphan(node); return }
-    if (waitsForDependents(node.object)) { await this.#finishForeground(node); return }
+    if (orphansDependents(node.object)) {
+      await this.#orphan(node)
+      return
+    }
+    if (waitsForDependents(node.object)) {
+      await this.#finishForeground(node)
+      return
+    }
     if (node.object.metadata.deletionTimestamp) return
     const states = new Map<string, OwnerState>()
     for (const owner of ownersOf(node.object)) states.set(owner.uid, await this.#stateOf(node, owner))
@@ -123,14 +139,27 @@ class Collector {
   async #carryOut(node: GraphNode, live: KubernetesObject, states: ReadonlyMap<string, OwnerState>): Promise<void> {
     const action = decide(live, states, this.#graph.dependents(node.uid))
     if (action.kind === 'none') return
-    if (action.kind === 'unown') { await this.#setOwners(node, live, ownersOf(live).filter(o => !action.uids.includes(o.uid))); return }
+    if (action.kind === 'unown') {
+      await this.#setOwners(
+        node,
+        live,
+        ownersOf(live).filter(o => !action.uids.includes(o.uid)),
+      )
+      return
+    }
     let version = live.metadata.resourceVersion ?? ''
     if (action.unblock) {
-      const next = await this.#setOwners(node, live, ownersOf(live).map(o => ({ ...o, blockOwnerDeletion: false })))
+      const next = await this.#setOwners(
+        node,
+        live,
+        ownersOf(live).map(o => ({ ...o, blockOwnerDeletion: false })),
+      )
       version = next.metadata.resourceVersion ?? version
     }
     await this.#client(node).delete(live.metadata.name ?? '', {
-      ...scopeOf(live), propagationPolicy: action.policy, preconditions: { uid: node.uid, resourceVersion: version },
+      ...scopeOf(live),
+      propagationPolicy: action.policy,
+      preconditions: { uid: node.uid, resourceVersion: version },
     })
   }
 
@@ -158,8 +187,12 @@ class Collector {
 
   /** An owner in another namespace cannot own: namespaced dependents lose it, cluster-scoped ones are left alone, as upstream. */
   #foreignOwner(node: GraphNode, owner: OwnerReference): OwnerState {
-    this.#context.events.event(node.object, 'Warning', 'OwnerRefInvalidNamespace',
-      `ownerRef [${owner.apiVersion}/${owner.kind}, namespace: ${node.object.metadata.namespace ?? ''}, name: ${owner.name}, uid: ${owner.uid}] does not exist in namespace "${node.object.metadata.namespace ?? ''}"`)
+    this.#context.events.event(
+      node.object,
+      'Warning',
+      'OwnerRefInvalidNamespace',
+      `ownerRef [${owner.apiVersion}/${owner.kind}, namespace: ${node.object.metadata.namespace ?? ''}, name: ${owner.name}, uid: ${owner.uid}] does not exist in namespace "${node.object.metadata.namespace ?? ''}"`,
+    )
     return node.resource.scope === 'Cluster' ? 'solid' : 'dangling'
   }
 
@@ -172,14 +205,21 @@ class Collector {
   async #finishForeground(node: GraphNode): Promise<void> {
     const dependents = this.#graph.dependents(node.uid)
     const blocking = dependents.filter(d => ownersOf(d.object).some(o => o.uid === node.uid && o.blockOwnerDeletion))
-    if (blocking.length === 0) { await this.#removeFinalizer(node, foregroundFinalizer); return }
+    if (blocking.length === 0) {
+      await this.#removeFinalizer(node, foregroundFinalizer)
+      return
+    }
     for (const dependent of blocking) if (!waitsForDependents(dependent.object)) this.#queue.add(dependent.uid)
   }
 
   async #orphan(node: GraphNode): Promise<void> {
     for (const dependent of this.#graph.dependents(node.uid)) {
       const left = ownersOf(dependent.object).filter(o => o.uid !== node.uid)
-      try { await this.#setOwners(dependent, dependent.object, left) } catch (fault) { if (!isNotFound(fault)) throw fault }
+      try {
+        await this.#setOwners(dependent, dependent.object, left)
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     }
     await this.#removeFinalizer(node, orphanFinalizer)
   }
@@ -209,7 +249,13 @@ function scopeOf(object: KubernetesObject): { namespace?: string } {
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => { resolve() }, { once: true })
+    else
+      signal.addEventListener(
+        'abort',
+        () => {
+          resolve()
+        },
+        { once: true },
+      )
   })
 }
-

@@ -33,7 +33,9 @@ export class DependencyGraph {
   /** Dependents of owners that are not (or no longer) known, by the owner's uid. */
   readonly #waiting = new Map<string, Set<string>>()
 
-  get(uid: string): GraphNode | undefined { return this.#nodes.get(uid) }
+  get(uid: string): GraphNode | undefined {
+    return this.#nodes.get(uid)
+  }
 
   dependents(uid: string): GraphNode[] {
     return [...(this.#nodes.get(uid)?.dependents ?? [])].flatMap(id => this.#nodes.get(id) ?? [])
@@ -78,15 +80,25 @@ export class DependencyGraph {
     this.#nodes.delete(uid)
     for (const owner of ownersOf(node.object)) this.#unlink(owner.uid, uid)
     if (node.dependents.size > 0) this.#waiting.set(uid, node.dependents)
-    const owners = ownersOf(node.object).map(o => o.uid).filter(id => { const owner = this.#nodes.get(id); return owner && waitsForDependents(owner.object) })
+    const owners = ownersOf(node.object)
+      .map(o => o.uid)
+      .filter(id => {
+        const owner = this.#nodes.get(id)
+        return owner && waitsForDependents(owner.object)
+      })
     return [...node.dependents, ...owners]
   }
 
-  all(): Iterable<GraphNode> { return this.#nodes.values() }
+  all(): Iterable<GraphNode> {
+    return this.#nodes.values()
+  }
 
   #link(owner: string, dependent: string): void {
     const node = this.#nodes.get(owner)
-    if (node) { node.dependents.add(dependent); return }
+    if (node) {
+      node.dependents.add(dependent)
+      return
+    }
     const waiting = this.#waiting.get(owner) ?? new Set<string>()
     waiting.add(dependent)
     this.#waiting.set(owner, waiting)

@@ -15,7 +15,26 @@ import type { ControllerContext, Requeue } from '../../controller-runtime/contro
 import { claimOwned, indexByController } from '../../controller-runtime/ownership.ts'
 import { podFromTemplate } from '../../controller-runtime/pod-template.ts'
 import { slowStart } from '../../controller-runtime/slow-start.ts'
-import { backoffLeftMs, completedIndexes, countsOf, finishedCondition, formatIndexes, freeIndexes, indexAnnotation, indexesGivenUp, indexOf, isActive, isIndexed, isTracked, matchedRule, outcomeOf, trackingFinalizer, uncounted, wantedActive, withCondition } from './plan.ts'
+import {
+  backoffLeftMs,
+  completedIndexes,
+  countsOf,
+  finishedCondition,
+  formatIndexes,
+  freeIndexes,
+  indexAnnotation,
+  indexesGivenUp,
+  indexOf,
+  isActive,
+  isIndexed,
+  isTracked,
+  matchedRule,
+  outcomeOf,
+  trackingFinalizer,
+  uncounted,
+  wantedActive,
+  withCondition,
+} from './plan.ts'
 import type { Counts, Outcome } from './plan.ts'
 
 export const jobController = defineController<Job>({
@@ -54,7 +73,10 @@ async function finish(context: ControllerContext, job: Job, owned: readonly Pod[
   const leftMs = parseTime(done.lastTransitionTime) + ttl * 1000 - context.env.clock.now()
   if (leftMs > 0) return { requeueAfterMs: leftMs }
   const { name, namespace, uid } = job.metadata
-  await context.client.resource(jobs).delete(name ?? '', { namespace: namespace ?? '', propagationPolicy: 'Foreground', ...(uid ? { preconditions: { uid } } : {}) }).catch(ignoreNotFound)
+  await context.client
+    .resource(jobs)
+    .delete(name ?? '', { namespace: namespace ?? '', propagationPolicy: 'Foreground', ...(uid ? { preconditions: { uid } } : {}) })
+    .catch(ignoreNotFound)
   return undefined
 }
 
@@ -62,7 +84,11 @@ async function step(context: ControllerContext, job: Job, owned: readonly Pod[])
   const nowMs = context.env.clock.now()
   const status = account(job, owned, nowMs)
   // First the outcome is written down, then the pods are let go: a crash in between loses nothing.
-  if (!deepEqual(status.uncountedTerminatedPods ?? {}, job.status?.uncountedTerminatedPods ?? {}) || status.startTime !== job.status?.startTime || status.failedIndexes !== job.status?.failedIndexes) {
+  if (
+    !deepEqual(status.uncountedTerminatedPods ?? {}, job.status?.uncountedTerminatedPods ?? {}) ||
+    status.startTime !== job.status?.startTime ||
+    status.failedIndexes !== job.status?.failedIndexes
+  ) {
     await write(context, job, withCounts(status, countsOf(status, owned)))
     return undefined
   }
@@ -95,7 +121,10 @@ function account(job: Job, owned: readonly Pod[], nowMs: number): JobStatus {
     status.completedIndexes = formatIndexes(done)
   }
   if (job.spec?.backoffLimitPerIndex !== undefined) status.failedIndexes = formatIndexes(indexesGivenUp({ ...job, status }, owned))
-  const fatal = owned.filter(isTracked).map(pod => matchedRule(job, pod)).find(rule => rule?.action === 'FailJob')
+  const fatal = owned
+    .filter(isTracked)
+    .map(pod => matchedRule(job, pod))
+    .find(rule => rule?.action === 'FailJob')
   if (fatal) status.conditions = withCondition(status.conditions ?? [], 'FailureTarget', 'True', 'PodFailurePolicy', fatal.message, nowMs)
   if (!status.startTime && !job.spec?.suspend) status.startTime = formatTime(nowMs)
   return status
@@ -165,15 +194,20 @@ function jobPod(job: Job, index: number | undefined): Pod {
   const tracked: Pod = { ...pod, metadata: { ...pod.metadata, finalizers: [...(pod.metadata.finalizers ?? []), trackingFinalizer] } }
   if (index === undefined || !tracked.spec) return tracked
   const name = 'JOB_COMPLETION_INDEX'
-  const withIndex = <C extends { env?: { name: string; value?: string }[] }>(c: C): C => (c.env?.some(e => e.name === name) ? c : { ...c, env: [...(c.env ?? []), { name, value: String(index) }] })
+  const withIndex = <C extends { env?: { name: string; value?: string }[] }>(c: C): C =>
+    c.env?.some(e => e.name === name) ? c : { ...c, env: [...(c.env ?? []), { name, value: String(index) }] }
   return {
     ...tracked,
     metadata: {
-      ...tracked.metadata, generateName: `${job.metadata.name ?? ''}-${index}-`,
-      labels: { ...tracked.metadata.labels, [indexAnnotation]: String(index) }, annotations: { ...tracked.metadata.annotations, [indexAnnotation]: String(index) },
+      ...tracked.metadata,
+      generateName: `${job.metadata.name ?? ''}-${index}-`,
+      labels: { ...tracked.metadata.labels, [indexAnnotation]: String(index) },
+      annotations: { ...tracked.metadata.annotations, [indexAnnotation]: String(index) },
     },
     spec: {
-      ...tracked.spec, hostname: `${job.metadata.name ?? ''}-${index}`, containers: tracked.spec.containers.map(withIndex),
+      ...tracked.spec,
+      hostname: `${job.metadata.name ?? ''}-${index}`,
+      containers: tracked.spec.containers.map(withIndex),
       ...(tracked.spec.initContainers ? { initContainers: tracked.spec.initContainers.map(withIndex) } : {}),
     },
   }
@@ -183,18 +217,26 @@ async function remove(context: ControllerContext, job: Job, pod: Pod): Promise<v
   try {
     await context.client.resource(pods).delete(pod.metadata.name ?? '', { namespace: pod.metadata.namespace ?? '' })
     context.events.event(job, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name ?? ''}`)
-  } catch (fault) { ignoreNotFound(fault) }
+  } catch (fault) {
+    ignoreNotFound(fault)
+  }
 }
 
 async function untrack(context: ControllerContext, pod: Pod): Promise<void> {
   const finalizers = (pod.metadata.finalizers ?? []).filter(f => f !== trackingFinalizer)
   const metadata = { uid: pod.metadata.uid, resourceVersion: pod.metadata.resourceVersion, finalizers: finalizers.length > 0 ? finalizers : null }
-  await context.client.resource(pods).patch(pod.metadata.name ?? '', 'merge', { metadata }, { namespace: pod.metadata.namespace ?? '' }).catch(ignoreNotFound)
+  await context.client
+    .resource(pods)
+    .patch(pod.metadata.name ?? '', 'merge', { metadata }, { namespace: pod.metadata.namespace ?? '' })
+    .catch(ignoreNotFound)
 }
 
 async function write(context: ControllerContext, job: Job, status: JobStatus): Promise<void> {
   if (deepEqual(status, job.status)) return
-  await context.client.resource(jobs).updateStatus({ ...job, status }).catch(ignoreNotFound)
+  await context.client
+    .resource(jobs)
+    .updateStatus({ ...job, status })
+    .catch(ignoreNotFound)
 }
 
 function ignoreNotFound(fault: unknown): void {

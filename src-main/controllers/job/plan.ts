@@ -58,14 +58,25 @@ export function formatIndexes(indexes: ReadonlySet<number>): string {
   return parts.join(',')
 }
 
-export interface Counts { readonly active: readonly Pod[]; readonly failures: readonly Pod[]; readonly ready: number; readonly succeeded: number; readonly failed: number; readonly terminating: number; readonly lastFailureMs: number }
+export interface Counts {
+  readonly active: readonly Pod[]
+  readonly failures: readonly Pod[]
+  readonly ready: number
+  readonly succeeded: number
+  readonly failed: number
+  readonly terminating: number
+  readonly lastFailureMs: number
+}
 
 /** All counts, uncounted pods of `status` included. */
 export function countsOf(status: JobStatus, pods: readonly Pod[]): Counts {
   const active = pods.filter(isActive)
   const failures = pods.filter(failed).map(finishedAt)
   return {
-    active, failures: pods.filter(failed), ready: active.filter(isPodReady).length, terminating: pods.filter(p => p.metadata.deletionTimestamp && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed').length,
+    active,
+    failures: pods.filter(failed),
+    ready: active.filter(isPodReady).length,
+    terminating: pods.filter(p => p.metadata.deletionTimestamp && p.status?.phase !== 'Succeeded' && p.status?.phase !== 'Failed').length,
     succeeded: (status.succeeded ?? 0) + (status.uncountedTerminatedPods?.succeeded ?? []).length,
     failed: (status.failed ?? 0) + (status.uncountedTerminatedPods?.failed ?? []).length,
     lastFailureMs: Math.max(0, ...failures),
@@ -77,11 +88,18 @@ function finishedAt(pod: Pod): number {
   return Math.max(0, ...ends, tryParseTime(pod.metadata.deletionTimestamp ?? '') ?? 0)
 }
 
-export interface Outcome { readonly type: 'Complete' | 'Failed'; readonly reason: string; readonly message: string }
+export interface Outcome {
+  readonly type: 'Complete' | 'Failed'
+  readonly reason: string
+  readonly message: string
+}
 
 export function outcomeOf(job: Job, counts: Counts, nowMs: number): Outcome | undefined {
   // What was decided stays so while the last pods end.
-  for (const [early, type] of [['FailureTarget', 'Failed'], ['SuccessCriteriaMet', 'Complete']] as const) {
+  for (const [early, type] of [
+    ['FailureTarget', 'Failed'],
+    ['SuccessCriteriaMet', 'Complete'],
+  ] as const) {
     const decided = job.status?.conditions?.find(c => c.type === early && c.status === 'True')
     if (decided) return { type, reason: decided.reason ?? '', message: decided.message ?? '' }
   }
@@ -89,13 +107,22 @@ export function outcomeOf(job: Job, counts: Counts, nowMs: number): Outcome | un
   if (byIndex) return byIndex
   const { backoffLimit = 6, activeDeadlineSeconds, completions, template } = job.spec ?? {}
   const onFailure = template?.spec?.restartPolicy === 'OnFailure'
-  const restarts = onFailure ? counts.active.flatMap(p => [...(p.status?.containerStatuses ?? []), ...(p.status?.initContainerStatuses ?? [])]).reduce((n, c) => n + c.restartCount, 0) : 0
-  if (counts.failed > backoffLimit || (onFailure && restarts > 0 && restarts >= backoffLimit)) return { type: 'Failed', reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
+  const restarts = onFailure
+    ? counts.active.flatMap(p => [...(p.status?.containerStatuses ?? []), ...(p.status?.initContainerStatuses ?? [])]).reduce((n, c) => n + c.restartCount, 0)
+    : 0
+  if (counts.failed > backoffLimit || (onFailure && restarts > 0 && restarts >= backoffLimit))
+    return { type: 'Failed', reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
   if (activeDeadlineSeconds !== undefined && job.status?.startTime && parseTime(job.status.startTime) + activeDeadlineSeconds * 1000 <= nowMs) {
     return { type: 'Failed', reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' }
   }
   const done = completions === undefined ? counts.succeeded > 0 && counts.active.length === 0 : counts.succeeded >= completions
-  return done ? { type: 'Complete', reason: 'CompletionsReached', message: completions === undefined ? 'Reached expected number of succeeded pods' : 'Reached expected number of succeeded pods' } : undefined
+  return done
+    ? {
+        type: 'Complete',
+        reason: 'CompletionsReached',
+        message: completions === undefined ? 'Reached expected number of succeeded pods' : 'Reached expected number of succeeded pods',
+      }
+    : undefined
 }
 
 /** How many pods should run now. */
@@ -193,6 +220,7 @@ function indexOutcome(job: Job): Outcome | undefined {
   }
   const lost = failedIndexes(job)
   const { maxFailedIndexes, completions = 0 } = job.spec ?? {}
-  if (maxFailedIndexes !== undefined && lost.size > maxFailedIndexes) return { type: 'Failed', reason: 'MaxFailedIndexesExceeded', message: 'Job has exceeded the specified maximal number of failed indexes' }
+  if (maxFailedIndexes !== undefined && lost.size > maxFailedIndexes)
+    return { type: 'Failed', reason: 'MaxFailedIndexesExceeded', message: 'Job has exceeded the specified maximal number of failed indexes' }
   return lost.size > 0 && lost.size + done.size >= completions ? { type: 'Failed', reason: 'FailedIndexes', message: 'Job has failed indexes' } : undefined
 }

@@ -12,20 +12,39 @@ export interface Remaining {
 }
 
 export function deletionConditions(present: readonly NamespaceCondition[], remaining: Remaining, nowMs: number): NamespaceCondition[] {
-  const list = (map: ReadonlyMap<string, number>, text: (key: string, count: number) => string): string => [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, n]) => text(k, n)).join(', ')
+  const list = (map: ReadonlyMap<string, number>, text: (key: string, count: number) => string): string =>
+    [...map]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([k, n]) => text(k, n))
+      .join(', ')
   const wanted: NamespaceCondition[] = [
     remaining.discoveryFault
       ? condition('NamespaceDeletionDiscoveryFailure', 'True', 'DiscoveryFailed', remaining.discoveryFault)
       : condition('NamespaceDeletionDiscoveryFailure', 'False', 'ResourcesDiscovered', 'All resources successfully discovered'),
     condition('NamespaceDeletionGroupVersionParsingFailure', 'False', 'ParsedGroupVersions', 'All legacy kube types successfully parsed'),
     remaining.deletionFaults.length > 0
-      ? condition('NamespaceDeletionContentFailure', 'True', 'ContentDeletionFailed', `Failed to delete all resource types, ${remaining.deletionFaults.length} remaining: ${remaining.deletionFaults.join(', ')}`)
+      ? condition(
+          'NamespaceDeletionContentFailure',
+          'True',
+          'ContentDeletionFailed',
+          `Failed to delete all resource types, ${remaining.deletionFaults.length} remaining: ${remaining.deletionFaults.join(', ')}`,
+        )
       : condition('NamespaceDeletionContentFailure', 'False', 'ContentDeleted', 'All content successfully deleted, may be waiting on finalization'),
     remaining.counts.size > 0
-      ? condition('NamespaceContentRemaining', 'True', 'SomeResourcesRemain', `Some resources are remaining: ${list(remaining.counts, (k, n) => `${k} has ${n} resource instances`)}`)
+      ? condition(
+          'NamespaceContentRemaining',
+          'True',
+          'SomeResourcesRemain',
+          `Some resources are remaining: ${list(remaining.counts, (k, n) => `${k} has ${n} resource instances`)}`,
+        )
       : condition('NamespaceContentRemaining', 'False', 'ContentRemoved', 'All content successfully removed'),
     remaining.finalizers.size > 0
-      ? condition('NamespaceFinalizersRemaining', 'True', 'SomeFinalizersRemain', `Some content in the namespace has finalizers remaining: ${list(remaining.finalizers, (k, n) => `${k} in ${n} resource instances`)}`)
+      ? condition(
+          'NamespaceFinalizersRemaining',
+          'True',
+          'SomeFinalizersRemain',
+          `Some content in the namespace has finalizers remaining: ${list(remaining.finalizers, (k, n) => `${k} in ${n} resource instances`)}`,
+        )
       : condition('NamespaceFinalizersRemaining', 'False', 'ContentHasNoFinalizers', 'All content-preserving finalizers finished'),
   ]
   return wanted.map(next => {

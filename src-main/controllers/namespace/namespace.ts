@@ -24,13 +24,20 @@ export function namespaceController(resources: () => readonly AnyResource[]): Co
   return defineController<Namespace>({
     name: 'namespace-controller',
     for: namespaces,
-    writes: [{ resource: namespaces, subresource: 'finalize' }, { resource: namespaces, subresource: 'status' }],
+    writes: [
+      { resource: namespaces, subresource: 'finalize' },
+      { resource: namespaces, subresource: 'status' },
+    ],
     rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['delete', 'deletecollection', 'get', 'list'] }],
     workers: 5,
     async reconcile(context, name) {
       const namespace = context.cache.of(namespaces).get(name)
       if (!namespace?.metadata.deletionTimestamp || (namespace.spec?.finalizers ?? []).length === 0) return
-      try { return await empty(context, namespace, resources()) } catch (fault) { if (!isNotFound(fault)) throw fault }
+      try {
+        return await empty(context, namespace, resources())
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     },
   })
 }
@@ -41,7 +48,8 @@ async function empty(context: ControllerContext, namespace: Namespace, resources
   const remaining = { counts: new Map<string, number>(), finalizers: new Map<string, number>(), deletionFaults: [] as string[] }
   await emptyKind(context, pods, name, remaining)
   // Services, volumes and configuration stay while pods still use them.
-  if (remaining.counts.size === 0) for (const resource of deletable) if (resource.plural !== pods.plural || resource.group !== '') await emptyKind(context, resource, name, remaining)
+  if (remaining.counts.size === 0)
+    for (const resource of deletable) if (resource.plural !== pods.plural || resource.group !== '') await emptyKind(context, resource, name, remaining)
   const client = context.client.resource(namespaces)
   const conditions = deletionConditions(namespace.status?.conditions ?? [], remaining, context.env.clock.now())
   const done = remaining.counts.size === 0 && remaining.deletionFaults.length === 0
@@ -54,7 +62,12 @@ async function empty(context: ControllerContext, namespace: Namespace, resources
   return undefined
 }
 
-async function emptyKind(context: ControllerContext, resource: AnyResource, namespace: string, remaining: { counts: Map<string, number>; finalizers: Map<string, number>; deletionFaults: string[] }): Promise<void> {
+async function emptyKind(
+  context: ControllerContext,
+  resource: AnyResource,
+  namespace: string,
+  remaining: { counts: Map<string, number>; finalizers: Map<string, number>; deletionFaults: string[] },
+): Promise<void> {
   const client = context.client.resource<KubernetesObject>(resource)
   try {
     let left = (await client.list({ namespace })).items

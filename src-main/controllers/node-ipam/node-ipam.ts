@@ -32,8 +32,12 @@ export function nodeIpamController(options: NodeIpamOptions = {}): ControllerDef
         throw new Error(`no free /${mask} is left in ${range}`)
       }
       try {
-        await client.resource(nodes).patch(name, 'merge', { metadata: { uid: node.metadata.uid, resourceVersion: node.metadata.resourceVersion }, spec: { podCIDR, podCIDRs: [podCIDR] } })
-      } catch (fault) { if (!isNotFound(fault)) throw fault }
+        await client
+          .resource(nodes)
+          .patch(name, 'merge', { metadata: { uid: node.metadata.uid, resourceVersion: node.metadata.resourceVersion }, spec: { podCIDR, podCIDRs: [podCIDR] } })
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     },
   })
 }

@@ -40,7 +40,12 @@ export function nodeLifecycleController(options: NodeLifecycleOptions = {}): Run
   }
 }
 
-interface Heard { lease: string; heartbeat: string; atMs: number; ever: boolean }
+interface Heard {
+  lease: string
+  heartbeat: string
+  atMs: number
+  ever: boolean
+}
 
 class Lifecycle {
   readonly #context: RunnableContext
@@ -69,8 +74,13 @@ class Lifecycle {
     const queue = createWorkQueue(env, { maxMs: 30_000 })
     const removers = [
       this.#nodes.addHandlers({
-        onAdd: node => { this.#event(node, 'Normal', 'RegisteredNode', `Node ${nameOf(node)} event: Registered Node ${nameOf(node)} in Controller`); queue.add(nameOf(node)) },
-        onUpdate: node => { queue.add(nameOf(node)) },
+        onAdd: node => {
+          this.#event(node, 'Normal', 'RegisteredNode', `Node ${nameOf(node)} event: Registered Node ${nameOf(node)} in Controller`)
+          queue.add(nameOf(node))
+        },
+        onUpdate: node => {
+          queue.add(nameOf(node))
+        },
         onDelete: node => {
           this.#heard.delete(nameOf(node))
           this.#readiness.delete(nameOf(node))
@@ -92,10 +102,15 @@ class Lifecycle {
 
   async #work(queue: ReturnType<typeof createWorkQueue>): Promise<void> {
     for (let name = await queue.next(); name !== undefined; name = await queue.next()) {
-      try { await this.#check(name); queue.forget(name) } catch (fault) {
+      try {
+        await this.#check(name)
+        queue.forget(name)
+      } catch (fault) {
         if (!isConflict(fault) && !isNotFound(fault)) this.#context.env.log.log('warn', 'node will be checked again', { node: name, fault: String(fault) })
         queue.addRateLimited(name)
-      } finally { queue.done(name) }
+      } finally {
+        queue.done(name)
+      }
     }
   }
 
@@ -161,7 +176,9 @@ class Lifecycle {
       try {
         await this.#context.client.resource(pods).updateStatus({ ...pod, status: { ...pod.status, conditions } })
         this.#event(pod, 'Warning', 'NodeNotReady', 'Node is not ready')
-      } catch (fault) { if (!isNotFound(fault)) throw fault }
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     }
   }
 

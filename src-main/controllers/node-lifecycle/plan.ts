@@ -33,7 +33,9 @@ export function wantedTaints(node: Node, evict: 'yes' | 'keep' | 'no', nowMs: nu
   const present = node.spec?.taints ?? []
   const foreign = present.filter(t => !(t.effect === 'NoSchedule' && managedNoSchedule.has(t.key)) && !(t.effect === 'NoExecute' && managedNoExecute.has(t.key)))
   const keep = (key: string, effect: Taint['effect']): Taint | undefined => present.find(t => t.key === key && t.effect === effect)
-  const noSchedule = noScheduleKeys(node).map(key => keep(key, 'NoSchedule') ?? { key, effect: 'NoSchedule' as const, ...(conditionTimed(key) ? { timeAdded: formatTime(nowMs) } : {}) })
+  const noSchedule = noScheduleKeys(node).map(
+    key => keep(key, 'NoSchedule') ?? { key, effect: 'NoSchedule' as const, ...(conditionTimed(key) ? { timeAdded: formatTime(nowMs) } : {}) },
+  )
   const wanted = [...foreign, ...noSchedule, ...noExecute(node, evict, keep, nowMs)]
   const id = (t: Taint): string => `${t.key}:${t.effect}:${t.value ?? ''}`
   return deepEqual(wanted.map(id).sort(), present.map(id).sort()) ? undefined : wanted
@@ -72,10 +74,16 @@ export function silentConditions(node: Node, nowMs: number): NodeCondition[] | u
     if (!observed.includes(c.type as 'Ready') || c.status === 'Unknown') return c
     return { ...c, status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.', lastTransitionTime: now }
   })
-  const missing = observed.filter(type => !present.some(c => c.type === type)).map((type): NodeCondition => ({
-    type, status: 'Unknown', reason: 'NodeStatusNeverUpdated', message: 'Kubelet never posted node status.',
-    lastHeartbeatTime: node.metadata.creationTimestamp ?? now, lastTransitionTime: now,
-  }))
+  const missing = observed
+    .filter(type => !present.some(c => c.type === type))
+    .map((type): NodeCondition => ({
+      type,
+      status: 'Unknown',
+      reason: 'NodeStatusNeverUpdated',
+      message: 'Kubelet never posted node status.',
+      lastHeartbeatTime: node.metadata.creationTimestamp ?? now,
+      lastTransitionTime: now,
+    }))
   const next = [...known, ...missing]
   return deepEqual(next, present) ? undefined : next
 }

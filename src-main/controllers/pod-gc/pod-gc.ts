@@ -59,7 +59,12 @@ async function lostNodes(context: RunnableContext, all: readonly Pod[], missingS
 }
 
 async function isGone(context: RunnableContext, name: string): Promise<boolean> {
-  try { await context.client.resource(nodes).get(name); return false } catch (fault) { return isNotFound(fault) }
+  try {
+    await context.client.resource(nodes).get(name)
+    return false
+  } catch (fault) {
+    return isNotFound(fault)
+  }
 }
 
 async function remove(context: RunnableContext, pod: Pod, disruption: string | undefined): Promise<void> {
@@ -68,7 +73,13 @@ async function remove(context: RunnableContext, pod: Pod, disruption: string | u
   try {
     if (!isPodTerminal(pod) && disruption !== undefined) {
       const others = (pod.status?.conditions ?? []).filter(c => c.type !== 'DisruptionTarget')
-      const condition = podCondition(pod, 'DisruptionTarget') ?? { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message: disruption, lastTransitionTime: formatTime(context.env.clock.now()) }
+      const condition = podCondition(pod, 'DisruptionTarget') ?? {
+        type: 'DisruptionTarget',
+        status: 'True',
+        reason: 'DeletionByPodGC',
+        message: disruption,
+        lastTransitionTime: formatTime(context.env.clock.now()),
+      }
       await client.updateStatus({ ...pod, status: { ...pod.status, phase: 'Failed', conditions: [...others, condition] } })
     }
     await client.delete(name ?? '', { namespace: namespace ?? '', gracePeriodSeconds: 0, ...(uid ? { preconditions: { uid } } : {}) })

@@ -9,7 +9,10 @@ import { isPodActive, isPodAvailable, isPodReady, isPodTerminal } from '../../ap
 /** At most this many pods are made or deleted in one go, as upstream. */
 export const burstReplicas = 500
 
-export interface ReplicaPlan { readonly create: number; readonly remove: readonly Pod[] }
+export interface ReplicaPlan {
+  readonly create: number
+  readonly remove: readonly Pod[]
+}
 
 /** `related`: active pods of all replica sets with the same owner, for spreading deletions over nodes. */
 export function planReplicas(replicas: number, pods: readonly Pod[], related: readonly Pod[], nowMs: number): ReplicaPlan {
@@ -26,7 +29,10 @@ export interface ReplicaOwner extends KubernetesObject {
   status?: { conditions?: ReplicaSetCondition[] }
 }
 
-export interface ReplicaFailure { readonly reason: 'FailedCreate' | 'FailedDelete'; readonly message: string }
+export interface ReplicaFailure {
+  readonly reason: 'FailedCreate' | 'FailedDelete'
+  readonly message: string
+}
 
 export function replicaSetStatus(rs: ReplicaOwner, pods: readonly Pod[], failure: ReplicaFailure | undefined, nowMs: number): ReplicaSetStatus {
   const active = pods.filter(isPodActive)

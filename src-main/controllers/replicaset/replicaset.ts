@@ -41,12 +41,24 @@ function replicaController<T extends ReplicaOwner>(kind: ReplicaKind<T>): Contro
       const owner = context.cache.of(resource).get(key)
       if (!owner) return
       const { client, cache, env } = context
-      const owned = await claimOwned<Pod>({ client, lister: cache.of(pods), resource: pods, owner, ownerResource: resource, selector: kind.selector(owner), adoptable: isPodActive })
+      const owned = await claimOwned<Pod>({
+        client,
+        lister: cache.of(pods),
+        resource: pods,
+        owner,
+        ownerResource: resource,
+        selector: kind.selector(owner),
+        adoptable: isPodActive,
+      })
       const failure = owner.metadata.deletionTimestamp ? undefined : await manageReplicas(context, kind, owner, owned)
       const status = replicaSetStatus(owner, owned, failure?.condition, env.clock.now())
       const next = kind.status(status)
       if (!deepEqual(next, owner.status)) {
-        try { await client.resource(resource).updateStatus({ ...owner, status: next }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+        try {
+          await client.resource(resource).updateStatus({ ...owner, status: next })
+        } catch (fault) {
+          if (!isNotFound(fault)) throw fault
+        }
       }
       if (failure) throw failure.fault
       const minReadyMs = (owner.spec?.minReadySeconds ?? 0) * 1000
@@ -56,13 +68,20 @@ function replicaController<T extends ReplicaOwner>(kind: ReplicaKind<T>): Contro
   })
 }
 
-export const replicaSetController = replicaController<ReplicaSet>({ name: 'replicaset-controller', resource: replicaSets, selector: rs => rs.spec.selector, status: status => status })
+export const replicaSetController = replicaController<ReplicaSet>({
+  name: 'replicaset-controller',
+  resource: replicaSets,
+  selector: rs => rs.spec.selector,
+  status: status => status,
+})
 
 export const replicationController = replicaController<ReplicationController>({
-  name: 'replication-controller', resource: replicationControllers,
+  name: 'replication-controller',
+  resource: replicationControllers,
   selector: rc => ({ matchLabels: rc.spec?.selector ?? {} }),
   status: ({ terminatingReplicas: _uncounted, conditions, ...status }) => ({
-    ...status, ...(conditions ? { conditions: conditions.map(condition => ({ type: 'ReplicaFailure', status: 'True', ...condition })) } : {}),
+    ...status,
+    ...(conditions ? { conditions: conditions.map(condition => ({ type: 'ReplicaFailure', status: 'True', ...condition })) } : {}),
   }),
 })
 
@@ -72,7 +91,12 @@ function adopters<T extends ReplicaOwner>(kind: ReplicaKind<T>, pod: Pod, candid
   return candidates.filter(rs => labelSelectorMatches(kind.selector(rs), pod.metadata.labels ?? {})).map(keyOf)
 }
 
-async function manageReplicas<T extends ReplicaOwner>(context: ControllerContext, kind: ReplicaKind<T>, rs: T, owned: readonly Pod[]): Promise<{ condition: ReplicaFailure; fault: unknown } | undefined> {
+async function manageReplicas<T extends ReplicaOwner>(
+  context: ControllerContext,
+  kind: ReplicaKind<T>,
+  rs: T,
+  owned: readonly Pod[],
+): Promise<{ condition: ReplicaFailure; fault: unknown } | undefined> {
   const plan = planReplicas(rs.spec?.replicas ?? 1, owned, relatedPods(context, kind, rs), context.env.clock.now())
   const client = context.client.resource(pods)
   const { fault } = await slowStart(plan.create, async () => {

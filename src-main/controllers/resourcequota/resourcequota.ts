@@ -24,10 +24,21 @@ import { defineController } from '../../controller-runtime/controller.ts'
 
 /** Kinds that are counted. */
 const counted: readonly AnyResource[] = [
-  pods, services, persistentVolumeClaims, secrets, configMaps, replicationControllers, replicaSets, deployments, statefulSets, daemonSets, jobs, cronJobs,
+  pods,
+  services,
+  persistentVolumeClaims,
+  secrets,
+  configMaps,
+  replicationControllers,
+  replicaSets,
+  deployments,
+  statefulSets,
+  daemonSets,
+  jobs,
+  cronJobs,
 ]
 
-const countName = (resource: AnyResource): string => resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`
+const countName = (resource: AnyResource): string => (resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`)
 const listed = (resource: AnyResource): ResourceDefinition<KubernetesObject> => resource as ResourceDefinition<KubernetesObject>
 
 export const resourceQuotaController = defineController<ResourceQuota>({

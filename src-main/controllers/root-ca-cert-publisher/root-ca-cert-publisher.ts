@@ -28,7 +28,10 @@ export function rootCaCertPublisher(certificateAuthority: () => string): Control
       if (present && deepEqual(present.data, data) && present.metadata.annotations?.[descriptionAnnotation] !== undefined) return
       const annotations = { ...present?.metadata.annotations, [descriptionAnnotation]: description }
       const writer = client.resource(configMaps)
-      if (present) { await writer.update({ ...present, metadata: { ...present.metadata, annotations }, data }); return }
+      if (present) {
+        await writer.update({ ...present, metadata: { ...present.metadata, annotations }, data })
+        return
+      }
       try {
         await writer.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: configMapName, namespace: name, annotations }, data })
       } catch (fault) {

@@ -14,10 +14,11 @@ export function ordinalOf(set: StatefulSet, pod: Pod): number {
   return /^(0|[1-9]\d*)$/.test(rest) ? Number(rest) : -1
 }
 
-export interface Revisions { readonly current: string; readonly update: string }
-export type Action =
-  | { readonly kind: 'create'; readonly ordinal: number; readonly revision: string }
-  | { readonly kind: 'delete'; readonly pod: Pod }
+export interface Revisions {
+  readonly current: string
+  readonly update: string
+}
+export type Action = { readonly kind: 'create'; readonly ordinal: number; readonly revision: string } | { readonly kind: 'delete'; readonly pod: Pod }
 
 const isHealthy = (pod: Pod, set: StatefulSet, nowMs: number): boolean =>
   pod.metadata.deletionTimestamp === undefined && pod.status?.phase === 'Running' && isPodAvailable(pod, set.spec.minReadySeconds ?? 0, nowMs)
@@ -36,7 +37,12 @@ export function planStatefulSet(set: StatefulSet, pods: readonly Pod[], revision
     else if (finished) actions.push({ kind: 'delete', pod })
     if (!parallel && (actions.length > 0 || !pod || !isHealthy(pod, set, nowMs))) return actions.slice(0, 1)
   }
-  const condemned = pods.filter(p => { const o = ordinalOf(set, p); return o >= end || (o >= 0 && o < start) }).sort((a, b) => ordinalOf(set, b) - ordinalOf(set, a))
+  const condemned = pods
+    .filter(p => {
+      const o = ordinalOf(set, p)
+      return o >= end || (o >= 0 && o < start)
+    })
+    .sort((a, b) => ordinalOf(set, b) - ordinalOf(set, a))
   for (const pod of condemned) {
     if (!pod.metadata.deletionTimestamp) actions.push({ kind: 'delete', pod })
     if (!parallel) return actions
@@ -73,10 +79,14 @@ export function statefulPod(set: StatefulSet, template: PodTemplateSpec, ordinal
   const claimed = new Set(claims.map(v => v.name))
   const volumes = [...(template.spec?.volumes ?? []).filter(v => !claimed.has(v.name)), ...claims]
   return {
-    apiVersion: 'v1', kind: 'Pod',
+    apiVersion: 'v1',
+    kind: 'Pod',
     metadata: { ...metadata, name, labels: { ...metadata.labels, [podNameLabel]: name, [podIndexLabel]: String(ordinal), [revisionHashLabel]: revision } },
     spec: {
-      ...template.spec, containers: template.spec?.containers ?? [], hostname: name, ...(set.spec.serviceName ? { subdomain: set.spec.serviceName } : {}),
+      ...template.spec,
+      containers: template.spec?.containers ?? [],
+      hostname: name,
+      ...(set.spec.serviceName ? { subdomain: set.spec.serviceName } : {}),
       ...(volumes.length > 0 ? { volumes } : {}),
     },
   }
@@ -88,16 +98,24 @@ export function statefulStatus(set: StatefulSet, pods: readonly Pod[], revisions
   const ready = alive.filter(p => p.status?.phase === 'Running' && isPodReady(p))
   const updated = staying.filter(p => hashOf(p) === revisions.update)
   const partition = set.spec.updateStrategy?.rollingUpdate?.partition ?? 0
-  const complete = set.spec.updateStrategy?.type !== 'OnDelete' && partition === 0 && updated.length === pods.length && updated.length === (set.spec.replicas ?? 1) && ready.length === updated.length
+  const complete =
+    set.spec.updateStrategy?.type !== 'OnDelete' &&
+    partition === 0 &&
+    updated.length === pods.length &&
+    updated.length === (set.spec.replicas ?? 1) &&
+    ready.length === updated.length
   const current = complete ? revisions.update : revisions.current
   const status: StatefulSetStatus = {
-    replicas: alive.length, readyReplicas: ready.length, availableReplicas: ready.filter(p => isPodAvailable(p, set.spec.minReadySeconds ?? 0, nowMs)).length,
-    currentReplicas: staying.filter(p => hashOf(p) === current).length, updatedReplicas: updated.length,
-    currentRevision: set.status?.currentRevision || complete ? current : revisions.update, updateRevision: revisions.update,
+    replicas: alive.length,
+    readyReplicas: ready.length,
+    availableReplicas: ready.filter(p => isPodAvailable(p, set.spec.minReadySeconds ?? 0, nowMs)).length,
+    currentReplicas: staying.filter(p => hashOf(p) === current).length,
+    updatedReplicas: updated.length,
+    currentRevision: set.status?.currentRevision || complete ? current : revisions.update,
+    updateRevision: revisions.update,
     collisionCount: set.status?.collisionCount ?? 0,
   }
   for (const field of ['readyReplicas', 'currentReplicas', 'updatedReplicas'] as const) if (status[field] === 0) delete status[field]
   if (set.metadata.generation !== undefined) status.observedGeneration = set.metadata.generation
   return status
 }
-

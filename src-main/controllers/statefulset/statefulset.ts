@@ -23,7 +23,13 @@ export const statefulSetController = defineController<StatefulSet>({
   for: statefulSets,
   owns: [pods, controllerRevisions],
   reads: [persistentVolumeClaims],
-  writes: [{ resource: pods }, { resource: controllerRevisions }, { resource: persistentVolumeClaims, verbs: ['create'] }, { resource: statefulSets, subresource: 'status' }, { resource: statefulSets, verbs: ['get'] }],
+  writes: [
+    { resource: pods },
+    { resource: controllerRevisions },
+    { resource: persistentVolumeClaims, verbs: ['create'] },
+    { resource: statefulSets, subresource: 'status' },
+    { resource: statefulSets, verbs: ['get'] },
+  ],
   indexes: [indexByController(pods), indexByController(controllerRevisions)],
   workers: 3,
   async reconcile(context, key) {
@@ -33,7 +39,14 @@ export const statefulSetController = defineController<StatefulSet>({
     const claim = { client, owner: set, ownerResource: statefulSets, selector: set.spec.selector }
     const owned = await claimOwned<Pod>({ ...claim, lister: cache.of(pods), resource: pods, adoptable: pod => ordinalOf(set, pod) >= 0 })
     const history = await claimOwned<ControllerRevision>({ ...claim, lister: cache.of(controllerRevisions), resource: controllerRevisions })
-    const update = await syncRevision({ client, owner: set, template: set.spec.template, selectorLabels: set.spec.selector.matchLabels ?? {}, collisionCount: set.status?.collisionCount, present: history })
+    const update = await syncRevision({
+      client,
+      owner: set,
+      template: set.spec.template,
+      selectorLabels: set.spec.selector.matchLabels ?? {},
+      collisionCount: set.status?.collisionCount,
+      present: history,
+    })
     const current = history.find(r => r.metadata.name === set.status?.currentRevision) ?? update
     // Pods carry the whole name of their revision, unlike those of daemon sets.
     const revisions: Revisions = { current: current.metadata.name ?? '', update: update.metadata.name ?? '' }
@@ -42,9 +55,18 @@ export const statefulSetController = defineController<StatefulSet>({
     }
     const status = statefulStatus(set, owned, revisions, env.clock.now())
     if (!deepEqual(status, set.status)) {
-      try { await client.resource(statefulSets).updateStatus({ ...set, status }) } catch (fault) { if (!isNotFound(fault)) throw fault }
+      try {
+        await client.resource(statefulSets).updateStatus({ ...set, status })
+      } catch (fault) {
+        if (!isNotFound(fault)) throw fault
+      }
     }
-    await trimRevisions(client, history, new Set([hashOf(current), hashOf(update), ...owned.map(pod => hashOf(pod).slice((set.metadata.name ?? '').length + 1))]), set.spec.revisionHistoryLimit ?? 10)
+    await trimRevisions(
+      client,
+      history,
+      new Set([hashOf(current), hashOf(update), ...owned.map(pod => hashOf(pod).slice((set.metadata.name ?? '').length + 1))]),
+      set.spec.revisionHistoryLimit ?? 10,
+    )
     const waiting = (set.spec.minReadySeconds ?? 0) > 0 && (status.readyReplicas ?? 0) !== (status.availableReplicas ?? 0)
     return waiting ? { requeueAfterMs: (set.spec.minReadySeconds ?? 0) * 1000 } : undefined
   },
@@ -65,7 +87,9 @@ async function carryOut(context: ControllerContext, set: StatefulSet, action: Ac
     try {
       await client.resource(pods).delete(name, { namespace, ...(uid ? { preconditions: { uid } } : {}) })
       events.event(set, 'Normal', 'SuccessfulDelete', `delete Pod ${about(name)} successful`)
-    } catch (fault) { if (!isNotFound(fault)) throw fault }
+    } catch (fault) {
+      if (!isNotFound(fault)) throw fault
+    }
     return
   }
   const pod = statefulPod(set, template, action.ordinal, action.revision)
@@ -89,9 +113,13 @@ async function makeClaims(context: ControllerContext, set: StatefulSet, pod: str
     const labels = { ...template.metadata.labels, ...set.spec.selector.matchLabels }
     try {
       await context.client.resource(persistentVolumeClaims).create({
-        apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...(template.spec ? { spec: template.spec } : {}),
+        apiVersion: 'v1',
+        kind: 'PersistentVolumeClaim',
+        ...(template.spec ? { spec: template.spec } : {}),
         metadata: { name, namespace: set.metadata.namespace ?? '', labels, ...(template.metadata.annotations ? { annotations: template.metadata.annotations } : {}) },
       })
-    } catch (fault) { if (!isAlreadyExists(fault)) throw fault }
+    } catch (fault) {
+      if (!isAlreadyExists(fault)) throw fault
+    }
   }
 }

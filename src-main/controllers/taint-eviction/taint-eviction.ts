@@ -54,7 +54,11 @@ async function run(context: RunnableContext): Promise<void> {
       if (taints.length > 0) for (const pod of podInformer.byIndex(podsOfNodeIndex, node.metadata.name ?? '')) await judge(context, pod, taints, since, next)
     }
     for (const uid of since.keys()) {
-      if (!next.has(uid)) cancelled(context, podInformer.list().find(p => p.metadata.uid === uid))
+      if (!next.has(uid))
+        cancelled(
+          context,
+          podInformer.list().find(p => p.metadata.uid === uid),
+        )
     }
     since = next
     await env.clock.sleep(periodMs, signal).catch(() => {})
@@ -83,7 +87,10 @@ async function evict(context: RunnableContext, pod: Pod): Promise<void> {
   try {
     if (podCondition(pod, 'DisruptionTarget')?.status !== 'True') {
       const condition = {
-        type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint',
+        type: 'DisruptionTarget',
+        status: 'True',
+        reason: 'DeletionByTaintManager',
+        message: 'Taint manager: deleting due to NoExecute taint',
         lastTransitionTime: formatTime(context.env.clock.now()),
       }
       const others = (pod.status?.conditions ?? []).filter(c => c.type !== 'DisruptionTarget')

@@ -49,12 +49,17 @@ function lossOf(lost: NodeLoad, load: readonly NodeLoad[], placed: readonly Pod[
   const important = homeless.filter(p => (p.spec?.priority ?? 0) >= highPriority).length
   const wholeWorkloads = new Set(homeless.map(controllerOf).filter(owner => owner !== undefined && homes.get(owner)?.size === 1 && homes.get(owner)?.has(name))).size
   const critical = important > 0 || wholeWorkloads > 0
-  const worse = [important > 0 ? `${plural(important, 'system pod')} among them` : '', wholeWorkloads > 0 ? `${plural(wholeWorkloads, 'workload')} with no pod elsewhere` : ''].filter(Boolean)
-  return [{
-    severity: critical ? 'critical' : 'warning',
-    title: `If node ${name} fails, ${plural(homeless.length, 'pod')} cannot run`,
-    message: `${homeless.length} of its ${plural(toPlace.length, 'pod')} fit on no other node; they request ${cores(missing.cpu)} CPU and ${bytes(missing.memory)} memory${worse.length > 0 ? `; ${worse.join(', ')}` : ''}.`,
-    advice: 'Add a node with at least that much free, or lower the requests of these workloads.',
-    subjects: [{ kind: 'Node', name }, ...homeless.slice(0, namedPods).map(p => ({ kind: 'Pod', namespace: p.metadata.namespace ?? '', name: p.metadata.name ?? keyOf(p) }))],
-  }]
+  const worse = [
+    important > 0 ? `${plural(important, 'system pod')} among them` : '',
+    wholeWorkloads > 0 ? `${plural(wholeWorkloads, 'workload')} with no pod elsewhere` : '',
+  ].filter(Boolean)
+  return [
+    {
+      severity: critical ? 'critical' : 'warning',
+      title: `If node ${name} fails, ${plural(homeless.length, 'pod')} cannot run`,
+      message: `${homeless.length} of its ${plural(toPlace.length, 'pod')} fit on no other node; they request ${cores(missing.cpu)} CPU and ${bytes(missing.memory)} memory${worse.length > 0 ? `; ${worse.join(', ')}` : ''}.`,
+      advice: 'Add a node with at least that much free, or lower the requests of these workloads.',
+      subjects: [{ kind: 'Node', name }, ...homeless.slice(0, namedPods).map(p => ({ kind: 'Pod', namespace: p.metadata.namespace ?? '', name: p.metadata.name ?? keyOf(p) }))],
+    },
+  ]
 }

@@ -22,13 +22,17 @@ export const podsAndAddresses = defineWarning({
       const worst = Math.max(podPart, addressPart)
       if (worst < warnAt) return []
       const ofPods = podPart >= addressPart
-      return [{
-        severity: worst >= criticalAt ? 'critical' as const : 'warning' as const,
-        title: ofPods ? `Node ${usage.name} has nearly all the pods it may run` : `Node ${usage.name} is running out of pod addresses`,
-        message: ofPods ? `${plural(pods.length, 'pod')} of ${usage.allocatable.pods} (${percent(podPart)}).` : `${withAddress} of ${addresses ?? 0} addresses of ${node.spec?.podCIDR ?? ''} are taken (${percent(addressPart)}).`,
-        advice: ofPods ? 'Add a node: this one takes no more pods when the limit is reached.' : 'Add a node: each brings a range of its own.',
-        subjects: [{ kind: 'Node', name: usage.name }],
-      }]
+      return [
+        {
+          severity: worst >= criticalAt ? ('critical' as const) : ('warning' as const),
+          title: ofPods ? `Node ${usage.name} has nearly all the pods it may run` : `Node ${usage.name} is running out of pod addresses`,
+          message: ofPods
+            ? `${plural(pods.length, 'pod')} of ${usage.allocatable.pods} (${percent(podPart)}).`
+            : `${withAddress} of ${addresses ?? 0} addresses of ${node.spec?.podCIDR ?? ''} are taken (${percent(addressPart)}).`,
+          advice: ofPods ? 'Add a node: this one takes no more pods when the limit is reached.' : 'Add a node: each brings a range of its own.',
+          subjects: [{ kind: 'Node', name: usage.name }],
+        },
+      ]
     })
   },
 })

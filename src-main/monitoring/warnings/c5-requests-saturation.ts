@@ -30,11 +30,13 @@ function saturation(pool: string, nodes: readonly NodeLoad[]): WarningFinding[] 
   const ofCpu = cpuPart >= memoryPart
   const figures = ofCpu ? `${cores(cpu.requested)} of ${cores(cpu.whole)} CPU` : `${bytes(memory.requested)} of ${bytes(memory.whole)} memory`
   const free = ofCpu ? `${cores(Math.max(0, cpu.whole - cpu.requested))} CPU` : `${bytes(Math.max(0, memory.whole - memory.requested))} memory`
-  return [{
-    severity: worst >= criticalAt ? 'critical' : 'warning',
-    title: `${pool === 'default' ? 'The cluster' : `Pool ${pool}`} is nearly full`,
-    message: `Pods request ${figures} (${percent(worst)}); ${free} is left for new pods.`,
-    advice: 'Add a node, or lower requests that are far above what is used.',
-    subjects: nodes.map(l => ({ kind: 'Node', name: l.usage.name })),
-  }]
+  return [
+    {
+      severity: worst >= criticalAt ? 'critical' : 'warning',
+      title: `${pool === 'default' ? 'The cluster' : `Pool ${pool}`} is nearly full`,
+      message: `Pods request ${figures} (${percent(worst)}); ${free} is left for new pods.`,
+      advice: 'Add a node, or lower requests that are far above what is used.',
+      subjects: nodes.map(l => ({ kind: 'Node', name: l.usage.name })),
+    },
+  ]
 }

@@ -20,7 +20,9 @@ export class DockerEngine {
   readonly #socketPath: string
   #version: Promise<string> | undefined
 
-  constructor(socketPath: string) { this.#socketPath = socketPath }
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath
+  }
 
   /** The answer of `work`, which may be silent for `timeoutMs`; throws RuntimeError. "Not modified" counts as done. */
   async ask<T>(work: (docker: Docker) => Promise<T>, timeoutMs: number = callTimeoutMs): Promise<T> {
@@ -30,19 +32,31 @@ export class DockerEngine {
 
   /** A GET's answer as it comes, which dockerode gives for some calls only as a whole (logs without follow). */
   async stream(path: string, query: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<NodeJS.ReadableStream> {
-    return this.ask(docker => new Promise((resolve, reject) => {
-      const options = { path: `${path}?`, method: 'GET', isStream: true, statusCodes: { 200: true }, options: { ...query }, ...abortedBy(signal) }
-      docker.modem.dial(options, (fault, answer) => { if (fault) reject(fault); else resolve(answer as NodeJS.ReadableStream) })
-    }), noTimeout)
+    return this.ask(
+      docker =>
+        new Promise((resolve, reject) => {
+          const options = { path: `${path}?`, method: 'GET', isStream: true, statusCodes: { 200: true }, options: { ...query }, ...abortedBy(signal) }
+          docker.modem.dial(options, (fault, answer) => {
+            if (fault) reject(fault)
+            else resolve(answer as NodeJS.ReadableStream)
+          })
+        }),
+      noTimeout,
+    )
   }
 
   /** The engine may come back from a restart as another version. */
-  forgetVersion(): void { this.#version = undefined }
+  forgetVersion(): void {
+    this.#version = undefined
+  }
 
   #negotiated(): Promise<string> {
     this.#version ??= translated(this.#client(versionTimeoutMs).version()).then(
       version => `v${laterVersion(version.MinAPIVersion ?? '0', baseApiVersion)}`,
-      (fault: unknown) => { this.#version = undefined; throw fault },
+      (fault: unknown) => {
+        this.#version = undefined
+        throw fault
+      },
     )
     return this.#version
   }
@@ -71,7 +85,13 @@ export function laterVersion(a: string, b: string): string {
 }
 
 /** What dockerode throws: the engine's answer with its status, or the socket's fault. */
-interface DockerFault { readonly message: string; readonly code?: string; readonly statusCode?: number; readonly reason?: string; readonly json?: unknown }
+interface DockerFault {
+  readonly message: string
+  readonly code?: string
+  readonly statusCode?: number
+  readonly reason?: string
+  readonly json?: unknown
+}
 
 async function translated<T>(work: Promise<T>): Promise<T> {
   try {

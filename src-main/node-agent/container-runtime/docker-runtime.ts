@@ -9,7 +9,19 @@ import { dockerImageName, pullParts } from './image-name.ts'
 import { outputChunks } from './output-frames.ts'
 import { containerBody, sandboxBody } from './docker-specs.ts'
 import { RuntimeError, containerLabels } from './runtime.ts'
-import type { ContainerRuntime, ExecSpec, ImageInfo, LogOptions, OutputChunk, PodNetworkSpec, ProcessStream, RegistryAuth, RuntimeContainer, RuntimeEvent, RuntimeInfo } from './runtime.ts'
+import type {
+  ContainerRuntime,
+  ExecSpec,
+  ImageInfo,
+  LogOptions,
+  OutputChunk,
+  PodNetworkSpec,
+  ProcessStream,
+  RegistryAuth,
+  RuntimeContainer,
+  RuntimeEvent,
+  RuntimeInfo,
+} from './runtime.ts'
 import { sandboxFileSystem } from './sandbox-image.ts'
 
 /** A pull of many gigabytes over a slow line; progress lines keep it alive. */
@@ -26,9 +38,21 @@ interface InspectedContainer {
   Config: { Image: string; Labels: Record<string, string>; Tty?: boolean }
   NetworkSettings: { Networks?: Record<string, { IPAddress?: string }> }
 }
-interface InspectedImage { Id: string; RepoTags?: string[] | null; RepoDigests?: string[] | null; Size: number; Created?: string | number; Config?: { User?: string } }
+interface InspectedImage {
+  Id: string
+  RepoTags?: string[] | null
+  RepoDigests?: string[] | null
+  Size: number
+  Created?: string | number
+  Config?: { User?: string }
+}
 
-export interface DockerOptions { readonly socketPath: string; readonly networkName: string; readonly sandboxImage: string; readonly clock: Clock }
+export interface DockerOptions {
+  readonly socketPath: string
+  readonly networkName: string
+  readonly sandboxImage: string
+  readonly clock: Clock
+}
 
 export function dockerRuntime(options: DockerOptions): ContainerRuntime {
   const engine = new DockerEngine(options.socketPath)
@@ -52,7 +76,10 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     const out: RuntimeContainer[] = []
     for (const entry of listed) {
       const known = inspected.get(entry.Id)
-      if (known && known.status === entry.State) { out.push(known.container); continue }
+      if (known && known.status === entry.State) {
+        out.push(known.container)
+        continue
+      }
       const container = await inspect(entry.Id)
       if (!container) continue
       inspected.set(entry.Id, { status: entry.State, container })
@@ -76,14 +103,23 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     return undefined
   }
 
-  async function processStream(opened: Promise<Duplex>, tty: boolean, resize: (size: { h: number; w: number }) => Promise<unknown>, exitCode: () => Promise<number>): Promise<ProcessStream> {
+  async function processStream(
+    opened: Promise<Duplex>,
+    tty: boolean,
+    resize: (size: { h: number; w: number }) => Promise<unknown>,
+    exitCode: () => Promise<number>,
+  ): Promise<ProcessStream> {
     const socket = await opened
     return {
       output: outputChunks(socket, tty),
       input: socket,
-      resize: async (columns, rows) => { await resize({ h: rows, w: columns }) },
+      resize: async (columns, rows) => {
+        await resize({ h: rows, w: columns })
+      },
       exitCode,
-      close: () => { socket.destroy() },
+      close: () => {
+        socket.destroy()
+      },
     }
   }
 
@@ -103,30 +139,60 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     async info(): Promise<RuntimeInfo> {
       const [version, info] = await Promise.all([
         engine.ask(docker => docker.version(), infoTimeoutMs),
-        engine.ask(docker => docker.info() as Promise<{ OperatingSystem: string; KernelVersion: string; Architecture: string; CgroupVersion?: string; NCPU: number; MemTotal: number; DockerRootDir: string }>, infoTimeoutMs),
+        engine.ask(
+          docker =>
+            docker.info() as Promise<{
+              OperatingSystem: string
+              KernelVersion: string
+              Architecture: string
+              CgroupVersion?: string
+              NCPU: number
+              MemTotal: number
+              DockerRootDir: string
+            }>,
+          infoTimeoutMs,
+        ),
       ])
       return {
-        version: version.Version, apiVersion: version.ApiVersion, operatingSystem: info.OperatingSystem, kernelVersion: info.KernelVersion, architecture: info.Architecture,
-        cgroupVersion: Number(info.CgroupVersion ?? 1), cpus: info.NCPU, memoryBytes: info.MemTotal, rootDir: info.DockerRootDir,
+        version: version.Version,
+        apiVersion: version.ApiVersion,
+        operatingSystem: info.OperatingSystem,
+        kernelVersion: info.KernelVersion,
+        architecture: info.Architecture,
+        cgroupVersion: Number(info.CgroupVersion ?? 1),
+        cpus: info.NCPU,
+        memoryBytes: info.MemTotal,
+        rootDir: info.DockerRootDir,
       }
     },
     list,
     inspect,
     createSandbox: spec => create(spec.name, sandboxBody(spec, { ...options, lowestOomScore })),
     createContainer: spec => create(spec.name, containerBody(spec, lowestOomScore)),
-    async start(id) { inspected.delete(id); await engine.ask(docker => docker.getContainer(id).start()) },
+    async start(id) {
+      inspected.delete(id)
+      await engine.ask(docker => docker.getContainer(id).start())
+    },
     async updateLimits(id, limits) {
       // Docker takes 0 for "as it is"; no quota is said as -1, with the kernel's own period.
-      await engine.ask(docker => docker.getContainer(id).update({
-        CpuShares: limits.cpuShares, CpuPeriod: limits.cpuPeriod || 100_000, CpuQuota: limits.cpuQuota || -1, Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes,
-      }))
+      await engine.ask(docker =>
+        docker.getContainer(id).update({
+          CpuShares: limits.cpuShares,
+          CpuPeriod: limits.cpuPeriod || 100_000,
+          CpuQuota: limits.cpuQuota || -1,
+          Memory: limits.memoryBytes,
+          MemorySwap: limits.memoryBytes,
+        }),
+      )
     },
     async stop(id, graceSeconds) {
       try {
         await engine.ask(docker => docker.getContainer(id).stop({ t: Math.max(0, Math.round(graceSeconds)) }), (graceSeconds + 60) * 1000)
       } catch (fault) {
         if (!isGone(fault)) throw fault
-      } finally { inspected.delete(id) }
+      } finally {
+        inspected.delete(id)
+      }
     },
     async remove(id) {
       inspected.delete(id)
@@ -139,27 +205,48 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     },
     async logs(id, log: LogOptions, signal): Promise<AsyncIterable<OutputChunk>> {
       const description = await engine.ask(docker => docker.getContainer(id).inspect())
-      const answer = await engine.stream(`/containers/${id}/logs`, {
-        stdout: true, stderr: true, timestamps: log.timestamps, follow: log.follow, tail: log.tail ?? 'all', ...(log.sinceMs === undefined ? {} : { since: (log.sinceMs / 1000).toFixed(9) }),
-      }, signal)
+      const answer = await engine.stream(
+        `/containers/${id}/logs`,
+        {
+          stdout: true,
+          stderr: true,
+          timestamps: log.timestamps,
+          follow: log.follow,
+          tail: log.tail ?? 'all',
+          ...(log.sinceMs === undefined ? {} : { since: (log.sinceMs / 1000).toFixed(9) }),
+        },
+        signal,
+      )
       return outputChunks(answer as Readable, description.Config.Tty)
     },
     async exec(id, spec: ExecSpec) {
-      const made = await engine.ask(docker => docker.getContainer(id).exec({ AttachStdin: spec.stdin, AttachStdout: spec.stdout, AttachStderr: spec.stderr && !spec.tty, Tty: spec.tty, Cmd: [...spec.command] }))
-      return processStream(engine.ask(docker => docker.getExec(made.id).start({ hijack: true, Detach: false, Tty: spec.tty }), noTimeout), spec.tty, size => engine.ask(docker => docker.getExec(made.id).resize(size)), async () => {
-        // The engine closes the stream a little before it notes the exit code.
-        for (let attempt = 0; ; attempt++) {
-          const state = await engine.ask(docker => docker.getExec(made.id).inspect())
-          if (!state.Running || attempt >= 50) return state.ExitCode ?? 137
-          await options.clock.sleep(20)
-        }
-      })
+      const made = await engine.ask(docker =>
+        docker.getContainer(id).exec({ AttachStdin: spec.stdin, AttachStdout: spec.stdout, AttachStderr: spec.stderr && !spec.tty, Tty: spec.tty, Cmd: [...spec.command] }),
+      )
+      return processStream(
+        engine.ask(docker => docker.getExec(made.id).start({ hijack: true, Detach: false, Tty: spec.tty }), noTimeout),
+        spec.tty,
+        size => engine.ask(docker => docker.getExec(made.id).resize(size)),
+        async () => {
+          // The engine closes the stream a little before it notes the exit code.
+          for (let attempt = 0; ; attempt++) {
+            const state = await engine.ask(docker => docker.getExec(made.id).inspect())
+            if (!state.Running || attempt >= 50) return state.ExitCode ?? 137
+            await options.clock.sleep(20)
+          }
+        },
+      )
     },
     async attach(id, spec) {
       const description = await engine.ask(docker => docker.getContainer(id).inspect())
       const wanted = { hijack: true, ...parts<object>({ stream: true, stdin: spec.stdin, stdout: spec.stdout, stderr: spec.stderr }) }
       const opened = engine.ask(docker => docker.getContainer(id).attach(wanted) as Promise<Duplex>, noTimeout)
-      return processStream(opened, description.Config.Tty, size => engine.ask(docker => docker.getContainer(id).resize(size)), async () => (await inspect(id))?.exitCode ?? 0)
+      return processStream(
+        opened,
+        description.Config.Tty,
+        size => engine.ask(docker => docker.getContainer(id).resize(size)),
+        async () => (await inspect(id))?.exitCode ?? 0,
+      )
     },
     image,
     async images() {
@@ -168,10 +255,18 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     async pull(name, auth: RegistryAuth | undefined, signal) {
       await progressEnds(engine.ask(docker => docker.createImage(auth ?? {}, { ...parts<object>(pullParts(name)), ...abortedBy(signal) }), pullIdleMs))
     },
-    async removeImage(id) { try { await engine.ask(docker => docker.getImage(encodeURI(id)).remove({ force: true })) } catch (fault) { if (!isGone(fault)) throw fault } },
+    async removeImage(id) {
+      try {
+        await engine.ask(docker => docker.getImage(encodeURI(id)).remove({ force: true }))
+      } catch (fault) {
+        if (!isGone(fault)) throw fault
+      }
+    },
     async removeUnusedImage(unused) {
       for (const name of unused.names.length > 0 ? unused.names : [unused.id]) {
-        try { await engine.ask(docker => docker.getImage(encodeURI(name)).remove()) } catch (fault) {
+        try {
+          await engine.ask(docker => docker.getImage(encodeURI(name)).remove())
+        } catch (fault) {
           if (fault instanceof RuntimeError && fault.code === 409) return false
           if (!isGone(fault)) throw fault
         }
@@ -180,12 +275,22 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     },
     ensureSandboxImage() {
       // Pods that start at once share one import: each import makes another image.
-      sandboxImport ??= importSandboxImage().finally(() => { sandboxImport = undefined })
+      sandboxImport ??= importSandboxImage().finally(() => {
+        sandboxImport = undefined
+      })
       return sandboxImport
     },
     ensurePodNetwork: spec => ensureNetwork(engine, options.networkName, spec),
-    async removePodNetwork() { try { await engine.ask(docker => docker.getNetwork(options.networkName).remove()) } catch (fault) { if (!isGone(fault)) throw fault } },
-    watch(onEvent, signal) { void watchEvents(engine, options.clock, inspected, onEvent, signal) },
+    async removePodNetwork() {
+      try {
+        await engine.ask(docker => docker.getNetwork(options.networkName).remove())
+      } catch (fault) {
+        if (!isGone(fault)) throw fault
+      }
+    },
+    watch(onEvent, signal) {
+      void watchEvents(engine, options.clock, inspected, onEvent, signal)
+    },
   }
 }
 
@@ -207,7 +312,12 @@ async function ensureNetwork(engine: DockerEngine, name: string, spec: PodNetwor
   }
   const version = await engine.ask(docker => docker.version())
   const body = {
-    Name: name, CheckDuplicate: true, Driver: 'bridge', Internal: false, Attachable: false, Labels: { [containerLabels.type]: 'network' },
+    Name: name,
+    CheckDuplicate: true,
+    Driver: 'bridge',
+    Internal: false,
+    Attachable: false,
+    Labels: { [containerLabels.type]: 'network' },
     IPAM: { Driver: 'default', Config: [{ Subnet: spec.subnet, Gateway: spec.gateway }] },
     Options: {
       'com.docker.network.bridge.name': spec.bridge,
@@ -234,8 +344,14 @@ async function watchEvents(engine: DockerEngine, clock: Clock, inspected: Map<st
         inspected.delete(event.Actor.ID)
         onEvent({ podUID: event.Actor.Attributes[containerLabels.podUID] ?? '', containerID: event.Actor.ID, action: event.Action })
       }
-    } catch { /* the engine is restarting; the list after the reconnection tells what happened meanwhile */ }
-    try { await clock.sleep(reconnectMs, signal) } catch { return }
+    } catch {
+      /* the engine is restarting; the list after the reconnection tells what happened meanwhile */
+    }
+    try {
+      await clock.sleep(reconnectMs, signal)
+    } catch {
+      return
+    }
   }
 }
 
@@ -244,10 +360,26 @@ function toContainer(c: InspectedContainer, networkName: string): RuntimeContain
   // One that failed to start stays "created" for Docker.
   const phase = c.State.Running ? 'running' : c.State.Status === 'created' && c.State.Error === '' ? 'created' : 'exited'
   return {
-    id: c.Id, type: labels[containerLabels.type] === 'sandbox' ? 'sandbox' : 'container', name: labels[containerLabels.containerName] ?? '', podUID: labels[containerLabels.podUID] ?? '',
-    podName: labels[containerLabels.podName] ?? '', podNamespace: labels[containerLabels.podNamespace] ?? '', labels, restartCount: Number(labels[containerLabels.restartCount] ?? 0),
-    hash: labels[containerLabels.hash] ?? '', phase, pid: c.State.Pid, createdAtMs: timeMs(c.Created), startedAtMs: timeMs(c.State.StartedAt), finishedAtMs: timeMs(c.State.FinishedAt),
-    exitCode: c.State.ExitCode, oomKilled: c.State.OOMKilled, error: c.State.Error, image: c.Config.Image, imageID: c.Image, address: c.NetworkSettings.Networks?.[networkName]?.IPAddress ?? '',
+    id: c.Id,
+    type: labels[containerLabels.type] === 'sandbox' ? 'sandbox' : 'container',
+    name: labels[containerLabels.containerName] ?? '',
+    podUID: labels[containerLabels.podUID] ?? '',
+    podName: labels[containerLabels.podName] ?? '',
+    podNamespace: labels[containerLabels.podNamespace] ?? '',
+    labels,
+    restartCount: Number(labels[containerLabels.restartCount] ?? 0),
+    hash: labels[containerLabels.hash] ?? '',
+    phase,
+    pid: c.State.Pid,
+    createdAtMs: timeMs(c.Created),
+    startedAtMs: timeMs(c.State.StartedAt),
+    finishedAtMs: timeMs(c.State.FinishedAt),
+    exitCode: c.State.ExitCode,
+    oomKilled: c.State.OOMKilled,
+    error: c.State.Error,
+    image: c.Config.Image,
+    imageID: c.Image,
+    address: c.NetworkSettings.Networks?.[networkName]?.IPAddress ?? '',
   }
 }
 
@@ -255,13 +387,24 @@ function toImage(image: InspectedImage): ImageInfo {
   const digest = image.RepoDigests?.find(name => !name.startsWith('<none>'))
   const names = [...(image.RepoDigests ?? []), ...(image.RepoTags ?? [])].filter(name => !name.includes('<none>'))
   const created = typeof image.Created === 'number' ? image.Created * 1000 : timeMs(image.Created ?? '')
-  return { id: image.Id, reference: digest === undefined ? `docker://${image.Id}` : `docker-pullable://${digest}`, names, sizeBytes: image.Size, user: image.Config?.User ?? '', createdAtMs: created }
+  return {
+    id: image.Id,
+    reference: digest === undefined ? `docker://${image.Id}` : `docker-pullable://${digest}`,
+    names,
+    sizeBytes: image.Size,
+    user: image.Config?.User ?? '',
+    createdAtMs: created,
+  }
 }
 
 /** A host that is itself a container may lack CAP_SYS_RESOURCE (bit 24): then nothing can be made less killable than usual. */
 function lowestOomScoreHere(): number {
   let status = ''
-  try { status = readFileSync('/proc/self/status', 'utf8') } catch { /* not on Linux: as if nothing were missing */ }
+  try {
+    status = readFileSync('/proc/self/status', 'utf8')
+  } catch {
+    /* not on Linux: as if nothing were missing */
+  }
   const bounding = /^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1]
   return bounding !== undefined && ((BigInt(`0x${bounding}`) >> 24n) & 1n) === 0n ? 0 : -1000
 }

@@ -61,7 +61,11 @@ export function containerBody(spec: ContainerSpec, lowestOomScore: number): unkn
       IpcMode: spec.hostIPC ? 'host' : `container:${spec.sandboxID}`,
       PidMode: spec.pidMode ?? '',
       Mounts: spec.mounts.map(mount => ({
-        Type: 'bind', Source: mount.source, Target: mount.target, ReadOnly: mount.readOnly, BindOptions: { Propagation: mount.propagation ?? 'rprivate' },
+        Type: 'bind',
+        Source: mount.source,
+        Target: mount.target,
+        ReadOnly: mount.readOnly,
+        BindOptions: { Propagation: mount.propagation ?? 'rprivate' },
       })),
       GroupAdd: spec.groups,
       ReadonlyRootfs: spec.readOnlyRootFilesystem,

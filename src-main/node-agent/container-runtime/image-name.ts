@@ -30,7 +30,9 @@ export function defaultPullPolicy(name: string): 'Always' | 'IfNotPresent' {
 
 /** Docker's own names drop `docker.io/` and `library/`: `docker.io/library/busybox:1` is found as `busybox:1`. */
 export function dockerImageName(name: string): string {
-  return fullImageName(name).replace(/^docker\.io\/library\//, '').replace(/^docker\.io\//, '')
+  return fullImageName(name)
+    .replace(/^docker\.io\/library\//, '')
+    .replace(/^docker\.io\//, '')
 }
 
 /** Splits for the pull call: `fromImage` and `tag` (a digest counts as tag). */

@@ -48,9 +48,19 @@ export interface RuntimeContainer {
   readonly address: string
 }
 
-export interface Mount { readonly source: string; readonly target: string; readonly readOnly: boolean; readonly propagation?: 'rprivate' | 'rslave' | 'rshared' }
+export interface Mount {
+  readonly source: string
+  readonly target: string
+  readonly readOnly: boolean
+  readonly propagation?: 'rprivate' | 'rslave' | 'rshared'
+}
 
-export interface PortPublication { readonly hostPort: number; readonly containerPort: number; readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly hostIP?: string }
+export interface PortPublication {
+  readonly hostPort: number
+  readonly containerPort: number
+  readonly protocol: 'tcp' | 'udp' | 'sctp'
+  readonly hostIP?: string
+}
 
 export interface SandboxSpec {
   readonly name: string
@@ -65,7 +75,12 @@ export interface SandboxSpec {
 }
 
 /** As the kernel's cgroups take them. No cpuQuota is no limit; memoryBytes 0 leaves memory as it is. */
-export interface RuntimeLimits { readonly cpuShares: number; readonly cpuQuota: number; readonly cpuPeriod: number; readonly memoryBytes: number }
+export interface RuntimeLimits {
+  readonly cpuShares: number
+  readonly cpuQuota: number
+  readonly cpuPeriod: number
+  readonly memoryBytes: number
+}
 
 export interface ContainerSpec {
   readonly name: string
@@ -113,7 +128,13 @@ export interface ImageInfo {
   readonly createdAtMs: number
 }
 
-export interface RegistryAuth { readonly username?: string; readonly password?: string; readonly identitytoken?: string; readonly registrytoken?: string; readonly serveraddress?: string }
+export interface RegistryAuth {
+  readonly username?: string
+  readonly password?: string
+  readonly identitytoken?: string
+  readonly registrytoken?: string
+  readonly serveraddress?: string
+}
 
 export interface LogOptions {
   readonly follow: boolean
@@ -123,7 +144,10 @@ export interface LogOptions {
 }
 
 /** One demultiplexed chunk of a container's output. */
-export interface OutputChunk { readonly stream: 'stdout' | 'stderr'; readonly bytes: Buffer }
+export interface OutputChunk {
+  readonly stream: 'stdout' | 'stderr'
+  readonly bytes: Buffer
+}
 
 export interface ExecSpec {
   readonly command: readonly string[]
@@ -155,10 +179,19 @@ export interface RuntimeInfo {
   readonly rootDir: string
 }
 
-export interface PodNetworkSpec { readonly subnet: string; readonly gateway: string; readonly bridge: string; readonly mtu: number }
+export interface PodNetworkSpec {
+  readonly subnet: string
+  readonly gateway: string
+  readonly bridge: string
+  readonly mtu: number
+}
 
 /** Something changed with a container of this pod; the listener reads the state anew. */
-export interface RuntimeEvent { readonly podUID: string; readonly containerID: string; readonly action: string }
+export interface RuntimeEvent {
+  readonly podUID: string
+  readonly containerID: string
+  readonly action: string
+}
 
 export interface ContainerRuntime {
   /** Throws while the runtime cannot be reached. */

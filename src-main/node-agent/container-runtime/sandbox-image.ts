@@ -17,11 +17,25 @@ export function sandboxCode(architecture: 'x64' | 'arm64'): Buffer {
 
 function assembleX64(): Buffer {
   const setUp = Buffer.from([
-    0x68, ...u32(signalMask), //          push mask (sign-extended to 64 bits)
-    0x48, 0x89, 0xe3, //                  mov rbx, rsp
-    0xb8, ...u32(14), 0x31, 0xff, //      mov eax, rt_sigprocmask ; xor edi, edi (SIG_BLOCK)
-    0x48, 0x89, 0xde, 0x31, 0xd2, //      mov rsi, rbx ; xor edx, edx
-    0x41, 0xba, ...u32(8), 0x0f, 0x05, // mov r10d, 8 ; syscall
+    0x68,
+    ...u32(signalMask), //          push mask (sign-extended to 64 bits)
+    0x48,
+    0x89,
+    0xe3, //                  mov rbx, rsp
+    0xb8,
+    ...u32(14),
+    0x31,
+    0xff, //      mov eax, rt_sigprocmask ; xor edi, edi (SIG_BLOCK)
+    0x48,
+    0x89,
+    0xde,
+    0x31,
+    0xd2, //      mov rsi, rbx ; xor edx, edx
+    0x41,
+    0xba,
+    ...u32(8),
+    0x0f,
+    0x05, // mov r10d, 8 ; syscall
   ])
   // rt_sigtimedwait(mask, 0, 0, 8)
   const wait = Buffer.from([0xb8, ...u32(128), 0x48, 0x89, 0xdf, 0x31, 0xf6, 0x31, 0xd2, 0x41, 0xba, ...u32(8), 0x0f, 0x05])
@@ -48,10 +62,16 @@ function assembleArm64(): Buffer {
   const branchIf = (condition: number, offset: number): number => (0x54000000 | ((offset & 0x7ffff) << 5) | condition) >>> 0
   const compareImmediate = (register: number, value: number): number => (0x7100001f | (value << 10) | (register << 5)) >>> 0 // cmp wN, #value
   words.push(
-    movz(9, signalMask & 0xffff), movk(9, signalMask >>> 16, 16),
+    movz(9, signalMask & 0xffff),
+    movk(9, signalMask >>> 16, 16),
     0xf81f0fe9, //                      str x9, [sp, #-16]!
     0x910003f3, //                      mov x19, sp
-    movz(8, 135), movz(0, 0), movReg(1, 19), movz(2, 0), movz(3, 8), svc, // rt_sigprocmask(SIG_BLOCK, mask, 0, 8)
+    movz(8, 135),
+    movz(0, 0),
+    movReg(1, 19),
+    movz(2, 0),
+    movz(3, 8),
+    svc, // rt_sigprocmask(SIG_BLOCK, mask, 0, 8)
   )
   const wait = words.length
   words.push(movz(8, 137), movReg(0, 19), movz(1, 0), movz(2, 0), movz(3, 8), svc, compareImmediate(0, 17))
@@ -66,7 +86,9 @@ function assembleArm64(): Buffer {
   words.push(branchIf(11 /* lt */, wait - words.length))
   words.push(movz(8, 94), movz(0, 0), svc) // exit_group(0)
   const code = Buffer.alloc(words.length * 4)
-  words.forEach((word, index) => { code.writeUInt32LE(word >>> 0, index * 4) })
+  words.forEach((word, index) => {
+    code.writeUInt32LE(word >>> 0, index * 4)
+  })
   return code
 }
 

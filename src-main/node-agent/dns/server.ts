@@ -31,9 +31,20 @@ const flagRecursionAvailable = 1 << 7
 const codeServerFailure = 2
 const codeMissing = 3
 
-export interface DnsOptions { readonly env: Env; readonly address: string; readonly port: number; readonly zone: () => Zone; readonly domain: string; /** Servers that lead back here. */ readonly own: readonly string[]; /** Default: the host's. */ readonly upstreams?: () => Promise<readonly string[]> }
+export interface DnsOptions {
+  readonly env: Env
+  readonly address: string
+  readonly port: number
+  readonly zone: () => Zone
+  readonly domain: string
+  /** Servers that lead back here. */ readonly own: readonly string[]
+  /** Default: the host's. */ readonly upstreams?: () => Promise<readonly string[]>
+}
 
-interface Cached { readonly bytes: Buffer; readonly untilMs: number }
+interface Cached {
+  readonly bytes: Buffer
+  readonly untilMs: number
+}
 
 export class DnsServer {
   readonly #options: DnsOptions
@@ -42,23 +53,45 @@ export class DnsServer {
   #udp: Socket | undefined
   #tcp: Server | undefined
 
-  constructor(options: DnsOptions) { this.#options = options }
+  constructor(options: DnsOptions) {
+    this.#options = options
+  }
 
   /** Rejects where the address cannot be had (yet). */
   async start(): Promise<void> {
     const { address, port } = this.#options
     const udp = createSocket('udp4')
-    await new Promise<void>((resolve, reject) => { udp.once('error', reject); udp.bind(port, address, () => { udp.off('error', reject); resolve() }) })
-    udp.on('error', fault => { this.#options.env.log.log('warn', 'DNS socket', { fault: fault.message }) })
-    udp.on('message', (bytes, peer) => { void this.#onDatagram(udp, bytes, peer) })
+    await new Promise<void>((resolve, reject) => {
+      udp.once('error', reject)
+      udp.bind(port, address, () => {
+        udp.off('error', reject)
+        resolve()
+      })
+    })
+    udp.on('error', fault => {
+      this.#options.env.log.log('warn', 'DNS socket', { fault: fault.message })
+    })
+    udp.on('message', (bytes, peer) => {
+      void this.#onDatagram(udp, bytes, peer)
+    })
     this.#udp = udp
-    const tcp = createServer(socket => { this.#onConnection(socket) })
+    const tcp = createServer(socket => {
+      this.#onConnection(socket)
+    })
     tcp.maxConnections = maxTcpConnections
-    await new Promise<void>((resolve, reject) => { tcp.once('error', reject); tcp.listen(udp.address().port, address, () => { tcp.off('error', reject); resolve() }) })
+    await new Promise<void>((resolve, reject) => {
+      tcp.once('error', reject)
+      tcp.listen(udp.address().port, address, () => {
+        tcp.off('error', reject)
+        resolve()
+      })
+    })
     this.#tcp = tcp
   }
 
-  get port(): number { return this.#udp?.address().port ?? 0 }
+  get port(): number {
+    return this.#udp?.address().port ?? 0
+  }
 
   stop(): void {
     this.#udp?.close()
@@ -67,19 +100,26 @@ export class DnsServer {
 
   async #onDatagram(udp: Socket, bytes: Buffer, peer: RemoteInfo): Promise<void> {
     const answer = await this.answer(bytes, false)
-    if (answer) udp.send(answer, peer.port, peer.address, () => { /* a client that went away is no fault of ours */ })
+    if (answer)
+      udp.send(answer, peer.port, peer.address, () => {
+        /* a client that went away is no fault of ours */
+      })
   }
 
   #onConnection(socket: TcpSocket): void {
     let buffer = Buffer.alloc(0)
-    socket.setTimeout(tcpIdleMs, () => { socket.destroy() })
+    socket.setTimeout(tcpIdleMs, () => {
+      socket.destroy()
+    })
     socket.on('error', () => {})
     socket.on('data', chunk => {
       buffer = Buffer.concat([buffer, chunk])
       while (buffer.length >= 2 && buffer.length >= 2 + buffer.readUInt16BE(0)) {
         const message = buffer.subarray(2, 2 + buffer.readUInt16BE(0))
         buffer = buffer.subarray(2 + message.length)
-        void this.answer(message, true).then(answer => { if (answer && !socket.destroyed) socket.write(withLength(answer)) })
+        void this.answer(message, true).then(answer => {
+          if (answer && !socket.destroyed) socket.write(withLength(answer))
+        })
       }
     })
   }
@@ -87,7 +127,11 @@ export class DnsServer {
   /** The answer to one question message, or undefined where it is not one. Exported for tests. */
   async answer(bytes: Buffer, tcp: boolean): Promise<Buffer | undefined> {
     let query: Packet & { rcode?: string }
-    try { query = dnsPacket.decode(bytes) } catch { return undefined }
+    try {
+      query = dnsPacket.decode(bytes)
+    } catch {
+      return undefined
+    }
     const question = query.questions?.[0]
     if (query.type !== 'query' || !question) return undefined
     try {
@@ -103,13 +147,27 @@ export class DnsServer {
 
   #encode(query: Packet, question: Question, answers: PacketAnswer[], code: number, tcp: boolean, additionals: PacketAnswer[]): Buffer {
     const soa: PacketAnswer = {
-      name: this.#options.domain, type: 'SOA', ttl: soaTtl,
+      name: this.#options.domain,
+      type: 'SOA',
+      ttl: soaTtl,
       data: { mname: `ns.dns.${this.#options.domain}`, rname: `hostmaster.${this.#options.domain}`, serial: 1, refresh: 7200, retry: 1800, expire: 86_400, minimum: soaTtl },
     }
     const flags = flagAuthoritative | ((query.flags ?? 0) & flagRecursionDesired) | flagRecursionAvailable | code
-    const packet: Packet = { id: query.id ?? 0, type: 'response', flags, questions: [question], answers, authorities: answers.length === 0 && code !== codeServerFailure ? [soa] : [], additionals }
+    const packet: Packet = {
+      id: query.id ?? 0,
+      type: 'response',
+      flags,
+      questions: [question],
+      answers,
+      authorities: answers.length === 0 && code !== codeServerFailure ? [soa] : [],
+      additionals,
+    }
     const edns = query.additionals?.find(record => record.type === 'OPT')
-    if (edns && edns.type === 'OPT') packet.additionals = [...additionals, { type: 'OPT', name: '.', udpPayloadSize: 4096, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] } as PacketAnswer]
+    if (edns && edns.type === 'OPT')
+      packet.additionals = [
+        ...additionals,
+        { type: 'OPT', name: '.', udpPayloadSize: 4096, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] } as PacketAnswer,
+      ]
     const bytes = dnsPacket.encode(packet)
     const limit = tcp ? 65_535 : edns && edns.type === 'OPT' ? Math.max(512, edns.udpPayloadSize) : 512
     if (bytes.length <= limit) return bytes
@@ -140,10 +198,14 @@ export class DnsServer {
           const answer = tcp ? await this.#askTcp(server, bytes) : await this.#askUdp(server, bytes)
           this.#remember(key, answer)
           return answer
-        } catch (error) { fault = error }
+        } catch (error) {
+          fault = error
+        }
       }
       throw fault
-    } finally { this.#pending-- }
+    } finally {
+      this.#pending--
+    }
   }
 
   #remember(key: string, answer: Buffer): void {
@@ -166,15 +228,25 @@ export class DnsServer {
     const id = Buffer.from(random.bytes(2)).readUInt16BE(0)
     return new Promise((resolve, reject) => {
       const socket = createSocket(server.includes(':') ? 'udp6' : 'udp4')
-      const finish = (fault?: Error): void => { cancel(); socket.close(); if (fault) reject(fault) }
-      const cancel = clock.after(upstreamTimeoutMs, () => { finish(new Error(`no answer from ${server}`)) })
-      socket.on('error', fault => { finish(fault) })
+      const finish = (fault?: Error): void => {
+        cancel()
+        socket.close()
+        if (fault) reject(fault)
+      }
+      const cancel = clock.after(upstreamTimeoutMs, () => {
+        finish(new Error(`no answer from ${server}`))
+      })
+      socket.on('error', fault => {
+        finish(fault)
+      })
       socket.on('message', answer => {
         if (answer.length < 12 || answer.readUInt16BE(0) !== id) return
         resolve(withID(answer, bytes.readUInt16BE(0)))
         finish()
       })
-      socket.connect(53, server, () => { socket.send(withID(bytes, id)) })
+      socket.connect(53, server, () => {
+        socket.send(withID(bytes, id))
+      })
     })
   }
 
@@ -182,16 +254,22 @@ export class DnsServer {
     return new Promise((resolve, reject) => {
       const socket = connect({ host: server, port: 53 })
       let buffer = Buffer.alloc(0)
-      socket.setTimeout(upstreamTimeoutMs, () => { socket.destroy(new Error(`no answer from ${server}`)) })
+      socket.setTimeout(upstreamTimeoutMs, () => {
+        socket.destroy(new Error(`no answer from ${server}`))
+      })
       socket.on('error', reject)
-      socket.on('connect', () => { socket.write(withLength(bytes)) })
+      socket.on('connect', () => {
+        socket.write(withLength(bytes))
+      })
       socket.on('data', chunk => {
         buffer = Buffer.concat([buffer, chunk])
         if (buffer.length < 2 || buffer.length < 2 + buffer.readUInt16BE(0)) return
         resolve(buffer.subarray(2, 2 + buffer.readUInt16BE(0)))
         socket.destroy()
       })
-      socket.on('close', () => { reject(new Error(`${server} closed the connection`)) })
+      socket.on('close', () => {
+        reject(new Error(`${server} closed the connection`))
+      })
     })
   }
 }

@@ -3,9 +3,18 @@ import type { Service } from '../../api/generated/core-v1.ts'
 import type { EndpointSlice } from '../../api/generated/discovery-v1.ts'
 import { slicesByService } from '../proxy/endpoints.ts'
 
-export interface ZoneInput { readonly services: Iterable<Service>; readonly slices: Iterable<EndpointSlice>; readonly domain: string }
+export interface ZoneInput {
+  readonly services: Iterable<Service>
+  readonly slices: Iterable<EndpointSlice>
+  readonly domain: string
+}
 
-export interface ServiceRecord { readonly priority: number; readonly weight: number; readonly port: number; readonly target: string }
+export interface ServiceRecord {
+  readonly priority: number
+  readonly weight: number
+  readonly port: number
+  readonly target: string
+}
 
 export type Answer =
   | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
@@ -18,8 +27,17 @@ export type Answer =
   /** Not ours: ask upstream. */
   | { readonly kind: 'foreign' }
 
-interface Endpoint { readonly host: string; readonly address: string }
-interface Entry { readonly addresses: string[]; readonly alias?: string; readonly headless: boolean; readonly endpoints: Endpoint[]; readonly ports: { name: string; protocol: string; port: number; /** Headless: only endpoints of the slices that have it. */ hosts?: Endpoint[] }[] }
+interface Endpoint {
+  readonly host: string
+  readonly address: string
+}
+interface Entry {
+  readonly addresses: string[]
+  readonly alias?: string
+  readonly headless: boolean
+  readonly endpoints: Endpoint[]
+  readonly ports: { name: string; protocol: string; port: number; /** Headless: only endpoints of the slices that have it. */ hosts?: Endpoint[] }[]
+}
 
 /** Built anew when services or endpoints change; answers are lookups. */
 export class Zone {
@@ -67,7 +85,9 @@ export class Zone {
     this.#entries.set(`${name}.${namespace}`, { addresses: [...new Set(endpoints.map(e => e.address))], headless: true, endpoints, ports })
   }
 
-  #point(address: string, name: string): void { this.#pointers.set(address, [...(this.#pointers.get(address) ?? []), name]) }
+  #point(address: string, name: string): void {
+    this.#pointers.set(address, [...(this.#pointers.get(address) ?? []), name])
+  }
 
   /** `name` in any case, without the last dot. */
   lookup(rawName: string, type: string): Answer {

@@ -7,7 +7,10 @@ import { isPodTerminal, podRequests, resourceAmounts, untoleratedTaint } from '.
 import { podAllowsNode } from '../../api/core/v1/node-selector.ts'
 import type { Node, Pod } from '../../api/generated/core-v1.ts'
 
-export interface Rejection { readonly reason: string; readonly message: string }
+export interface Rejection {
+  readonly reason: string
+  readonly message: string
+}
 
 /** `others`: the pods that were let in before. */
 export function admissionFault(pod: Pod, node: Node, others: readonly Pod[]): Rejection | undefined {
@@ -24,7 +27,10 @@ export function admissionFault(pod: Pod, node: Node, others: readonly Pod[]): Re
 
 function shortage(pod: Pod, node: Node, others: readonly Pod[]): Rejection | undefined {
   const capacity = resourceAmounts(node.status?.allocatable)
-  const fault = (name: string, requested: number, used: number, most: number): Rejection => ({ reason: `OutOf${name}`, message: `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${most}` })
+  const fault = (name: string, requested: number, used: number, most: number): Rejection => ({
+    reason: `OutOf${name}`,
+    message: `Node didn't have enough resource: ${name}, requested: ${requested}, used: ${used}, capacity: ${most}`,
+  })
   const most = capacity.get('pods')
   if (most !== undefined && others.length + 1 > most) return fault('pods', 1, others.length, most)
   const used = new Map<string, number>()
@@ -37,13 +43,19 @@ function shortage(pod: Pod, node: Node, others: readonly Pod[]): Rejection | und
   return undefined
 }
 
-interface HostPort { readonly port: number; readonly protocol: string; readonly address: string }
+interface HostPort {
+  readonly port: number
+  readonly protocol: string
+  readonly address: string
+}
 
 const everywhere = '0.0.0.0'
 
 function hostPorts(pod: Pod): HostPort[] {
   const sidecars = (pod.spec?.initContainers ?? []).filter(container => container.restartPolicy === 'Always')
-  return [...(pod.spec?.containers ?? []), ...sidecars].flatMap(container => (container.ports ?? []).flatMap(({ hostPort, protocol, hostIP }) => hostPort ? [{ port: hostPort, protocol: protocol ?? 'TCP', address: hostIP || everywhere }] : []))
+  return [...(pod.spec?.containers ?? []), ...sidecars].flatMap(container =>
+    (container.ports ?? []).flatMap(({ hostPort, protocol, hostIP }) => (hostPort ? [{ port: hostPort, protocol: protocol ?? 'TCP', address: hostIP || everywhere }] : [])),
+  )
 }
 
 function portsTaken(pod: Pod, others: readonly Pod[]): boolean {

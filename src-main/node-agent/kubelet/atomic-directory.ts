@@ -5,7 +5,10 @@
 import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-export interface VolumeFile { readonly bytes: Uint8Array; readonly mode: number }
+export interface VolumeFile {
+  readonly bytes: Uint8Array
+  readonly mode: number
+}
 
 /** Relative path → file. */
 export type Payload = ReadonlyMap<string, VolumeFile>

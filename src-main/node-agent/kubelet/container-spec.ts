@@ -17,27 +17,48 @@ export function runtimeName(pod: Pod, container: string, attempt: number): strin
 
 export function labelsOf(pod: Pod, container: string, attempt: number): Record<string, string> {
   return {
-    [containerLabels.podName]: pod.metadata.name ?? '', [containerLabels.podNamespace]: pod.metadata.namespace ?? '', [containerLabels.podUID]: pod.metadata.uid ?? '',
-    [containerLabels.containerName]: container, [containerLabels.restartCount]: String(attempt),
+    [containerLabels.podName]: pod.metadata.name ?? '',
+    [containerLabels.podNamespace]: pod.metadata.namespace ?? '',
+    [containerLabels.podUID]: pod.metadata.uid ?? '',
+    [containerLabels.containerName]: container,
+    [containerLabels.restartCount]: String(attempt),
   }
 }
 
 /** Changes when a container has to be made anew: of what may change in a running pod that is the image alone. */
 export function containerHash(container: Container): string {
-  return createHash('sha256').update(`${container.name}\0${container.image ?? ''}`).digest('hex').slice(0, 16)
+  return createHash('sha256')
+    .update(`${container.name}\0${container.image ?? ''}`)
+    .digest('hex')
+    .slice(0, 16)
 }
 
 export function sandboxSpec(pod: Pod, attempt: number, clusterDomain: string): SandboxSpec {
   const { hostname, domain } = podHostname(pod, clusterDomain)
   const spec = pod.spec
-  const ports: PortPublication[] = [...(spec?.containers ?? []), ...(spec?.initContainers ?? []).filter(c => c.restartPolicy === 'Always')].flatMap(container => (container.ports ?? []).flatMap(port => port.hostPort
-    ? [{ hostPort: port.hostPort, containerPort: port.containerPort, protocol: (port.protocol ?? 'TCP').toLowerCase() as 'tcp', ...(port.hostIP ? { hostIP: port.hostIP } : {}) }] : []))
+  const ports: PortPublication[] = [...(spec?.containers ?? []), ...(spec?.initContainers ?? []).filter(c => c.restartPolicy === 'Always')].flatMap(container =>
+    (container.ports ?? []).flatMap(port =>
+      port.hostPort
+        ? [
+            {
+              hostPort: port.hostPort,
+              containerPort: port.containerPort,
+              protocol: (port.protocol ?? 'TCP').toLowerCase() as 'tcp',
+              ...(port.hostIP ? { hostIP: port.hostIP } : {}),
+            },
+          ]
+        : [],
+    ),
+  )
   return {
     name: runtimeName(pod, 'POD', attempt),
     hostname: spec?.setHostnameAsFQDN && domain !== '' ? `${hostname}.${domain}` : hostname,
     labels: labelsOf(pod, 'POD', attempt),
-    hostNetwork: spec?.hostNetwork ?? false, hostPID: spec?.hostPID ?? false, hostIPC: spec?.hostIPC ?? false,
-    ports, sysctls: Object.fromEntries((spec?.securityContext?.sysctls ?? []).map(sysctl => [sysctl.name, sysctl.value])),
+    hostNetwork: spec?.hostNetwork ?? false,
+    hostPID: spec?.hostPID ?? false,
+    hostIPC: spec?.hostIPC ?? false,
+    ports,
+    sysctls: Object.fromEntries((spec?.securityContext?.sysctls ?? []).map(sysctl => [sysctl.name, sysctl.value])),
   }
 }
 
@@ -71,8 +92,10 @@ export function containerSpec(input: ContainerInput): ContainerSpec {
     name: runtimeName(pod, container.name, input.attempt),
     image: input.image.id,
     labels: {
-      ...labelsOf(pod, container.name, input.attempt), [containerLabels.sandboxID]: input.sandboxID,
-      [containerLabels.hash]: containerHash(container), [containerLabels.terminationLog]: input.terminationLog,
+      ...labelsOf(pod, container.name, input.attempt),
+      [containerLabels.sandboxID]: input.sandboxID,
+      [containerLabels.hash]: containerHash(container),
+      [containerLabels.terminationLog]: input.terminationLog,
     },
     ...(container.command?.length ? { entrypoint: container.command.map(part => expand(part, lookup)) } : {}),
     ...(container.args?.length ? { command: container.args.map(part => expand(part, lookup)) } : {}),
@@ -83,7 +106,9 @@ export function containerSpec(input: ContainerInput): ContainerSpec {
     hostNetwork: pod.spec?.hostNetwork ?? false,
     hostIPC: pod.spec?.hostIPC ?? false,
     ...pidMode(input),
-    stdin: container.stdin ?? false, stdinOnce: container.stdinOnce ?? false, tty: container.tty ?? false,
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
     ...(user === undefined && group === undefined ? {} : { user: group === undefined ? String(user) : `${user ?? (input.image.user.split(':')[0] || '0')}:${group}` }),
     groups: [...new Set([...(whole.fsGroup === undefined ? [] : [whole.fsGroup]), ...(whole.supplementalGroups ?? [])])].map(String),
     readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,

@@ -19,7 +19,13 @@ const settledMs = 60_000
 /** A reference that cannot be resolved now. */
 const configRetryMs = 10_000
 
-interface Turn { pod: Pod; sandbox: RuntimeContainer; paths: Map<string, string>; present: readonly RuntimeContainer[]; signal: AbortSignal }
+interface Turn {
+  pod: Pod
+  sandbox: RuntimeContainer
+  paths: Map<string, string>
+  present: readonly RuntimeContainer[]
+  signal: AbortSignal
+}
 
 export class ContainerStarter {
   readonly #context: KubeletContext
@@ -42,7 +48,9 @@ export class ContainerStarter {
     const turn = this.#turn
     if (!turn || turn.signal.aborted) return 0
     const { pod } = turn
-    const event = (type: 'Normal' | 'Warning', reason: string, message: string): void => { context.event(pod, type, reason, message, container) }
+    const event = (type: 'Normal' | 'Warning', reason: string, message: string): void => {
+      context.event(pod, type, reason, message, container)
+    }
     try {
       const image = await context.images.ensure(pod, container, event, turn.signal)
       const id = await this.#create(turn, container, attempt, image, targetName)
@@ -83,7 +91,15 @@ export class ContainerStarter {
     const mounts = await this.#mounts(turn, container, environment, podIP, terminationLog)
     const targetID = targetName ? attemptsOf(turn.present, targetName)[0]?.id : undefined
     const spec = containerSpec({
-      pod, container, attempt, sandboxID: sandbox.id, environment, mounts, image, nodeMemoryBytes: context.nodeMemoryBytes, terminationLog,
+      pod,
+      container,
+      attempt,
+      sandboxID: sandbox.id,
+      environment,
+      mounts,
+      image,
+      nodeMemoryBytes: context.nodeMemoryBytes,
+      terminationLog,
       ...(targetID === undefined ? {} : { targetID }),
     })
     try {

@@ -42,7 +42,13 @@ export async function environmentOf(pod: Pod, container: Container, sources: Env
   return env
 }
 
-async function variableValue(pod: Pod, container: Container, variable: EnvVar, sources: EnvironmentSources, lookup: (name: string) => string | undefined): Promise<string | undefined> {
+async function variableValue(
+  pod: Pod,
+  container: Container,
+  variable: EnvVar,
+  sources: EnvironmentSources,
+  lookup: (name: string) => string | undefined,
+): Promise<string | undefined> {
   const from = variable.valueFrom
   if (!from) return expand(variable.value ?? '', lookup)
   const namespace = pod.metadata.namespace ?? ''
@@ -62,7 +68,11 @@ async function variableValue(pod: Pod, container: Container, variable: EnvVar, s
   return data[reference.key]
 }
 
-async function dataOf(what: string, read: () => Promise<ConfigMap | Secret | undefined>, reference: { name?: string; optional?: boolean } | undefined): Promise<Record<string, string> | undefined> {
+async function dataOf(
+  what: string,
+  read: () => Promise<ConfigMap | Secret | undefined>,
+  reference: { name?: string; optional?: boolean } | undefined,
+): Promise<Record<string, string> | undefined> {
   const object = await read()
   if (!object) {
     if (reference?.optional) return undefined

@@ -3,8 +3,16 @@ import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from 
 import { parseQuantity, milliValue } from '../../api/quantity.ts'
 import { bytesOf, milliCPU } from './pod-resources.ts'
 
-export interface PodAddresses { readonly podIP: string; readonly hostIP: string; readonly nodeName: string }
-export interface NodeAllocatable { readonly cpuMilli: number; readonly memoryBytes: number; readonly ephemeralBytes: number }
+export interface PodAddresses {
+  readonly podIP: string
+  readonly hostIP: string
+  readonly nodeName: string
+}
+export interface NodeAllocatable {
+  readonly cpuMilli: number
+  readonly memoryBytes: number
+  readonly ephemeralBytes: number
+}
 
 /** Throws with Kubernetes' words for an unknown path. */
 export function fieldValue(pod: Pod, reference: ObjectFieldSelector, addresses: PodAddresses): string {
@@ -15,22 +23,37 @@ export function fieldValue(pod: Pod, reference: ObjectFieldSelector, addresses: 
     return map?.[subscript[2] ?? ''] ?? ''
   }
   switch (path) {
-    case 'metadata.name': return pod.metadata.name ?? ''
-    case 'metadata.namespace': return pod.metadata.namespace ?? ''
-    case 'metadata.uid': return pod.metadata.uid ?? ''
-    case 'metadata.labels': return mapText(pod.metadata.labels)
-    case 'metadata.annotations': return mapText(pod.metadata.annotations)
-    case 'spec.nodeName': return addresses.nodeName
-    case 'spec.serviceAccountName': return pod.spec?.serviceAccountName ?? ''
-    case 'status.hostIP': case 'status.hostIPs': return addresses.hostIP
-    case 'status.podIP': case 'status.podIPs': return addresses.podIP
-    default: throw new Error(`unsupported fieldPath: ${path}`)
+    case 'metadata.name':
+      return pod.metadata.name ?? ''
+    case 'metadata.namespace':
+      return pod.metadata.namespace ?? ''
+    case 'metadata.uid':
+      return pod.metadata.uid ?? ''
+    case 'metadata.labels':
+      return mapText(pod.metadata.labels)
+    case 'metadata.annotations':
+      return mapText(pod.metadata.annotations)
+    case 'spec.nodeName':
+      return addresses.nodeName
+    case 'spec.serviceAccountName':
+      return pod.spec?.serviceAccountName ?? ''
+    case 'status.hostIP':
+    case 'status.hostIPs':
+      return addresses.hostIP
+    case 'status.podIP':
+    case 'status.podIPs':
+      return addresses.podIP
+    default:
+      throw new Error(`unsupported fieldPath: ${path}`)
   }
 }
 
 /** Lines `key="value"` in byte order, as files of downward API volumes show maps. */
 function mapText(map: Readonly<Record<string, string>> | undefined): string {
-  return Object.entries(map ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, text]) => `${key}=${JSON.stringify(text)}`).join('\n')
+  return Object.entries(map ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, text]) => `${key}=${JSON.stringify(text)}`)
+    .join('\n')
 }
 
 /** A missing limit counts as what the node can give. */
@@ -40,7 +63,7 @@ export function resourceValue(pod: Pod, container: Container | undefined, refere
   const [kind = '', resource = ''] = reference.resource.split(/\.(.*)/s)
   const limits = target.resources?.limits ?? {}
   const requests = target.resources?.requests ?? {}
-  const quantity = kind === 'limits' ? limits[resource] : requests[resource] ?? limits[resource]
+  const quantity = kind === 'limits' ? limits[resource] : (requests[resource] ?? limits[resource])
   const divisor = reference.divisor === undefined || reference.divisor === '0' ? 1000 : milliValue(parseQuantity(reference.divisor))
   if (resource === 'cpu') return String(Math.ceil((kind === 'limits' && quantity === undefined ? node.cpuMilli : milliCPU(quantity)) / divisor))
   const fallback = kind !== 'limits' ? 0 : resource === 'memory' ? node.memoryBytes : resource === 'ephemeral-storage' ? node.ephemeralBytes : 0

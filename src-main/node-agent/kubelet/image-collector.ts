@@ -12,10 +12,18 @@ const lowLine = 0.8
 /** An image that was just pulled may be for a container that is just being made. */
 const minAgeMs = 120_000
 
-export interface ImageUse { readonly firstSeenMs: number; lastUsedMs: number }
+export interface ImageUse {
+  readonly firstSeenMs: number
+  lastUsedMs: number
+}
 
 /** What to remove, longest unused first. Pure. */
-export function imagesToRemove(images: readonly ImageInfo[], uses: ReadonlyMap<string, ImageUse>, disk: { readonly usedBytes: number; readonly totalBytes: number }, now: number): ImageInfo[] {
+export function imagesToRemove(
+  images: readonly ImageInfo[],
+  uses: ReadonlyMap<string, ImageUse>,
+  disk: { readonly usedBytes: number; readonly totalBytes: number },
+  now: number,
+): ImageInfo[] {
   if (disk.usedBytes < disk.totalBytes * highLine) return []
   let excess = disk.usedBytes - disk.totalBytes * lowLine
   const out: ImageInfo[] = []
@@ -35,8 +43,16 @@ export function imagesToRemove(images: readonly ImageInfo[], uses: ReadonlyMap<s
 export async function collectImages(env: Env, runtime: ContainerRuntime, keep: string, signal: AbortSignal): Promise<void> {
   const uses = new Map<string, ImageUse>()
   while (!signal.aborted) {
-    try { await env.clock.sleep(periodMs, signal) } catch { return }
-    try { await collect(env, runtime, keep, uses) } catch (fault) { env.log.log('warn', 'image garbage collection failed', { fault: String(fault) }) }
+    try {
+      await env.clock.sleep(periodMs, signal)
+    } catch {
+      return
+    }
+    try {
+      await collect(env, runtime, keep, uses)
+    } catch (fault) {
+      env.log.log('warn', 'image garbage collection failed', { fault: String(fault) })
+    }
   }
 }
 

@@ -21,15 +21,25 @@ export class ImageError extends Error {
 
 export type ImageEvent = (type: 'Normal' | 'Warning', reason: string, message: string) => void
 
-interface Backoff { delayMs: number; untilMs: number; message: string }
+interface Backoff {
+  delayMs: number
+  untilMs: number
+  message: string
+}
 
-export interface ImagesOptions { readonly env: Env; readonly runtime: ContainerRuntime; readonly objects: ObjectSource }
+export interface ImagesOptions {
+  readonly env: Env
+  readonly runtime: ContainerRuntime
+  readonly objects: ObjectSource
+}
 
 export class Images {
   readonly #options: ImagesOptions
   readonly #pulls = new Map<string, Promise<void>>()
   readonly #backoffs = new Map<string, Backoff>()
-  constructor(options: ImagesOptions) { this.#options = options }
+  constructor(options: ImagesOptions) {
+    this.#options = options
+  }
 
   /** Resolves with the image to run, or throws an ImageError whose reason the waiting container shows. */
   async ensure(pod: Pod, container: Container, event: ImageEvent, signal: AbortSignal): Promise<ImageInfo> {
@@ -86,7 +96,9 @@ export class Images {
 
   /** All pods that wait for one image share its pull. */
   #pullOnce(pod: Pod, name: string): Promise<void> {
-    const pull = this.#tryCredentials(pod, name).finally(() => { this.#pulls.delete(name) })
+    const pull = this.#tryCredentials(pod, name).finally(() => {
+      this.#pulls.delete(name)
+    })
     pull.catch(() => {})
     this.#pulls.set(name, pull)
     return pull
@@ -96,7 +108,12 @@ export class Images {
     const credentials = await this.#credentials(pod, registryOf(name))
     let last: unknown
     for (const auth of [...credentials, undefined]) {
-      try { await this.#options.runtime.pull(name, auth); return } catch (fault) { last ??= fault }
+      try {
+        await this.#options.runtime.pull(name, auth)
+        return
+      } catch (fault) {
+        last ??= fault
+      }
     }
     throw last
   }
@@ -123,7 +140,9 @@ export function credentialsOf(data: Readonly<Record<string, string>>, registry: 
   try {
     const parsed = JSON.parse(Buffer.from(text, 'base64').toString('utf8')) as Record<string, unknown>
     config = data['.dockerconfigjson'] === undefined ? { auths: parsed } : parsed
-  } catch { return [] }
+  } catch {
+    return []
+  }
   const out: RegistryAuth[] = []
   for (const [server, value] of Object.entries(config.auths ?? {})) {
     const host = server.replace(/^https?:\/\//, '').split('/')[0] ?? ''
@@ -142,8 +161,12 @@ export function credentialsOf(data: Readonly<Record<string, string>>, registry: 
 function withAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) return Promise.reject(new Error('the pod is being stopped'))
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => { reject(new Error('the pod is being stopped')) }
+    const onAbort = (): void => {
+      reject(new Error('the pod is being stopped'))
+    }
     signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => { signal.removeEventListener('abort', onAbort) })
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', onAbort)
+    })
   })
 }

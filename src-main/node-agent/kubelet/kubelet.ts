@@ -86,8 +86,13 @@ export class Kubelet {
     if (!next) return
     const uid = next.metadata.uid ?? ''
     const present = this.#workers.get(uid)
-    if (present) { present.update(next); return }
-    const worker = new PodWorker(this.#context, next, gone => { this.#workers.delete(gone) })
+    if (present) {
+      present.update(next)
+      return
+    }
+    const worker = new PodWorker(this.#context, next, gone => {
+      this.#workers.delete(gone)
+    })
     this.#workers.set(uid, worker)
     worker.wake()
   }
@@ -100,15 +105,25 @@ export class Kubelet {
       else for (const worker of this.#workers.values()) worker.wake()
     }, signal)
     while (!signal.aborted) {
-      try { await this.#housekeep() } catch (fault) { env.log.log('warn', 'housekeeping failed', { fault: String(fault) }) }
-      try { await env.clock.sleep(housekeepingMs, signal) } catch { break }
+      try {
+        await this.#housekeep()
+      } catch (fault) {
+        env.log.log('warn', 'housekeeping failed', { fault: String(fault) })
+      }
+      try {
+        await env.clock.sleep(housekeepingMs, signal)
+      } catch {
+        break
+      }
     }
     this.#statuses.stop()
     this.#stopObjects()
     await Promise.all([...this.#workers.values()].map(worker => worker.stop()))
   }
 
-  wakeAll(): void { for (const worker of this.#workers.values()) worker.wake() }
+  wakeAll(): void {
+    for (const worker of this.#workers.values()) worker.wake()
+  }
 
   async #housekeep(): Promise<void> {
     const { runtime } = this.#options
@@ -140,10 +155,19 @@ export class Kubelet {
   #makeContext(): KubeletContext {
     const options = this.#options
     const { env, runtime, client } = options
-    const objects = objectSource({ env, client, stateDir: options.stateDir, onChange: namespace => { for (const worker of this.#workers.values()) if (worker.pod.metadata.namespace === namespace) worker.wake() } })
+    const objects = objectSource({
+      env,
+      client,
+      stateDir: options.stateDir,
+      onChange: namespace => {
+        for (const worker of this.#workers.values()) if (worker.pod.metadata.namespace === namespace) worker.wake()
+      },
+    })
     const tokens = new ServiceAccountTokens(env, client)
     const volumes = new Volumes({ env, run: options.run, stateDir: options.stateDir })
-    this.#stopObjects = () => { objects.stop() }
+    this.#stopObjects = () => {
+      objects.stop()
+    }
     const images = new Images({ env, runtime, objects })
     const crashBackoff = new CrashBackoff(env.clock)
     const event: KubeletContext['event'] = (pod, type, reason, message, container) => {
@@ -151,25 +175,58 @@ export class Kubelet {
       options.recorder.event({ ...pod, apiVersion: 'v1', kind: 'Pod' }, type, reason, message, container ? `spec.${kind}{${container.name}}` : undefined)
     }
     const prober = new Prober({
-      env, runtime, onUnhealthy: (pod, container, reason, message) => { event(pod, 'Warning', reason, message, container) },
-      onChange: uid => { this.#workers.get(uid)?.wake() },
+      env,
+      runtime,
+      onUnhealthy: (pod, container, reason, message) => {
+        event(pod, 'Warning', reason, message, container)
+      },
+      onChange: uid => {
+        this.#workers.get(uid)?.wake()
+      },
     })
     const allocatable = { cpuMilli: options.nodeCPUs * 1000, memoryBytes: options.nodeMemoryBytes, ephemeralBytes: 0 }
-    void statfs(options.stateDir).then(fs => { allocatable.ephemeralBytes = fs.blocks * fs.bsize }, () => {})
+    void statfs(options.stateDir).then(
+      fs => {
+        allocatable.ephemeralBytes = fs.blocks * fs.bsize
+      },
+      () => {},
+    )
     const addresses = (podIP: string): EnvironmentSources['addresses'] => ({ podIP, hostIP: options.nodeAddress, nodeName: options.nodeName })
     return {
-      env, runtime, images, prober, volumes, crashBackoff, dns: options.dns, nodeAddress: options.nodeAddress, nodeMemoryBytes: options.nodeMemoryBytes,
-      statuses: this.#statuses, event, networkReady: options.networkReady, networkJoined: options.networkJoined,
-      ensureVolumes: (pod, podIP) => volumes.ensure(pod, { objects, token: (p, audience, seconds) => tokens.token(p, audience, seconds), addresses: addresses(podIP), allocatable }),
+      env,
+      runtime,
+      images,
+      prober,
+      volumes,
+      crashBackoff,
+      dns: options.dns,
+      nodeAddress: options.nodeAddress,
+      nodeMemoryBytes: options.nodeMemoryBytes,
+      statuses: this.#statuses,
+      event,
+      networkReady: options.networkReady,
+      networkJoined: options.networkJoined,
+      ensureVolumes: (pod, podIP) =>
+        volumes.ensure(pod, { objects, token: (p, audience, seconds) => tokens.token(p, audience, seconds), addresses: addresses(podIP), allocatable }),
       environmentSources: podIP => ({
-        configMap: (namespace, name) => objects.configMap(namespace, name, true), secret: (namespace, name) => objects.secret(namespace, name, true),
-        services: options.services, addresses: addresses(podIP), allocatable,
+        configMap: (namespace, name) => objects.configMap(namespace, name, true),
+        secret: (namespace, name) => objects.secret(namespace, name, true),
+        services: options.services,
+        addresses: addresses(podIP),
+        allocatable,
       }),
       terminationMessages: (pod, containers) => this.#terminationMessages(pod, containers),
       imageReferences: containers => this.#imageReferences(containers),
       admit: pod => {
         const node = options.node()
-        return node && admissionFault(pod, node, [...this.#workers.values()].flatMap(worker => worker.admitted ? [{ ...worker.pod, status: worker.status ?? worker.pod.status ?? {} }] : []))
+        return (
+          node &&
+          admissionFault(
+            pod,
+            node,
+            [...this.#workers.values()].flatMap(worker => (worker.admitted ? [{ ...worker.pod, status: worker.status ?? worker.pod.status ?? {} }] : [])),
+          )
+        )
       },
       deleteFromApi: pod => this.#deleteFromApi(pod),
       forgetPod: async uid => {
@@ -206,14 +263,20 @@ export class Kubelet {
 
   async #terminationMessage(pod: Pod, container: RuntimeContainer): Promise<string> {
     const path = container.labels[containerLabels.terminationLog] ?? ''
-    const size = await stat(path).then(s => s.size, () => 0)
+    const size = await stat(path).then(
+      s => s.size,
+      () => 0,
+    )
     if (size > 0) return (await readFile(path)).subarray(0, maxMessageBytes).toString('utf8')
     const spec = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].find(c => c.name === container.name)
     if (spec?.terminationMessagePolicy !== 'FallbackToLogsOnError' || container.exitCode === 0) return ''
     let text = ''
     try {
-      for await (const chunk of await this.#options.runtime.logs(container.id, { follow: false, timestamps: false, tail: fallbackLines })) text = (text + chunk.bytes.toString('utf8')).slice(-maxFallbackBytes)
-    } catch { /* a message is a courtesy */ }
+      for await (const chunk of await this.#options.runtime.logs(container.id, { follow: false, timestamps: false, tail: fallbackLines }))
+        text = (text + chunk.bytes.toString('utf8')).slice(-maxFallbackBytes)
+    } catch {
+      /* a message is a courtesy */
+    }
     return text
   }
 
@@ -226,4 +289,3 @@ export class Kubelet {
     return this.#imageNames
   }
 }
-

@@ -5,7 +5,13 @@ import type { ContainerRuntime } from '../container-runtime/runtime.ts'
 import { httpProbe, runCommand } from './probe-runner.ts'
 
 /** Resolves when the hook has succeeded; throws with why it did not. */
-export async function runHook(runtime: ContainerRuntime, clock: Clock, handler: LifecycleHandler, target: { containerID: string; container: Container; podIP: string }, timeoutMs: number): Promise<void> {
+export async function runHook(
+  runtime: ContainerRuntime,
+  clock: Clock,
+  handler: LifecycleHandler,
+  target: { containerID: string; container: Container; podIP: string },
+  timeoutMs: number,
+): Promise<void> {
   if (handler.exec) {
     const result = await runCommand(runtime, clock, target.containerID, handler.exec.command ?? [], timeoutMs)
     if (result.timedOut) throw new Error(`command '${(handler.exec.command ?? []).join(' ')}' timed out`)

@@ -45,10 +45,14 @@ export class NodeKeeper {
   }
 
   /** The Node as the API last gave it. */
-  get node(): Node | undefined { return this.#node }
+  get node(): Node | undefined {
+    return this.#node
+  }
 
   /** Looks at the status now. */
-  wake(): void { this.#waker.wake() }
+  wake(): void {
+    this.#waker.wake()
+  }
 
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#loop(() => this.#status(), checkMs, signal, this.#waker), this.#loop(() => this.#renew(), leaseMs, signal, new Waker(this.#options.env.clock))])
@@ -57,7 +61,11 @@ export class NodeKeeper {
   async #loop(work: () => Promise<void>, periodMs: number, signal: AbortSignal, waker: Waker): Promise<void> {
     const { env } = this.#options
     while (!signal.aborted) {
-      try { await work() } catch (fault) { env.log.log('debug', 'node heartbeat not written', { fault: String(fault) }) }
+      try {
+        await work()
+      } catch (fault) {
+        env.log.log('debug', 'node heartbeat not written', { fault: String(fault) })
+      }
       await waker.pause(periodMs, signal)
     }
   }
@@ -66,20 +74,34 @@ export class NodeKeeper {
     const { env, client, config, runtime } = this.#options
     let info: RuntimeInfo | undefined
     let runtimeFault = ''
-    try { info = await runtime.info() } catch (fault) { runtimeFault = fault instanceof Error ? fault.message : String(fault) }
+    try {
+      info = await runtime.info()
+    } catch (fault) {
+      runtimeFault = fault instanceof Error ? fault.message : String(fault)
+    }
     const images = info ? await runtime.images() : []
     const facts = await hostFacts(info?.rootDir ?? '/')
     const node = await this.#ensureNode()
     const wasReady = node.status?.conditions?.some(condition => condition.type === 'Ready' && condition.status === 'True') ?? false
     if (wasReady && !this.#options.networkReady() && env.clock.awakeMs() - this.#startMs < networkGraceMs) return
     const next = nodeStatus({
-      now: env.clock.now(), facts, runtime: info, runtimeFault, networkReady: this.#options.networkReady(), images, nodeName: config.nodeName, nodeAddress: config.nodeAddress,
-      agentVersion: config.agentVersion, previous: node,
+      now: env.clock.now(),
+      facts,
+      runtime: info,
+      runtimeFault,
+      networkReady: this.#options.networkReady(),
+      images,
+      nodeName: config.nodeName,
+      nodeAddress: config.nodeAddress,
+      agentVersion: config.agentVersion,
+      previous: node,
     })
     const unchanged = same(withoutTimes(node.status ?? {}), withoutTimes(next))
     if (unchanged && env.clock.awakeMs() - this.#writtenAtMs < repeatMs) return
     const conditions = next.conditions?.map(condition => ({ ...condition }))
-    this.#node = await client.resource(nodes).patch(config.nodeName, 'strategic', { status: { ...next, conditions, addresses: [{ $patch: 'replace' }, ...(next.addresses ?? [])] } }, { subresource: 'status' })
+    this.#node = await client
+      .resource(nodes)
+      .patch(config.nodeName, 'strategic', { status: { ...next, conditions, addresses: [{ $patch: 'replace' }, ...(next.addresses ?? [])] } }, { subresource: 'status' })
     this.#writtenAtMs = env.clock.awakeMs()
   }
 
@@ -103,11 +125,16 @@ export class NodeKeeper {
     const { config } = this.#options
     const architecture = arch() === 'x64' ? 'amd64' : arch()
     return {
-      apiVersion: 'v1', kind: 'Node',
+      apiVersion: 'v1',
+      kind: 'Node',
       metadata: {
         name: config.nodeName,
         labels: {
-          'kubernetes.io/hostname': config.nodeName, 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': architecture, 'beta.kubernetes.io/os': 'linux', 'beta.kubernetes.io/arch': architecture,
+          'kubernetes.io/hostname': config.nodeName,
+          'kubernetes.io/os': 'linux',
+          'kubernetes.io/arch': architecture,
+          'beta.kubernetes.io/os': 'linux',
+          'beta.kubernetes.io/arch': architecture,
           ...config.nodeLabels,
         },
         annotations: { 'infra.quarterdeck.app/agent-version': config.agentVersion, 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
@@ -123,7 +150,9 @@ export class NodeKeeper {
     const annotations = Object.entries(declared.metadata.annotations ?? {}).filter(([key, value]) => node.metadata.annotations?.[key] !== value)
     this.#node = node
     if (labels.length === 0 && annotations.length === 0) return node
-    return this.#options.client.resource(nodes).patch(node.metadata.name ?? '', 'merge', { metadata: { labels: Object.fromEntries(labels), annotations: Object.fromEntries(annotations) } })
+    return this.#options.client
+      .resource(nodes)
+      .patch(node.metadata.name ?? '', 'merge', { metadata: { labels: Object.fromEntries(labels), annotations: Object.fromEntries(annotations) } })
   }
 
   async #renew(): Promise<void> {
@@ -135,7 +164,9 @@ export class NodeKeeper {
     } catch (fault) {
       if (!isNotFound(fault)) throw fault
       const owner = this.#node ? [{ apiVersion: 'v1', kind: 'Node', name: config.nodeName, uid: this.#node.metadata.uid ?? '' }] : []
-      await client.resource(leases).create({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: config.nodeName, namespace: leaseNamespace, ownerReferences: owner }, spec })
+      await client
+        .resource(leases)
+        .create({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: config.nodeName, namespace: leaseNamespace, ownerReferences: owner }, spec })
     }
   }
 }
@@ -144,6 +175,10 @@ function withoutTimes(status: object): unknown {
   const { conditions, ...rest } = status as { conditions?: Record<string, unknown>[] }
   const shown = { ...rest } as Record<string, unknown>
   for (const field of ['volumesAttached', 'volumesInUse', 'config', 'phase', 'features', 'runtimeHandlers', 'declaredFeatures']) delete shown[field]
-  return { ...shown, conditions: (conditions ?? []).map(({ lastHeartbeatTime: _h, lastTransitionTime: _t, ...condition }) => condition).sort((a, b) => String(a['type']).localeCompare(String(b['type']))) }
+  return {
+    ...shown,
+    conditions: (conditions ?? [])
+      .map(({ lastHeartbeatTime: _h, lastTransitionTime: _t, ...condition }) => condition)
+      .sort((a, b) => String(a['type']).localeCompare(String(b['type']))),
+  }
 }
-

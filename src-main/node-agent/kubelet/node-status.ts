@@ -44,9 +44,15 @@ export async function hostFacts(runtimeDir: string): Promise<HostFacts> {
     machineID: await text('/etc/machine-id'),
     systemUUID: (await text('/sys/class/dmi/id/product_uuid')) || (await text('/etc/machine-id')),
     bootID: await text('/proc/sys/kernel/random/boot_id'),
-    memoryBytes: totalmem(), availableMemoryBytes: field('MemAvailable'), cpus: cpus().length,
-    diskBytes: fs.blocks * fs.bsize, diskFreeBytes: fs.bavail * fs.bsize, inodes: fs.files, inodesFree: fs.ffree,
-    processes: Number(load.split(' ')[3]?.split('/')[1] ?? 0), maxProcesses: Number((await text('/proc/sys/kernel/pid_max')) || 32768),
+    memoryBytes: totalmem(),
+    availableMemoryBytes: field('MemAvailable'),
+    cpus: cpus().length,
+    diskBytes: fs.blocks * fs.bsize,
+    diskFreeBytes: fs.bavail * fs.bsize,
+    inodes: fs.files,
+    inodesFree: fs.ffree,
+    processes: Number(load.split(' ')[3]?.split('/')[1] ?? 0),
+    maxProcesses: Number((await text('/proc/sys/kernel/pid_max')) || 32768),
   }
 }
 
@@ -66,23 +72,45 @@ export interface NodeStatusInput {
 export function nodeStatus(input: NodeStatusInput): NodeStatus {
   const { facts, runtime } = input
   const capacity = {
-    cpu: String(facts.cpus), memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`, 'ephemeral-storage': `${Math.floor(facts.diskBytes / 1024)}Ki`, pods: String(maxPods),
-    'hugepages-1Gi': '0', 'hugepages-2Mi': '0',
+    cpu: String(facts.cpus),
+    memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
+    'ephemeral-storage': `${Math.floor(facts.diskBytes / 1024)}Ki`,
+    pods: String(maxPods),
+    'hugepages-1Gi': '0',
+    'hugepages-2Mi': '0',
   }
   const reservedMemory = Math.min(reservedMemoryBytes, facts.memoryBytes / 4)
   const allocatable = {
-    ...capacity, cpu: `${Math.max(100, facts.cpus * 1000 - reservedCPUMilli)}m`, memory: `${Math.floor((facts.memoryBytes - reservedMemory) / 1024)}Ki`,
+    ...capacity,
+    cpu: `${Math.max(100, facts.cpus * 1000 - reservedCPUMilli)}m`,
+    memory: `${Math.floor((facts.memoryBytes - reservedMemory) / 1024)}Ki`,
     'ephemeral-storage': String(Math.floor(facts.diskBytes * (1 - diskLine))),
   }
   return {
-    capacity, allocatable, conditions: conditionsOf(input),
-    addresses: [{ type: 'InternalIP', address: input.nodeAddress }, { type: 'Hostname', address: input.nodeName }],
+    capacity,
+    allocatable,
+    conditions: conditionsOf(input),
+    addresses: [
+      { type: 'InternalIP', address: input.nodeAddress },
+      { type: 'Hostname', address: input.nodeName },
+    ],
     daemonEndpoints: { kubeletEndpoint: { Port: agentPorts.server } },
     nodeInfo: {
-      machineID: facts.machineID, systemUUID: facts.systemUUID, bootID: facts.bootID, kernelVersion: runtime?.kernelVersion ?? '', osImage: runtime?.operatingSystem ?? '',
-      containerRuntimeVersion: `docker://${runtime?.version ?? ''}`, kubeletVersion: 'v1.37.2', kubeProxyVersion: '', operatingSystem: 'linux', architecture: arch() === 'x64' ? 'amd64' : arch(),
+      machineID: facts.machineID,
+      systemUUID: facts.systemUUID,
+      bootID: facts.bootID,
+      kernelVersion: runtime?.kernelVersion ?? '',
+      osImage: runtime?.operatingSystem ?? '',
+      containerRuntimeVersion: `docker://${runtime?.version ?? ''}`,
+      kubeletVersion: 'v1.37.2',
+      kubeProxyVersion: '',
+      operatingSystem: 'linux',
+      architecture: arch() === 'x64' ? 'amd64' : arch(),
     },
-    images: [...input.images].sort((a, b) => b.sizeBytes - a.sizeBytes).slice(0, maxImages).map(image => ({ names: image.names.slice(0, maxNames), sizeBytes: image.sizeBytes })),
+    images: [...input.images]
+      .sort((a, b) => b.sizeBytes - a.sizeBytes)
+      .slice(0, maxImages)
+      .map(image => ({ names: image.names.slice(0, maxNames), sizeBytes: image.sizeBytes })),
   }
 }
 
@@ -90,12 +118,25 @@ function conditionsOf(input: NodeStatusInput): NodeCondition[] {
   const { facts } = input
   const now = formatTime(input.now)
   const disk = facts.diskFreeBytes < facts.diskBytes * diskLine || (facts.inodes > 0 && facts.inodesFree < facts.inodes * inodeLine)
-  const pressure = (type: string, on: boolean, reasons: [string, string], messages: [string, string]): [string, string, string, string] => on ? [type, 'True', reasons[0], messages[0]] : [type, 'False', reasons[1], messages[1]]
+  const pressure = (type: string, on: boolean, reasons: [string, string], messages: [string, string]): [string, string, string, string] =>
+    on ? [type, 'True', reasons[0], messages[0]] : [type, 'False', reasons[1], messages[1]]
   const rows: [string, string, string, string][] = [
-    input.networkReady ? ['NetworkUnavailable', 'False', 'RouteCreated', 'Quarterdeck is running on this node'] : ['NetworkUnavailable', 'True', 'NoRouteCreated', 'the pod network is not set up yet'],
-    pressure('MemoryPressure', facts.availableMemoryBytes < memoryLineBytes, ['KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory'], ['kubelet has insufficient memory available', 'kubelet has sufficient memory available']),
+    input.networkReady
+      ? ['NetworkUnavailable', 'False', 'RouteCreated', 'Quarterdeck is running on this node']
+      : ['NetworkUnavailable', 'True', 'NoRouteCreated', 'the pod network is not set up yet'],
+    pressure(
+      'MemoryPressure',
+      facts.availableMemoryBytes < memoryLineBytes,
+      ['KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory'],
+      ['kubelet has insufficient memory available', 'kubelet has sufficient memory available'],
+    ),
     pressure('DiskPressure', disk, ['KubeletHasDiskPressure', 'KubeletHasNoDiskPressure'], ['kubelet has disk pressure', 'kubelet has no disk pressure']),
-    pressure('PIDPressure', facts.processes > facts.maxProcesses * 0.9, ['KubeletHasInsufficientPID', 'KubeletHasSufficientPID'], ['kubelet has insufficient PID available', 'kubelet has sufficient PID available']),
+    pressure(
+      'PIDPressure',
+      facts.processes > facts.maxProcesses * 0.9,
+      ['KubeletHasInsufficientPID', 'KubeletHasSufficientPID'],
+      ['kubelet has insufficient PID available', 'kubelet has sufficient PID available'],
+    ),
     readyRow(input),
   ]
   return rows.map(([type, status, reason, message]) => {

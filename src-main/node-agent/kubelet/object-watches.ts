@@ -13,7 +13,10 @@ const maxWatches = 32
 /** Pods look at their volumes every minute; two turns may be late. */
 const unusedMs = 180_000
 
-interface Watch { readonly abort: AbortController; usedMs: number }
+interface Watch {
+  readonly abort: AbortController
+  usedMs: number
+}
 
 export interface ObjectWatchesOptions {
   readonly env: Env
@@ -27,7 +30,9 @@ export class ObjectWatches {
   readonly #watches = new Map<string, Watch>()
   #stopped = false
 
-  constructor(options: ObjectWatchesOptions) { this.#options = options }
+  constructor(options: ObjectWatchesOptions) {
+    this.#options = options
+  }
 
   /** True where every change of the object comes by itself. */
   follows(key: string): boolean {
@@ -43,9 +48,13 @@ export class ObjectWatches {
     if (this.#watches.size >= maxWatches) return
     const watch: Watch = { abort: new AbortController(), usedMs: this.#options.env.clock.awakeMs() }
     this.#watches.set(key, watch)
-    void this.#follow(key, resource, object, watch.abort.signal).catch(fault => {
-      this.#options.env.log.log('debug', 'an object is not followed any more', { key, fault: String(fault) })
-    }).finally(() => { if (this.#watches.get(key) === watch) this.#watches.delete(key) })
+    void this.#follow(key, resource, object, watch.abort.signal)
+      .catch(fault => {
+        this.#options.env.log.log('debug', 'an object is not followed any more', { key, fault: String(fault) })
+      })
+      .finally(() => {
+        if (this.#watches.get(key) === watch) this.#watches.delete(key)
+      })
   }
 
   stop(): void {
@@ -56,7 +65,11 @@ export class ObjectWatches {
   async #follow<T extends KubernetesObject>(key: string, resource: ResourceDefinition<T>, object: T, signal: AbortSignal): Promise<void> {
     const { name = '', namespace = '' } = object.metadata
     const events = this.#options.client.resource(resource).watch({
-      namespace, fieldSelector: `metadata.name=${name}`, resourceVersion: object.metadata.resourceVersion ?? '', allowWatchBookmarks: true, signal,
+      namespace,
+      fieldSelector: `metadata.name=${name}`,
+      resourceVersion: object.metadata.resourceVersion ?? '',
+      allowWatchBookmarks: true,
+      signal,
     })
     for await (const event of events) {
       if (signal.aborted) return

@@ -19,7 +19,10 @@ import { ObjectWatches } from './object-watches.ts'
 /** How old an object may be that a running pod's volume shows and that is not followed. */
 const maxAgeMs = 45_000
 
-interface Entry { readonly object: KubernetesObject | undefined; readonly atMs: number }
+interface Entry {
+  readonly object: KubernetesObject | undefined
+  readonly atMs: number
+}
 
 export interface ObjectSource {
   /** Undefined where the API says that there is none. Throws where neither API nor disk can tell. */
@@ -37,12 +40,22 @@ export function objectSource(options: { env: Env; client: Client; stateDir: stri
   const { env, client } = options
   const cache = new Map<string, Entry>()
   const fileOf = (key: string): string => join(options.stateDir, 'objects', `${createHash('sha256').update(key).digest('hex').slice(0, 40)}.json`)
-  const watches = new ObjectWatches({ env, client, onChange: (key, object) => { void changed(key, object) } })
+  const watches = new ObjectWatches({
+    env,
+    client,
+    onChange: (key, object) => {
+      void changed(key, object)
+    },
+  })
 
   async function changed(key: string, object: KubernetesObject | undefined): Promise<void> {
     cache.set(key, { object, atMs: env.clock.awakeMs() })
     options.onChange(key.split('/')[1] ?? '')
-    try { await (object ? writeFileAtomic(fileOf(key), JSON.stringify(object)) : removeFile(fileOf(key))) } catch (fault) { env.log.log('warn', 'cannot remember an object', { key, fault: String(fault) }) }
+    try {
+      await (object ? writeFileAtomic(fileOf(key), JSON.stringify(object)) : removeFile(fileOf(key)))
+    } catch (fault) {
+      env.log.log('warn', 'cannot remember an object', { key, fault: String(fault) })
+    }
   }
 
   function isFresh(key: string, known: Entry): boolean {
@@ -78,6 +91,8 @@ export function objectSource(options: { env: Env; client: Client; stateDir: stri
   return {
     configMap: (namespace, name, fresh = false) => read(configMaps, namespace, name, fresh),
     secret: (namespace, name, fresh = false) => read(secrets, namespace, name, fresh),
-    stop: () => { watches.stop() },
+    stop: () => {
+      watches.stop()
+    },
   }
 }

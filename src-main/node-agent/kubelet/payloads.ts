@@ -63,7 +63,14 @@ function addSecret(files: Map<string, VolumeFile>, object: Secret | undefined, n
   addItems(files, data, items, mode, optional, 'secret')
 }
 
-function addItems(files: Map<string, VolumeFile>, data: ReadonlyMap<string, Uint8Array>, items: readonly KeyToPath[] | undefined, mode: number, optional: boolean, what: string): void {
+function addItems(
+  files: Map<string, VolumeFile>,
+  data: ReadonlyMap<string, Uint8Array>,
+  items: readonly KeyToPath[] | undefined,
+  mode: number,
+  optional: boolean,
+  what: string,
+): void {
   if (!items || items.length === 0) {
     for (const [key, bytes] of data) files.set(key, { bytes, mode })
     return
@@ -76,7 +83,10 @@ function addItems(files: Map<string, VolumeFile>, data: ReadonlyMap<string, Uint
 }
 
 function addDownward(files: Map<string, VolumeFile>, pod: Pod, item: DownwardAPIVolumeFile, mode: number, sources: PayloadSources): void {
-  const text = item.fieldRef ? fieldValue(pod, item.fieldRef, sources.addresses)
-    : item.resourceFieldRef ? resourceValue(pod, undefined, item.resourceFieldRef, sources.allocatable) : ''
+  const text = item.fieldRef
+    ? fieldValue(pod, item.fieldRef, sources.addresses)
+    : item.resourceFieldRef
+      ? resourceValue(pod, undefined, item.resourceFieldRef, sources.allocatable)
+      : ''
   files.set(item.path, { bytes: Buffer.from(text), mode: item.mode ?? mode })
 }

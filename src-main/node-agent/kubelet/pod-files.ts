@@ -6,16 +6,26 @@ import { readTextFile } from '../checkpoint.ts'
 const maxNameservers = 3
 const maxSearches = 32
 
-export interface DnsSettings { readonly clusterDNS: string; readonly clusterDomain: string }
+export interface DnsSettings {
+  readonly clusterDNS: string
+  readonly clusterDomain: string
+}
 
-export interface Resolver { readonly nameservers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] }
+export interface Resolver {
+  readonly nameservers: readonly string[]
+  readonly searches: readonly string[]
+  readonly options: readonly string[]
+}
 
 export function parseResolver(text: string): Resolver {
   const nameservers: string[] = []
   let searches: string[] = []
   const options: string[] = []
   for (const line of text.split('\n')) {
-    const [word, ...rest] = line.replace(/[#;].*$/, '').trim().split(/\s+/)
+    const [word, ...rest] = line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/)
     if (word === 'nameserver' && rest[0]) nameservers.push(rest[0])
     else if (word === 'search' || word === 'domain') searches = rest
     else if (word === 'options') options.push(...rest)
@@ -36,13 +46,16 @@ export async function hostResolver(): Promise<Resolver> {
 export function podResolver(pod: Pod, host: Resolver, dns: DnsSettings): Resolver {
   const policy = pod.spec?.dnsPolicy ?? 'ClusterFirst'
   const cluster = policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec?.hostNetwork)
-  const base: Resolver = policy === 'None' ? { nameservers: [], searches: [], options: [] }
-    : cluster ? {
-        nameservers: [dns.clusterDNS],
-        searches: [`${pod.metadata.namespace ?? ''}.svc.${dns.clusterDomain}`, `svc.${dns.clusterDomain}`, dns.clusterDomain, ...host.searches.filter(s => s !== '.')],
-        options: ['ndots:5'],
-      }
-    : host
+  const base: Resolver =
+    policy === 'None'
+      ? { nameservers: [], searches: [], options: [] }
+      : cluster
+        ? {
+            nameservers: [dns.clusterDNS],
+            searches: [`${pod.metadata.namespace ?? ''}.svc.${dns.clusterDomain}`, `svc.${dns.clusterDomain}`, dns.clusterDomain, ...host.searches.filter(s => s !== '.')],
+            options: ['ndots:5'],
+          }
+        : host
   const config = pod.spec?.dnsConfig
   const options = new Map(base.options.map(option => [option.split(':')[0] ?? '', option]))
   for (const option of config?.options ?? []) if (option.name) options.set(option.name, option.value === undefined ? option.name : `${option.name}:${option.value}`)
@@ -71,8 +84,13 @@ export function podHostname(pod: Pod, clusterDomain: string): { hostname: string
 export function hostsText(pod: Pod, podIP: string, clusterDomain: string): string {
   const { hostname, domain } = podHostname(pod, clusterDomain)
   const lines = [
-    '# Kubernetes-managed hosts file.', '127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', 'fe00::0\tip6-localnet',
-    'fe00::0\tip6-mcastprefix', 'fe00::1\tip6-allnodes', 'fe00::2\tip6-allrouters',
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
     domain === '' ? `${podIP}\t${hostname}` : `${podIP}\t${hostname}.${domain}\t${hostname}`,
   ]
   const aliases = pod.spec?.hostAliases ?? []

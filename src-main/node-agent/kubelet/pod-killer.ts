@@ -9,7 +9,13 @@ import { runHook } from './lifecycle-hooks.ts'
 const leastGraceSeconds = 2
 
 /** `graceSeconds` undefined: the pod's own. `message` is the event's; default `Stopping container <name>`. Resolves when all are dead. */
-export async function killContainers(context: KubeletContext, pod: Pod, running: readonly RuntimeContainer[], graceSeconds: number | undefined, message: string | undefined): Promise<void> {
+export async function killContainers(
+  context: KubeletContext,
+  pod: Pod,
+  running: readonly RuntimeContainer[],
+  graceSeconds: number | undefined,
+  message: string | undefined,
+): Promise<void> {
   const grace = graceSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30
   const sidecars = (pod.spec?.initContainers ?? []).filter(isSidecar).map(container => container.name)
   const startMs = context.env.clock.awakeMs()
@@ -43,8 +49,16 @@ async function killOne(context: KubeletContext, pod: Pod, live: RuntimeContainer
 
 async function within(context: KubeletContext, ms: number, work: Promise<void>): Promise<void> {
   let cancel = (): void => {}
-  const late = new Promise<never>((_resolve, reject) => { cancel = context.env.clock.after(ms, () => { reject(new Error('the hook took the whole grace period')) }) })
-  try { await Promise.race([work, late]) } finally { cancel() }
+  const late = new Promise<never>((_resolve, reject) => {
+    cancel = context.env.clock.after(ms, () => {
+      reject(new Error('the hook took the whole grace period'))
+    })
+  })
+  try {
+    await Promise.race([work, late])
+  } finally {
+    cancel()
+  }
 }
 
 function specOf(pod: Pod, name: string): Container | undefined {

@@ -5,7 +5,13 @@ import { podQosClass } from '../../api/core/v1/pod-questions.ts'
 
 const cpuPeriodUs = 100_000
 
-export interface ContainerLimits { readonly cpuShares: number; readonly cpuQuota: number; readonly cpuPeriod: number; readonly memoryBytes: number; readonly oomScoreAdjustment: number }
+export interface ContainerLimits {
+  readonly cpuShares: number
+  readonly cpuQuota: number
+  readonly cpuPeriod: number
+  readonly memoryBytes: number
+  readonly oomScoreAdjustment: number
+}
 
 export function milliCPU(quantity: string | undefined): number {
   return quantity === undefined ? 0 : milliValue(parseQuantity(quantity))

@@ -8,7 +8,10 @@ import { formatTime } from '../../api/time.ts'
 import type { RuntimeContainer } from '../container-runtime/runtime.ts'
 import { shouldRestart } from './restart-policy.ts'
 
-export interface Waiting { readonly reason: string; readonly message?: string }
+export interface Waiting {
+  readonly reason: string
+  readonly message?: string
+}
 
 export interface PodFacts {
   readonly now: number
@@ -68,7 +71,9 @@ export function attemptsOf(containers: readonly RuntimeContainer[], name: string
 
 function containerStatus(pod: Pod, container: Container, facts: PodFacts, isInit: boolean): ContainerStatus {
   const [latest, before] = attemptsOf(facts.containers, container.name)
-  const previous = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.ephemeralContainerStatuses ?? [])].find(s => s.name === container.name)
+  const previous = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.ephemeralContainerStatuses ?? [])].find(
+    s => s.name === container.name,
+  )
   const waiting = facts.waiting.get(container.name)
   const base = { name: container.name, image: container.image ?? '' }
   if (!latest) {
@@ -76,20 +81,35 @@ function containerStatus(pod: Pod, container: Container, facts: PodFacts, isInit
     const ended = previous?.state?.terminated ?? previous?.lastState?.terminated
     const known = ended && facts.terminating ? { terminated: ended } : undefined
     return {
-      ...base, imageID: previous?.imageID ?? '', restartCount: previous?.restartCount ?? 0, ready: false, started: false,
+      ...base,
+      imageID: previous?.imageID ?? '',
+      restartCount: previous?.restartCount ?? 0,
+      ready: false,
+      started: false,
       state: known ?? { waiting: waiting ? stateWaiting(waiting) : { reason: (pod.spec?.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating' } },
       ...(ended && !known ? { lastState: { terminated: ended } } : { lastState: {} }),
     }
   }
-  const state: ContainerState = latest.phase === 'running' ? { running: { startedAt: formatTime(latest.startedAtMs) } }
-    : latest.phase === 'created' ? { waiting: waiting ? stateWaiting(waiting) : { reason: 'ContainerCreating' } }
-    : waiting && !facts.terminating ? { waiting: stateWaiting(waiting) } : terminatedState(latest, facts)
+  const state: ContainerState =
+    latest.phase === 'running'
+      ? { running: { startedAt: formatTime(latest.startedAtMs) } }
+      : latest.phase === 'created'
+        ? { waiting: waiting ? stateWaiting(waiting) : { reason: 'ContainerCreating' } }
+        : waiting && !facts.terminating
+          ? { waiting: stateWaiting(waiting) }
+          : terminatedState(latest, facts)
   const lastEnded = latest.phase === 'exited' && 'waiting' in state ? latest : before?.phase === 'exited' ? before : undefined
   const running = latest.phase === 'running'
   const started = running && facts.started(container.name, latest.id)
   const ready = isInit && !isSidecar(container) ? latest.phase === 'exited' && latest.exitCode === 0 : started && facts.ready(container.name, latest.id)
   return {
-    ...base, imageID: facts.imageReference(latest.imageID), containerID: `docker://${latest.id}`, restartCount: latest.restartCount, ready, started, state,
+    ...base,
+    imageID: facts.imageReference(latest.imageID),
+    containerID: `docker://${latest.id}`,
+    restartCount: latest.restartCount,
+    ready,
+    started,
+    state,
     lastState: lastEnded ? terminatedState(lastEnded, facts) : {},
     ...(container.resources ? { resources: container.resources, ...(container.resources.requests ? { allocatedResources: container.resources.requests } : {}) } : {}),
   }
@@ -105,8 +125,12 @@ function terminatedState(container: RuntimeContainer, facts: PodFacts): Containe
   const message = container.error || facts.terminationMessage(container)
   return {
     terminated: {
-      exitCode: container.exitCode, reason, containerID: `docker://${container.id}`,
-      startedAt: formatTime(container.startedAtMs), finishedAt: formatTime(container.finishedAtMs), ...(message ? { message } : {}),
+      exitCode: container.exitCode,
+      reason,
+      containerID: `docker://${container.id}`,
+      startedAt: formatTime(container.startedAtMs),
+      finishedAt: formatTime(container.finishedAtMs),
+      ...(message ? { message } : {}),
     },
   }
 }
@@ -124,9 +148,16 @@ export function phaseOf(pod: Pod, statuses: readonly ContainerStatus[], terminal
     const state = byName.get(container.name)
     const ended = state?.state?.terminated ?? state?.lastState?.terminated
     if (isSidecar(container)) {
-      if (state?.state?.running) { running++; if (!state.started) sidecarPending++ }
-      else if (state?.state?.waiting && !ended) { sidecarPending++; waiting++ }
-      else if (!state) { sidecarPending++; unknown++ }
+      if (state?.state?.running) {
+        running++
+        if (!state.started) sidecarPending++
+      } else if (state?.state?.waiting && !ended) {
+        sidecarPending++
+        waiting++
+      } else if (!state) {
+        sidecarPending++
+        unknown++
+      }
     } else if (state?.state?.running || !ended) initPending++
     else if (ended.exitCode !== 0 && !shouldRestart(pod, container, ended.exitCode, true)) initFailedForGood++
     else if (ended.exitCode !== 0) initPending++
@@ -163,7 +194,11 @@ function conditionsOf(pod: Pod, phase: string, init: readonly ContainerStatus[],
   const own: OwnCondition[] = [
     { type: 'PodReadyToStartContainers', status: facts.sandboxReady ? 'True' : 'False' },
     initializedCondition(pod, phase, init, main),
-    readyCondition(pod, gates.map(gate => gate.conditionType), containersReady),
+    readyCondition(
+      pod,
+      gates.map(gate => gate.conditionType),
+      containersReady,
+    ),
     containersReady,
   ]
   const present = pod.status?.conditions ?? []
@@ -183,10 +218,12 @@ function initializedCondition(pod: Pod, phase: string, init: readonly ContainerS
   const type = 'Initialized'
   if (phase === 'Succeeded') return { type, status: 'True', reason: 'PodCompleted' }
   if (main.some(c => c.state?.running || c.state?.terminated || c.lastState?.terminated)) return { type, status: 'True' }
-  const incomplete = (pod.spec?.initContainers ?? []).filter(container => {
-    const status = init.find(s => s.name === container.name)
-    return isSidecar(container) ? !status?.started : status?.state?.terminated?.exitCode !== 0
-  }).map(container => container.name)
+  const incomplete = (pod.spec?.initContainers ?? [])
+    .filter(container => {
+      const status = init.find(s => s.name === container.name)
+      return isSidecar(container) ? !status?.started : status?.state?.terminated?.exitCode !== 0
+    })
+    .map(container => container.name)
   if (incomplete.length === 0) return { type, status: 'True' }
   return { type, status: 'False', reason: 'ContainersNotInitialized', message: `containers with incomplete status: [${incomplete.join(' ')}]` }
 }

@@ -54,12 +54,18 @@ export class PodWorker {
     this.#resizer = new Resizer(context)
   }
 
-  get pod(): Pod { return this.#pod }
+  get pod(): Pod {
+    return this.#pod
+  }
   /** The status that this node holds to be true; undefined before the first turn. */
-  get status(): PodStatus | undefined { return this.#status }
+  get status(): PodStatus | undefined {
+    return this.#status
+  }
 
   /** True once it was let in: it takes of the node what it asks for. */
-  get admitted(): boolean { return this.#admitted }
+  get admitted(): boolean {
+    return this.#admitted
+  }
 
   /** A newer declaration. */
   update(pod: Pod): void {
@@ -86,9 +92,14 @@ export class PodWorker {
 
   wake(): void {
     if (this.#stopped) return
-    if (this.#running) { this.#again = true; return }
+    if (this.#running) {
+      this.#again = true
+      return
+    }
     this.#cancelTimer()
-    this.#running = this.#turns().finally(() => { this.#running = undefined })
+    this.#running = this.#turns().finally(() => {
+      this.#running = undefined
+    })
   }
 
   /** Ends the watching of the pod; its containers go on. */
@@ -100,7 +111,9 @@ export class PodWorker {
     await this.#running
   }
 
-  get #uid(): string { return this.#pod.metadata.uid ?? '' }
+  get #uid(): string {
+    return this.#pod.metadata.uid ?? ''
+  }
 
   async #turns(): Promise<void> {
     do {
@@ -110,11 +123,14 @@ export class PodWorker {
         delayMs = await this.#turn()
       } catch (fault) {
         delayMs = retryMs
-        if (!this.#stopped && !this.#abort.signal.aborted) this.#context.env.log.log('warn', 'pod sync failed', { pod: podText(this.#pod), fault: fault instanceof Error ? fault.message : String(fault) })
+        if (!this.#stopped && !this.#abort.signal.aborted)
+          this.#context.env.log.log('warn', 'pod sync failed', { pod: podText(this.#pod), fault: fault instanceof Error ? fault.message : String(fault) })
       }
       if (this.#stopped) return
       this.#cancelTimer()
-      this.#cancelTimer = this.#context.env.clock.after(delayMs, () => { this.wake() })
+      this.#cancelTimer = this.#context.env.clock.after(delayMs, () => {
+        this.wake()
+      })
     } while (this.#again)
   }
 
@@ -160,7 +176,13 @@ export class PodWorker {
     if (this.#status === undefined) await this.#report(containers, false)
     const done = this.#isDone(pod, containers)
     if (done) {
-      await killContainers(context, pod, containers.filter(c => c.type === 'container' && c.phase === 'running'), undefined, 'Stopping container')
+      await killContainers(
+        context,
+        pod,
+        containers.filter(c => c.type === 'container' && c.phase === 'running'),
+        undefined,
+        'Stopping container',
+      )
       await this.#sandboxes.stop(containers)
       return resyncMs
     }
@@ -178,7 +200,12 @@ export class PodWorker {
     const live = present.filter(c => c.labels['app.quarterdeck.sandbox-id'] === sandbox.container.id)
     this.#resizer.keepOnly(live)
     this.#starter.begin(pod, sandbox.container, paths, present, signal)
-    context.prober.update(pod, live.filter(c => c.phase === 'running'), sandbox.container.address, context.nodeAddress)
+    context.prober.update(
+      pod,
+      live.filter(c => c.phase === 'running'),
+      sandbox.container.address,
+      context.nodeAddress,
+    )
     const initDone = await this.#syncInit(pod, live, present)
     let delayMs = initDone.delayMs
     if (initDone.ready) for (const container of pod.spec?.containers ?? []) delayMs = Math.min(delayMs, await this.#syncContainer(pod, container, live, present, false))
@@ -243,9 +270,15 @@ export class PodWorker {
       await killContainers(this.#context, pod, [latest], undefined, again ? `${message}, will be restarted` : message)
       return 20
     }
-    if (latest?.phase === 'created') { await this.#context.runtime.remove(latest.id); return this.#starter.start(container, latest.restartCount) }
+    if (latest?.phase === 'created') {
+      await this.#context.runtime.remove(latest.id)
+      return this.#starter.start(container, latest.restartCount)
+    }
     if (latest?.phase === 'exited') {
-      if (!shouldRestart(pod, container, latest.exitCode, isInit)) { this.#waiting.delete(container.name); return resyncMs }
+      if (!shouldRestart(pod, container, latest.exitCode, isInit)) {
+        this.#waiting.delete(container.name)
+        return resyncMs
+      }
       const key = `${this.#uid}/${container.name}`
       const backoff = this.#context.crashBackoff.next(key, latest.finishedAtMs || latest.createdAtMs)
       if (backoff.waitMs > 0) {
@@ -273,8 +306,9 @@ export class PodWorker {
     const running = containers.filter(c => c.type === 'container' && c.phase === 'running')
     if (running.length > 0) {
       await this.#report(containers, false)
-      const grace = this.#removedFromApi ? Math.min(pod.metadata.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30, 30)
-        : pod.metadata.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30
+      const grace = this.#removedFromApi
+        ? Math.min(pod.metadata.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30, 30)
+        : (pod.metadata.deletionGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30)
       await killContainers(context, pod, running, grace, undefined)
     }
     context.prober.stop(this.#uid)
@@ -306,10 +340,20 @@ export class PodWorker {
     const sandbox = this.#sandboxes.current(containers)
     const messages = await context.terminationMessages(pod, containers)
     const references = await context.imageReferences(containers)
-    const address = pod.spec?.hostNetwork ? context.nodeAddress : (sandbox?.address || (terminating || (sandbox && sandbox.phase !== 'running') ? (this.#status?.podIP ?? pod.status?.podIP ?? '') : ''))
+    const address = pod.spec?.hostNetwork
+      ? context.nodeAddress
+      : sandbox?.address || (terminating || (sandbox && sandbox.phase !== 'running') ? (this.#status?.podIP ?? pod.status?.podIP ?? '') : '')
     this.#status = podStatus(pod, {
-      now: context.env.clock.now(), containers, waiting: this.#waiting, terminating, sandboxReady: sandbox?.phase === 'running',
-      podIP: address, hostIP: context.nodeAddress, startTime: this.#startTime, ...(this.#status ? { previous: this.#status } : {}), ...(this.#failure ? { failure: this.#failure } : {}),
+      now: context.env.clock.now(),
+      containers,
+      waiting: this.#waiting,
+      terminating,
+      sandboxReady: sandbox?.phase === 'running',
+      podIP: address,
+      hostIP: context.nodeAddress,
+      startTime: this.#startTime,
+      ...(this.#status ? { previous: this.#status } : {}),
+      ...(this.#failure ? { failure: this.#failure } : {}),
       started: (name, id) => {
         const container = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].find(c => c.name === name)
         return container === undefined || this.#started(container, id)

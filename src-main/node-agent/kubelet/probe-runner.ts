@@ -14,7 +14,11 @@ export type ProbeResult = { readonly kind: 'success' } | { readonly kind: 'failu
 const maxOutputBytes = 10 * 1024
 const grpcRetryMs = 100
 
-export interface ProbeTarget { readonly containerID: string; readonly container: Container; readonly podIP: string }
+export interface ProbeTarget {
+  readonly containerID: string
+  readonly container: Container
+  readonly podIP: string
+}
 
 export async function runProbe(runtime: ContainerRuntime, clock: Clock, probe: Probe, target: ProbeTarget): Promise<ProbeResult> {
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000
@@ -26,16 +30,30 @@ export async function runProbe(runtime: ContainerRuntime, clock: Clock, probe: P
 }
 
 /** Runs a command; resolves with its output and exit code, or `timedOut`. */
-export async function runCommand(runtime: ContainerRuntime, clock: Clock, containerID: string, command: readonly string[], timeoutMs: number): Promise<{ output: string; exitCode: number; timedOut: boolean }> {
+export async function runCommand(
+  runtime: ContainerRuntime,
+  clock: Clock,
+  containerID: string,
+  command: readonly string[],
+  timeoutMs: number,
+): Promise<{ output: string; exitCode: number; timedOut: boolean }> {
   const process = await runtime.exec(containerID, { command, stdin: false, stdout: true, stderr: true, tty: false })
   let output = ''
   let timedOut = false
-  const cancel = timeoutMs > 0 ? clock.after(timeoutMs, () => { timedOut = true; process.close() }) : () => {}
+  const cancel =
+    timeoutMs > 0
+      ? clock.after(timeoutMs, () => {
+          timedOut = true
+          process.close()
+        })
+      : () => {}
   try {
     for await (const chunk of process.output) if (output.length < maxOutputBytes) output += chunk.bytes.toString('utf8')
   } catch (fault) {
     if (!timedOut) throw fault
-  } finally { cancel() }
+  } finally {
+    cancel()
+  }
   if (timedOut) return { output: output.slice(0, maxOutputBytes), exitCode: -1, timedOut }
   return { output: output.slice(0, maxOutputBytes), exitCode: await process.exitCode(), timedOut }
 }
@@ -65,7 +83,11 @@ export function httpProbe(action: HTTPGetAction, target: ProbeTarget, timeoutMs:
   const scheme = (action.scheme ?? 'HTTP').toLowerCase()
   const host = action.host || target.podIP
   let port: number
-  try { port = portNumber(action.port, target.container) } catch (fault) { return Promise.resolve({ kind: 'error', message: String(fault) }) }
+  try {
+    port = portNumber(action.port, target.container)
+  } catch (fault) {
+    return Promise.resolve({ kind: 'error', message: String(fault) })
+  }
   const path = (action.path ?? '/').startsWith('/') ? (action.path ?? '/') : `/${action.path ?? ''}`
   const url = `${scheme}://${host}:${port}${path}`
   const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.37', Accept: '*/*', Connection: 'close' }
@@ -85,9 +107,15 @@ export function httpProbe(action: HTTPGetAction, target: ProbeTarget, timeoutMs:
     }
     const request = scheme === 'https' ? httpsRequest(options, onAnswer) : httpRequest(options, onAnswer)
     request.setTimeout(timeoutMs)
-    const clearTimer = (): void => { request.setTimeout(0) }
-    request.on('timeout', () => { request.destroy(new Error('context deadline exceeded (Client.Timeout exceeded while awaiting headers)')) })
-    request.on('error', fault => { resolve({ kind: 'failure', message: `Get "${url}": ${socketFault(fault, host, port)}` }) })
+    const clearTimer = (): void => {
+      request.setTimeout(0)
+    }
+    request.on('timeout', () => {
+      request.destroy(new Error('context deadline exceeded (Client.Timeout exceeded while awaiting headers)'))
+    })
+    request.on('error', fault => {
+      resolve({ kind: 'failure', message: `Get "${url}": ${socketFault(fault, host, port)}` })
+    })
     request.end()
   })
 }
@@ -95,12 +123,24 @@ export function httpProbe(action: HTTPGetAction, target: ProbeTarget, timeoutMs:
 function tcpProbe(action: TCPSocketAction, target: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
   const host = action.host || target.podIP
   let port: number
-  try { port = portNumber(action.port, target.container) } catch (fault) { return Promise.resolve({ kind: 'error', message: String(fault) }) }
+  try {
+    port = portNumber(action.port, target.container)
+  } catch (fault) {
+    return Promise.resolve({ kind: 'error', message: String(fault) })
+  }
   return new Promise(resolve => {
     const socket = connect({ host, port })
-    socket.setTimeout(timeoutMs, () => { socket.destroy(); resolve({ kind: 'failure', message: `dial tcp ${host}:${port}: i/o timeout` }) })
-    socket.on('connect', () => { socket.destroy(); resolve({ kind: 'success' }) })
-    socket.on('error', fault => { resolve({ kind: 'failure', message: socketFault(fault, host, port) }) })
+    socket.setTimeout(timeoutMs, () => {
+      socket.destroy()
+      resolve({ kind: 'failure', message: `dial tcp ${host}:${port}: i/o timeout` })
+    })
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve({ kind: 'success' })
+    })
+    socket.on('error', fault => {
+      resolve({ kind: 'failure', message: socketFault(fault, host, port) })
+    })
   })
 }
 
@@ -128,33 +168,68 @@ async function grpcCall(address: string, service: string, leftMs: number, timeou
   return new Promise(resolve => {
     const session = http2Connect(`http://${address}`)
     let connected = false
-    const finish = (result: ProbeResult | undefined): void => { session.destroy(); resolve(result) }
-    const fail = (text: string): void => { finish(connected ? { kind: 'failure', message: text } : undefined) }
-    session.on('connect', () => { connected = true })
-    session.setTimeout(leftMs, () => { fail(`timeout: health rpc did not complete within ${timeoutMs / 1000}s`) })
-    session.on('error', fault => { fail(`error: health rpc probe failed: ${fault.message}`) })
+    const finish = (result: ProbeResult | undefined): void => {
+      session.destroy()
+      resolve(result)
+    }
+    const fail = (text: string): void => {
+      finish(connected ? { kind: 'failure', message: text } : undefined)
+    }
+    session.on('connect', () => {
+      connected = true
+    })
+    session.setTimeout(leftMs, () => {
+      fail(`timeout: health rpc did not complete within ${timeoutMs / 1000}s`)
+    })
+    session.on('error', fault => {
+      fail(`error: health rpc probe failed: ${fault.message}`)
+    })
     const call = session.request({ ':method': 'POST', ':path': '/grpc.health.v1.Health/Check', 'content-type': 'application/grpc', te: 'trailers' })
     let body = Buffer.alloc(0)
     let status = ''
     let text = ''
-    const note = (headers: Record<string, unknown>): void => { status = String(headers['grpc-status'] ?? status); text = String(headers['grpc-message'] ?? text) }
+    const note = (headers: Record<string, unknown>): void => {
+      status = String(headers['grpc-status'] ?? status)
+      text = String(headers['grpc-message'] ?? text)
+    }
     call.on('response', note)
     call.on('trailers', note)
-    call.on('data', chunk => { if (body.length < 1024) body = Buffer.concat([body, chunk as Buffer]) })
-    call.on('error', fault => { fail(`error: health rpc probe failed: ${String(fault)}`) })
-    call.on('end', () => { finish(grpcResult(status, text, body)) })
+    call.on('data', chunk => {
+      if (body.length < 1024) body = Buffer.concat([body, chunk as Buffer])
+    })
+    call.on('error', fault => {
+      fail(`error: health rpc probe failed: ${String(fault)}`)
+    })
+    call.on('end', () => {
+      finish(grpcResult(status, text, body))
+    })
     call.end(frame)
   })
 }
 
 /** A status code's name as Go's client prints it; codes that a health check may well give. */
-const grpcCodes: Readonly<Record<string, string>> = { 1: 'Canceled', 2: 'Unknown', 3: 'InvalidArgument', 5: 'NotFound', 7: 'PermissionDenied', 8: 'ResourceExhausted', 13: 'Internal', 14: 'Unavailable', 16: 'Unauthenticated' }
+const grpcCodes: Readonly<Record<string, string>> = {
+  1: 'Canceled',
+  2: 'Unknown',
+  3: 'InvalidArgument',
+  5: 'NotFound',
+  7: 'PermissionDenied',
+  8: 'ResourceExhausted',
+  13: 'Internal',
+  14: 'Unavailable',
+  16: 'Unauthenticated',
+}
 
 function grpcResult(status: string, text: string, body: Buffer): ProbeResult {
   const serving = body.length >= 7 && body[5] === 0x08 ? body[6] : 0
-  if (status === '0' || status === '') return serving === 1 ? { kind: 'success' } : { kind: 'failure', message: `service unhealthy (responded with "${serving === 2 ? 'NOT_SERVING' : 'UNKNOWN'}")` }
+  if (status === '0' || status === '')
+    return serving === 1 ? { kind: 'success' } : { kind: 'failure', message: `service unhealthy (responded with "${serving === 2 ? 'NOT_SERVING' : 'UNKNOWN'}")` }
   let message = text
-  try { message = decodeURIComponent(text) } catch { /* not encoded */ }
+  try {
+    message = decodeURIComponent(text)
+  } catch {
+    /* not encoded */
+  }
   if (status === '12') return { kind: 'failure', message: `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${message}` }
   return { kind: 'failure', message: `error: health rpc probe failed: rpc error: code = ${grpcCodes[status] ?? `Code(${status})`} desc = ${message}` }
 }

@@ -33,7 +33,9 @@ export class Prober {
   readonly #options: ProberOptions
   /** By pod uid, then by `container/kind`. */
   readonly #states = new Map<string, Map<string, ProbeState>>()
-  constructor(options: ProberOptions) { this.#options = options }
+  constructor(options: ProberOptions) {
+    this.#options = options
+  }
 
   /** Starts and stops probes so that they fit the running containers. `wasReady` gives the API's memory after an agent's restart. */
   update(pod: Pod, running: readonly RuntimeContainer[], podIP: string, hostIP: string): void {
@@ -54,7 +56,11 @@ export class Prober {
         states.set(key, this.#start(pod, container, live, kind, probe, pod.spec?.hostNetwork ? hostIP : podIP))
       }
     }
-    for (const [key, state] of states) if (!wanted.has(key)) { state.cancel(); states.delete(key) }
+    for (const [key, state] of states)
+      if (!wanted.has(key)) {
+        state.cancel()
+        states.delete(key)
+      }
   }
 
   stop(podUID: string): void {
@@ -65,7 +71,11 @@ export class Prober {
   /** Liveness and startup stop while the pod terminates; readiness goes on so that endpoints leave in time. */
   stopRestarting(podUID: string): void {
     const states = this.#states.get(podUID)
-    for (const [key, state] of states ?? []) if (state.kind !== 'readiness') { state.cancel(); states?.delete(key) }
+    for (const [key, state] of states ?? [])
+      if (state.kind !== 'readiness') {
+        state.cancel()
+        states?.delete(key)
+      }
   }
 
   /** Undefined without a result yet. */
@@ -76,16 +86,23 @@ export class Prober {
 
   #start(pod: Pod, container: Container, live: RuntimeContainer, kind: ProbeKind, probe: Probe, podIP: string): ProbeState {
     const { env } = this.#options
-    const before = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find(s => s.name === container.name && s.containerID === `docker://${live.id}`)
+    const before = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find(
+      s => s.name === container.name && s.containerID === `docker://${live.id}`,
+    )
     const adopted = kind === 'startup' ? (before?.started ? true : undefined) : kind === 'readiness' ? (before?.ready ? true : undefined) : undefined
     const state: ProbeState = { containerID: live.id, kind, passed: adopted, streak: 0, lastPassed: undefined, cancel: () => {} }
     const periodMs = (probe.periodSeconds ?? 10) * 1000
     const loop = (delayMs: number): void => {
       let cancelled = false
       const cancelTimer = env.clock.after(delayMs, () => {
-        void this.#once(pod, container, kind, probe, podIP, state, () => cancelled).then(done => { if (!cancelled && !done) loop(periodMs) })
+        void this.#once(pod, container, kind, probe, podIP, state, () => cancelled).then(done => {
+          if (!cancelled && !done) loop(periodMs)
+        })
       })
-      state.cancel = () => { cancelled = true; cancelTimer() }
+      state.cancel = () => {
+        cancelled = true
+        cancelTimer()
+      }
     }
     const initialMs = Math.max(0, (probe.initialDelaySeconds ?? 0) * 1000 - (env.clock.now() - live.startedAtMs))
     loop(Math.min(initialMs, (probe.initialDelaySeconds ?? 0) * 1000))
@@ -100,7 +117,8 @@ export class Prober {
     if (startupPending) return false
     let result: ProbeResult = await runProbe(runtime, env.clock, probe, { containerID: state.containerID, container, podIP })
     // As upstream: a probe that could not be carried out is tried at most three times before it counts.
-    for (let attempt = 1; attempt < 3 && result.kind === 'error'; attempt++) result = await runProbe(runtime, env.clock, probe, { containerID: state.containerID, container, podIP })
+    for (let attempt = 1; attempt < 3 && result.kind === 'error'; attempt++)
+      result = await runProbe(runtime, env.clock, probe, { containerID: state.containerID, container, podIP })
     if (cancelled()) return true
     const passed = result.kind === 'success'
     if (result.kind === 'failure') this.#options.onUnhealthy(pod, container, 'Unhealthy', `${titles[kind]} probe failed: ${result.message}`)

@@ -10,7 +10,9 @@ export class Resizer {
   /** What each container runs with, by its id. */
   readonly #applied = new Map<string, ResourceRequirements>()
 
-  constructor(context: KubeletContext) { this.#context = context }
+  constructor(context: KubeletContext) {
+    this.#context = context
+  }
 
   /** Answers why the container has to be started anew, if it has to. `previous`: what its status said last. */
   async sync(pod: Pod, container: Container, live: RuntimeContainer, previous: ContainerStatus | undefined): Promise<string | undefined> {
@@ -36,6 +38,9 @@ export class Resizer {
 
 /** Pure. */
 export function needsRestart(container: Container, before: ResourceRequirements, wanted: ResourceRequirements): boolean {
-  return (container.resizePolicy ?? []).some(({ resourceName, restartPolicy }) => restartPolicy === 'RestartContainer'
-    && (before.requests?.[resourceName] !== wanted.requests?.[resourceName] || before.limits?.[resourceName] !== wanted.limits?.[resourceName]))
+  return (container.resizePolicy ?? []).some(
+    ({ resourceName, restartPolicy }) =>
+      restartPolicy === 'RestartContainer' &&
+      (before.requests?.[resourceName] !== wanted.requests?.[resourceName] || before.limits?.[resourceName] !== wanted.limits?.[resourceName]),
+  )
 }

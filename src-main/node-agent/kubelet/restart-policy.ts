@@ -25,7 +25,9 @@ export function shouldRestart(pod: Pod, container: Container, exitCode: number, 
 export class CrashBackoff {
   readonly #clock: Clock
   readonly #entries = new Map<string, { delayMs: number; atMs: number }>()
-  constructor(clock: Clock) { this.#clock = clock }
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** Milliseconds still to wait before `key`, whose container ended at `finishedAtMs`, may start; 0 = start now, which counts as a start. */
   next(key: string, finishedAtMs: number): { waitMs: number; delayMs: number } {
@@ -42,6 +44,10 @@ export class CrashBackoff {
   }
 
   /** Delay that is in force, for messages. */
-  delayMs(key: string): number { return this.#entries.get(key)?.delayMs ?? 0 }
-  forget(prefix: string): void { for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key) }
+  delayMs(key: string): number {
+    return this.#entries.get(key)?.delayMs ?? 0
+  }
+  forget(prefix: string): void {
+    for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key)
+  }
 }

@@ -13,7 +13,9 @@ export class SandboxKeeper {
   readonly #context: KubeletContext
   #failures = 0
   #notBeforeMs = 0
-  constructor(context: KubeletContext) { this.#context = context }
+  constructor(context: KubeletContext) {
+    this.#context = context
+  }
 
   /** The newest sandbox, running or not. */
   current(containers: readonly RuntimeContainer[]): RuntimeContainer | undefined {
@@ -26,14 +28,25 @@ export class SandboxKeeper {
     const present = this.current(containers)
     if (present?.phase === 'running') return { container: present, fresh: false }
     if (!pod.spec?.hostNetwork && !context.networkReady()) {
-      context.event(pod, 'Warning', 'NetworkNotReady', 'network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:pod network is not configured yet')
+      context.event(
+        pod,
+        'Warning',
+        'NetworkNotReady',
+        'network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:pod network is not configured yet',
+      )
       return undefined
     }
     if (context.env.clock.awakeMs() < this.#notBeforeMs) return undefined
     // Containers of a lost sandbox have lost their network: they start anew with the new one.
     if (present) {
       context.event(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.')
-      await killContainers(context, pod, containers.filter(c => c.type === 'container' && c.phase === 'running'), undefined, undefined)
+      await killContainers(
+        context,
+        pod,
+        containers.filter(c => c.type === 'container' && c.phase === 'running'),
+        undefined,
+        undefined,
+      )
     }
     try {
       await context.runtime.ensureSandboxImage()

@@ -9,13 +9,20 @@ import type { Client } from '../../client/client.ts'
 /** Also renewed after a day, however long it lives. */
 const maxTokenAgeMs = 86_400_000
 
-interface Entry { token: string; renewAtMs: number; expiresAtMs: number }
+interface Entry {
+  token: string
+  renewAtMs: number
+  expiresAtMs: number
+}
 
 export class ServiceAccountTokens {
   readonly #env: Env
   readonly #client: Client
   readonly #entries = new Map<string, Entry>()
-  constructor(env: Env, client: Client) { this.#env = env; this.#client = client }
+  constructor(env: Env, client: Client) {
+    this.#env = env
+    this.#client = client
+  }
 
   /** Throws where no token that is still good can be had. */
   async token(pod: Pod, audience: string | undefined, expirationSeconds: number): Promise<string> {
@@ -26,9 +33,12 @@ export class ServiceAccountTokens {
     if (known && now < known.renewAtMs) return known.token
     try {
       const body = {
-        apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', metadata: {},
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        metadata: {},
         spec: {
-          audiences: audience === undefined || audience === '' ? [] : [audience], expirationSeconds,
+          audiences: audience === undefined || audience === '' ? [] : [audience],
+          expirationSeconds,
           boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod.metadata.name ?? '', uid: pod.metadata.uid ?? '' },
         },
       }

@@ -28,7 +28,9 @@ export class StatusManager {
   readonly #written = new Map<string, Pod>()
   #stopped = false
 
-  constructor(options: StatusManagerOptions) { this.#options = options }
+  constructor(options: StatusManagerOptions) {
+    this.#options = options
+  }
 
   set(pod: Pod, status: PodStatus): void {
     const uid = pod.metadata.uid ?? ''
@@ -46,8 +48,13 @@ export class StatusManager {
     return false
   }
 
-  forget(uid: string): void { this.#pending.delete(uid); this.#written.delete(uid) }
-  stop(): void { this.#stopped = true }
+  forget(uid: string): void {
+    this.#pending.delete(uid)
+    this.#written.delete(uid)
+  }
+  stop(): void {
+    this.#stopped = true
+  }
 
   async #drain(uid: string): Promise<void> {
     const { env } = this.#options
@@ -71,7 +78,9 @@ export class StatusManager {
           await env.clock.sleep(backoffMs(retry, attempt++, env.random))
         }
       }
-    } finally { this.#writing.delete(uid) }
+    } finally {
+      this.#writing.delete(uid)
+    }
   }
 
   async #write(uid: string, pod: Pod, status: PodStatus): Promise<void> {

@@ -2,7 +2,21 @@
 import type { Pod, PodStatus } from '../../api/generated/core-v1.ts'
 
 /** Fields that the kubelet owns: absent in the new status means removed. */
-const ownFields = ['phase', 'reason', 'message', 'hostIP', 'hostIPs', 'podIP', 'podIPs', 'startTime', 'containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses', 'qosClass', 'observedGeneration'] as const
+const ownFields = [
+  'phase',
+  'reason',
+  'message',
+  'hostIP',
+  'hostIPs',
+  'podIP',
+  'podIPs',
+  'startTime',
+  'containerStatuses',
+  'initContainerStatuses',
+  'ephemeralContainerStatuses',
+  'qosClass',
+  'observedGeneration',
+] as const
 
 export function statusPatch(pod: Pod, next: PodStatus): unknown {
   const before: Partial<PodStatus> = pod.status ?? {}
@@ -14,7 +28,13 @@ export function statusPatch(pod: Pod, next: PodStatus): unknown {
     if ((field === 'podIPs' || field === 'hostIPs') && Array.isArray(value)) status[field] = [{ $patch: 'replace' }, ...(value as unknown[])]
     else status[field] = value ?? null
   }
-  const conditions = (next.conditions ?? []).filter(condition => !same(before.conditions?.find(c => c.type === condition.type), condition))
+  const conditions = (next.conditions ?? []).filter(
+    condition =>
+      !same(
+        before.conditions?.find(c => c.type === condition.type),
+        condition,
+      ),
+  )
   if (conditions.length > 0) {
     // Merged by type; a reason or message that is gone has to be said.
     status['conditions'] = conditions.map(c => ({ reason: null, message: null, ...c }))

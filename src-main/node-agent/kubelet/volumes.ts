@@ -19,18 +19,28 @@ import { bytesOf } from './pod-resources.ts'
 /** O_PATH: a handle on a file that cannot be read or written through, only named. Not in Node's constants. */
 const openPathOnly = 0o10000000
 
-export interface VolumesOptions { readonly env: Env; readonly run: RunCommand; readonly stateDir: string }
+export interface VolumesOptions {
+  readonly env: Env
+  readonly run: RunCommand
+  readonly stateDir: string
+}
 
 export class Volumes {
   readonly #options: VolumesOptions
-  constructor(options: VolumesOptions) { this.#options = options }
+  constructor(options: VolumesOptions) {
+    this.#options = options
+  }
 
-  podDir(uid: string): string { return join(this.#options.stateDir, 'volumes', uid) }
+  podDir(uid: string): string {
+    return join(this.#options.stateDir, 'volumes', uid)
+  }
 
   /** Makes or refreshes all volumes; answers host paths by volume name. Throws with the first fault, in kubelets' words. */
   async ensure(pod: Pod, sources: PayloadSources): Promise<Map<string, string>> {
     const paths = new Map<string, string>()
-    const used = new Set([...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? []), ...(pod.spec?.ephemeralContainers ?? [])].flatMap(c => (c.volumeMounts ?? []).map(m => m.name)))
+    const used = new Set(
+      [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? []), ...(pod.spec?.ephemeralContainers ?? [])].flatMap(c => (c.volumeMounts ?? []).map(m => m.name)),
+    )
     for (const volume of pod.spec?.volumes ?? []) {
       if (!used.has(volume.name)) continue
       try {
@@ -108,10 +118,15 @@ export class Volumes {
       await rm(target, { recursive: true, force: true })
       const isDirectory = (await stat(`/proc/self/fd/${handle.fd}`)).isDirectory()
       if (isDirectory) await mkdir(target, { recursive: true })
-      else { await mkdir(dirname(target), { recursive: true }); await writeFile(target, '') }
+      else {
+        await mkdir(dirname(target), { recursive: true })
+        await writeFile(target, '')
+      }
       await runOrThrow(this.#options.run, 'mount', ['--no-canonicalize', '--bind', `/proc/${process.pid}/fd/${handle.fd}`, target])
       return target
-    } finally { await handle.close() }
+    } finally {
+      await handle.close()
+    }
   }
 
   /** Makes missing directories one by one, never through a link that leaves the volume. */
@@ -122,9 +137,18 @@ export class Volumes {
       const parent = await realPathOf(at)
       if (parent !== realRoot && !parent.startsWith(`${realRoot}/`)) throw new Error(`subPath "${clean}" leads out of its volume`)
       at = join(parent, part)
-      const made = await mkdir(at, { mode: 0o755 }).then(() => true, fault => { if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw fault; return false })
+      const made = await mkdir(at, { mode: 0o755 }).then(
+        () => true,
+        fault => {
+          if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw fault
+          return false
+        },
+      )
       const owner = await stat(root)
-      if (made) { await chown(at, owner.uid, owner.gid); await chmod(at, owner.mode & 0o7777) }
+      if (made) {
+        await chown(at, owner.uid, owner.gid)
+        await chmod(at, owner.mode & 0o7777)
+      }
     }
   }
 
@@ -142,13 +166,20 @@ export class Volumes {
 
   async #mountsBelow(path: string): Promise<string[]> {
     const table = await readFile('/proc/self/mounts', 'utf8').catch(() => '')
-    return table.split('\n').map(line => (line.split(' ')[1] ?? '').replaceAll('\\040', ' ')).filter(target => target === path || target.startsWith(`${path}/`))
+    return table
+      .split('\n')
+      .map(line => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '))
+      .filter(target => target === path || target.startsWith(`${path}/`))
   }
 }
 
 async function realPathOf(path: string): Promise<string> {
   const handle = await open(path, openPathOnly)
-  try { return await readlink(`/proc/self/fd/${handle.fd}`) } finally { await handle.close() }
+  try {
+    return await readlink(`/proc/self/fd/${handle.fd}`)
+  } finally {
+    await handle.close()
+  }
 }
 
 async function ensureHostPath(source: HostPathVolumeSource): Promise<string> {
@@ -159,8 +190,15 @@ async function ensureHostPath(source: HostPathVolumeSource): Promise<string> {
   else if (type === 'FileOrCreate' && !present) await writeFile(path, '', { mode: 0o644, flag: 'a' })
   else if (type === '' && !present) await mkdir(path, { recursive: true, mode: 0o755 })
   const now = present ?? (await stat(path).catch(() => undefined))
-  const fits = now === undefined ? false : type === '' || (type.startsWith('Directory') && now.isDirectory()) || (type.startsWith('File') && now.isFile())
-    || (type === 'Socket' && now.isSocket()) || (type === 'CharDevice' && now.isCharacterDevice()) || (type === 'BlockDevice' && now.isBlockDevice())
+  const fits =
+    now === undefined
+      ? false
+      : type === '' ||
+        (type.startsWith('Directory') && now.isDirectory()) ||
+        (type.startsWith('File') && now.isFile()) ||
+        (type === 'Socket' && now.isSocket()) ||
+        (type === 'CharDevice' && now.isCharacterDevice()) ||
+        (type === 'BlockDevice' && now.isBlockDevice())
   if (!fits) throw new Error(`hostPath type check failed: ${path} is not a ${describe(type)}`)
   return path
 }

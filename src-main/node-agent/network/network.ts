@@ -43,9 +43,15 @@ export class PodNetwork {
     this.#waker = new Waker(options.env.clock)
   }
 
-  get ready(): boolean { return this.#ready }
-  get bridgeNetfilter(): boolean { return this.#bridgeNetfilter }
-  changed(): void { this.#waker.wake() }
+  get ready(): boolean {
+    return this.#ready
+  }
+  get bridgeNetfilter(): boolean {
+    return this.#bridgeNetfilter
+  }
+  changed(): void {
+    this.#waker.wake()
+  }
 
   async run(signal: AbortSignal): Promise<void> {
     const { env } = this.#options
@@ -74,7 +80,10 @@ export class PodNetwork {
     await this.hairpin()
     await setSwitch(`net/ipv4/conf/${agentNames.overlay}/rp_filter`, '2')
     await setSwitch(`net/ipv4/conf/${agentNames.bridge}/rp_filter`, '2')
-    if (!this.#ready) { this.#ready = true; this.#options.onReady() }
+    if (!this.#ready) {
+      this.#ready = true
+      this.#options.onReady()
+    }
   }
 
   async #switches(): Promise<void> {
@@ -87,15 +96,40 @@ export class PodNetwork {
     const { run, config } = this.#options
     const mac = tunnelMac(config.nodeAddress)
     const shown = await run('ip', ['-j', '-d', 'link', 'show', 'dev', agentNames.overlay])
-    const [link] = shown.status === 0 ? (JSON.parse(shown.stdout) as { address?: string; mtu?: number; operstate?: string; linkinfo?: { info_data?: { local?: string; port?: number; id?: number } } }[]) : []
+    const [link] =
+      shown.status === 0
+        ? (JSON.parse(shown.stdout) as { address?: string; mtu?: number; operstate?: string; linkinfo?: { info_data?: { local?: string; port?: number; id?: number } } }[])
+        : []
     const data = link?.linkinfo?.info_data
     if (link && (link.address !== mac || data?.local !== config.nodeAddress || data.port !== agentPorts.overlay || data.id !== networkID)) {
       await runOrThrow(run, 'ip', ['link', 'del', agentNames.overlay])
     }
     if (!link || link.address !== mac || data?.local !== config.nodeAddress || data.port !== agentPorts.overlay || data.id !== networkID) {
-      await runOrThrow(run, 'ip', ['link', 'add', agentNames.overlay, 'address', mac, 'type', 'vxlan', 'id', String(networkID), 'dev', uplink, 'local', config.nodeAddress, 'dstport', String(agentPorts.overlay), 'nolearning'])
+      await runOrThrow(run, 'ip', [
+        'link',
+        'add',
+        agentNames.overlay,
+        'address',
+        mac,
+        'type',
+        'vxlan',
+        'id',
+        String(networkID),
+        'dev',
+        uplink,
+        'local',
+        config.nodeAddress,
+        'dstport',
+        String(agentPorts.overlay),
+        'nolearning',
+      ])
     }
-    await runOrThrow(run, 'ip', ['-batch', '-'], [`link set dev ${agentNames.overlay} mtu ${mtu} up`, `address replace ${tunnelIP(podCIDR)}/32 dev ${agentNames.overlay}`, ''].join('\n'))
+    await runOrThrow(
+      run,
+      'ip',
+      ['-batch', '-'],
+      [`link set dev ${agentNames.overlay} mtu ${mtu} up`, `address replace ${tunnelIP(podCIDR)}/32 dev ${agentNames.overlay}`, ''].join('\n'),
+    )
   }
 
   async #peers(): Promise<void> {
@@ -147,7 +181,10 @@ export class PodNetwork {
 
 export function passageRules(clusterCIDR: string): string[][] {
   const comment = ['-m', 'comment', '--comment', 'quarterdeck']
-  return [['-s', clusterCIDR, ...comment, '-j', 'ACCEPT'], ['-d', clusterCIDR, ...comment, '-j', 'ACCEPT']]
+  return [
+    ['-s', clusterCIDR, ...comment, '-j', 'ACCEPT'],
+    ['-d', clusterCIDR, ...comment, '-j', 'ACCEPT'],
+  ]
 }
 
 /** Interface that has the node's address. */
@@ -162,5 +199,7 @@ async function setSwitch(path: string, value: string): Promise<boolean> {
     if ((await readFile(file, 'utf8')).trim() === value) return true
     await writeFile(file, value)
     return true
-  } catch { return false }
+  } catch {
+    return false
+  }
 }

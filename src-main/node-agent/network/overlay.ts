@@ -1,7 +1,13 @@
 /** The overlay between nodes as data: which neighbours, forwarding entries and routes there must be. Pure. */
 import type { Node } from '../../api/generated/core-v1.ts'
 
-export interface Peer { readonly name: string; readonly address: string; readonly podCIDR: string; readonly mac: string; readonly tunnelIP: string }
+export interface Peer {
+  readonly name: string
+  readonly address: string
+  readonly podCIDR: string
+  readonly mac: string
+  readonly tunnelIP: string
+}
 
 /** Same on every node, from the node's address alone: no exchange of MAC addresses is needed. */
 export function tunnelMac(nodeAddress: string): string {
@@ -9,7 +15,9 @@ export function tunnelMac(nodeAddress: string): string {
 }
 
 /** First address of the pod range: the tunnel's end on that node. The second is the bridge. */
-export function tunnelIP(podCIDR: string): string { return podCIDR.split('/')[0] ?? '' }
+export function tunnelIP(podCIDR: string): string {
+  return podCIDR.split('/')[0] ?? ''
+}
 
 export function gatewayIP(podCIDR: string): string {
   const parts = tunnelIP(podCIDR).split('.').map(Number)
@@ -49,7 +57,11 @@ export function overlayChanges(peers: readonly Peer[], present: OverlayState, de
   const bridge: string[] = []
   for (const entry of present.routes) if (!routes.has(entry)) ip.push(`route del ${entry.split(' ')[0] ?? ''} dev ${device}`)
   for (const entry of present.neighbours) if (!neighbours.has(entry)) ip.push(`neigh del ${entry.split(' ')[0] ?? ''} dev ${device}`)
-  for (const entry of present.forwarding) if (!forwarding.has(entry)) { const [mac = '', to = ''] = entry.split(' '); bridge.push(`fdb del ${mac} dev ${device} dst ${to}`) }
+  for (const entry of present.forwarding)
+    if (!forwarding.has(entry)) {
+      const [mac = '', to = ''] = entry.split(' ')
+      bridge.push(`fdb del ${mac} dev ${device} dst ${to}`)
+    }
   for (const peer of peers) {
     if (!present.forwarding.has(`${peer.mac} ${peer.address}`)) bridge.push(`fdb append ${peer.mac} dev ${device} dst ${peer.address} self permanent`)
     if (!present.neighbours.has(`${peer.tunnelIP} ${peer.mac}`)) ip.push(`neigh replace ${peer.tunnelIP} lladdr ${peer.mac} dev ${device} nud permanent`)

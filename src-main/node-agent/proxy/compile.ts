@@ -33,7 +33,15 @@ export interface ProxyInput {
   readonly bridgeNetfilter: boolean
 }
 
-interface Build { readonly input: ProxyInput; readonly ips: Map<string, string>; readonly nodePorts: Map<string, string>; readonly refused: Map<string, string>; readonly clusterIPs: Set<string>; readonly sets: Map<string, NftSet>; readonly chains: Map<string, Chain> }
+interface Build {
+  readonly input: ProxyInput
+  readonly ips: Map<string, string>
+  readonly nodePorts: Map<string, string>
+  readonly refused: Map<string, string>
+  readonly clusterIPs: Set<string>
+  readonly sets: Map<string, NftSet>
+  readonly chains: Map<string, Chain>
+}
 
 export function compile(input: ProxyInput): Ruleset {
   const build: Build = { input, ips: new Map(), nodePorts: new Map(), refused: new Map(), clusterIPs: new Set(), sets: new Map(), chains: new Map() }
@@ -75,10 +83,7 @@ export function compile(input: ProxyInput): Ruleset {
 
 function addBaseChains(build: Build): void {
   const { input, chains } = build
-  const dispatch = [
-    'ip daddr . meta l4proto . th dport vmap @service-ips',
-    'fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @node-ports',
-  ]
+  const dispatch = ['ip daddr . meta l4proto . th dport vmap @service-ips', 'fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @node-ports']
   chains.set('prerouting', { hook: 'type nat hook prerouting priority -110; policy accept;', rules: dispatch })
   chains.set('output', { hook: 'type nat hook output priority -110; policy accept;', rules: dispatch })
   chains.set('postrouting', {
@@ -93,7 +98,10 @@ function addBaseChains(build: Build): void {
   const refuse = ['ct state new ip daddr @cluster-ips goto reject-it']
   chains.set('filter-forward', { hook: 'type filter hook forward priority -10; policy accept;', rules: refuse })
   chains.set('filter-output', { hook: 'type filter hook output priority -10; policy accept;', rules: refuse })
-  chains.set('filter-input', { hook: 'type filter hook input priority -10; policy accept;', rules: ['ct state new fib daddr type local meta l4proto . th dport vmap @refused-node-ports'] })
+  chains.set('filter-input', {
+    hook: 'type filter hook input priority -10; policy accept;',
+    rules: ['ct state new fib daddr type local meta l4proto . th dport vmap @refused-node-ports'],
+  })
 }
 
 /** A service of the node itself: its DNS and the way to the API. */
@@ -163,7 +171,7 @@ function mayBeExternal(ip: string, input: ProxyInput): boolean {
 export function inRange(ip: string, cidr: string): boolean {
   const [base = '', bits = '32'] = cidr.split('/')
   const mask = Number(bits) === 0 ? 0 : (0xffffffff << (32 - Number(bits))) >>> 0
-  return ((addressNumber(ip) & mask) >>> 0) === ((addressNumber(base) & mask) >>> 0)
+  return (addressNumber(ip) & mask) >>> 0 === (addressNumber(base) & mask) >>> 0
 }
 
 export function addressNumber(ip: string): number {

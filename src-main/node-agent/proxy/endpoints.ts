@@ -2,7 +2,11 @@
 import type { EndpointSlice } from '../../api/generated/discovery-v1.ts'
 import type { Service, ServicePort } from '../../api/generated/core-v1.ts'
 
-export interface Backend { readonly address: string; readonly port: number; readonly local: boolean }
+export interface Backend {
+  readonly address: string
+  readonly port: number
+  readonly local: boolean
+}
 
 /** Slices by `namespace/service`. */
 export function slicesByService(slices: Iterable<EndpointSlice>): Map<string, EndpointSlice[]> {

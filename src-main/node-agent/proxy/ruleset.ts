@@ -6,8 +6,15 @@ export interface Chain {
   readonly rules: readonly string[]
 }
 
-export interface NftMap { readonly type: string; readonly elements: ReadonlyMap<string, string> }
-export interface NftSet { readonly type: string; readonly options: string; /** Undefined: filled by rules, never by us. */ readonly elements?: ReadonlySet<string> }
+export interface NftMap {
+  readonly type: string
+  readonly elements: ReadonlyMap<string, string>
+}
+export interface NftSet {
+  readonly type: string
+  readonly options: string
+  /** Undefined: filled by rules, never by us. */ readonly elements?: ReadonlySet<string>
+}
 
 export interface Ruleset {
   readonly table: string

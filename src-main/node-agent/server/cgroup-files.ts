@@ -51,20 +51,33 @@ export async function nodeUsage(clockTicksPerSecond = 100): Promise<Usage> {
   const load = await read('/proc/loadavg')
   return {
     cpuNanos: ((user + nice + system + irq + softirq) / clockTicksPerSecond) * 1e9,
-    memoryUsageBytes: used, memoryWorkingSetBytes: Math.max(0, used - kib('Inactive(file)')), memoryRssBytes: kib('AnonPages'),
-    pids: Number(load.split(' ')[3]?.split('/')[1] ?? 0), periods: 0, throttledPeriods: 0,
+    memoryUsageBytes: used,
+    memoryWorkingSetBytes: Math.max(0, used - kib('Inactive(file)')),
+    memoryRssBytes: kib('AnonPages'),
+    pids: Number(load.split(' ')[3]?.split('/')[1] ?? 0),
+    periods: 0,
+    throttledPeriods: 0,
   }
 }
 
 async function usageV1(groups: ReadonlyMap<string, string>): Promise<Usage | undefined> {
   const at = (controller: string, file: string): Promise<string> => read(`${root}/${controller}${groups.get(controller) ?? ''}/${file}`)
   const [cpu, cpuStat, usage, stat, pids] = await Promise.all([
-    at('cpuacct', 'cpuacct.usage'), at('cpu', 'cpu.stat'), at('memory', 'memory.usage_in_bytes'), at('memory', 'memory.stat'), at('pids', 'pids.current'),
+    at('cpuacct', 'cpuacct.usage'),
+    at('cpu', 'cpu.stat'),
+    at('memory', 'memory.usage_in_bytes'),
+    at('memory', 'memory.stat'),
+    at('pids', 'pids.current'),
   ])
   if (cpu === '' && usage === '') return undefined
   return {
-    cpuNanos: Number(cpu), memoryUsageBytes: Number(usage), memoryWorkingSetBytes: Math.max(0, Number(usage) - field(stat, 'total_inactive_file')), memoryRssBytes: field(stat, 'total_rss'),
-    pids: Number(pids), periods: field(cpuStat, 'nr_periods'), throttledPeriods: field(cpuStat, 'nr_throttled'),
+    cpuNanos: Number(cpu),
+    memoryUsageBytes: Number(usage),
+    memoryWorkingSetBytes: Math.max(0, Number(usage) - field(stat, 'total_inactive_file')),
+    memoryRssBytes: field(stat, 'total_rss'),
+    pids: Number(pids),
+    periods: field(cpuStat, 'nr_periods'),
+    throttledPeriods: field(cpuStat, 'nr_throttled'),
   }
 }
 
@@ -72,8 +85,13 @@ async function usageV2(directory: string): Promise<Usage | undefined> {
   const [cpu, current, stat, pids] = await Promise.all(['cpu.stat', 'memory.current', 'memory.stat', 'pids.current'].map(file => read(`${directory}/${file}`)))
   if (!cpu || stat === undefined) return undefined
   return {
-    cpuNanos: field(cpu, 'usage_usec') * 1000, memoryUsageBytes: Number(current), memoryWorkingSetBytes: Math.max(0, Number(current) - field(stat, 'inactive_file')), memoryRssBytes: field(stat, 'anon'),
-    pids: Number(pids), periods: field(cpu, 'nr_periods'), throttledPeriods: field(cpu, 'nr_throttled'),
+    cpuNanos: field(cpu, 'usage_usec') * 1000,
+    memoryUsageBytes: Number(current),
+    memoryWorkingSetBytes: Math.max(0, Number(current) - field(stat, 'inactive_file')),
+    memoryRssBytes: field(stat, 'anon'),
+    pids: Number(pids),
+    periods: field(cpu, 'nr_periods'),
+    throttledPeriods: field(cpu, 'nr_throttled'),
   }
 }
 

@@ -12,7 +12,10 @@ import type { Clock } from '../../base/env.ts'
 import { SpdyConnection } from './spdy/connection.ts'
 import type { SpdyStream } from './spdy/connection.ts'
 
-export interface TerminalSize { readonly width: number; readonly height: number }
+export interface TerminalSize {
+  readonly width: number
+  readonly height: number
+}
 
 export interface Channels {
   readonly stdin: Readable | undefined
@@ -24,7 +27,12 @@ export interface Channels {
   finish(status: Status): Promise<void>
 }
 
-export interface ChannelWishes { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean; readonly tty: boolean }
+export interface ChannelWishes {
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly tty: boolean
+}
 
 /** Newest first: the first that the client offers is taken. */
 const webSocketProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io', 'channel.k8s.io', 'base64.channel.k8s.io'] as const
@@ -37,7 +45,9 @@ const closeSignal = 255
 const channelNumbers = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const
 
 const webSockets = new WebSocketServer({
-  noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false,
+  noServer: true,
+  maxPayload: maxMessageBytes,
+  perMessageDeflate: false,
   handleProtocols: offered => webSocketProtocols.find(protocol => offered.has(protocol)) ?? false,
 })
 
@@ -45,9 +55,15 @@ const webSockets = new WebSocketServer({
 export function openChannels(clock: Clock, wishes: ChannelWishes, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Channels> {
   const upgrade = (request.headers.upgrade ?? '').toLowerCase()
   if (upgrade === 'websocket') {
-    const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(',').map(text => text.trim())
+    const offered = String(request.headers['sec-websocket-protocol'] ?? '')
+      .split(',')
+      .map(text => text.trim())
     if (!webSocketProtocols.some(protocol => offered.includes(protocol))) return Promise.reject(new Error(`unable to upgrade: subprotocols ${offered.join(',')} are not supported`))
-    return new Promise(resolve => { webSockets.handleUpgrade(request, socket, head, webSocket => { resolve(webSocketChannels(clock, wishes, webSocket)) }) })
+    return new Promise(resolve => {
+      webSockets.handleUpgrade(request, socket, head, webSocket => {
+        resolve(webSocketChannels(clock, wishes, webSocket))
+      })
+    })
   }
   if (upgrade === 'spdy/3.1') return spdyChannels(clock, wishes, request, socket, head)
   return Promise.reject(new Error('unable to upgrade: unknown protocol'))
@@ -58,7 +74,10 @@ function latestSize(): { put(size: TerminalSize): void; onPut(handler: (size: Te
   let handler: ((size: TerminalSize) => void) | undefined
   let waiting: TerminalSize | undefined
   return {
-    put(size) { if (handler) handler(size); else waiting = size },
+    put(size) {
+      if (handler) handler(size)
+      else waiting = size
+    },
     onPut(next) {
       handler = next
       if (waiting) next(waiting)
@@ -74,31 +93,55 @@ function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSo
   const stdin = wishes.stdin ? new PassThrough() : undefined
   const sizes = latestSize()
   webSocket.on('message', (data: Buffer, isBinary: boolean) => {
-    const message = isBinary || !base64 ? data : Buffer.concat([Buffer.from([Number(String.fromCharCode(data[0] ?? 48))]), Buffer.from(data.subarray(1).toString('ascii'), 'base64')])
+    const message =
+      isBinary || !base64 ? data : Buffer.concat([Buffer.from([Number(String.fromCharCode(data[0] ?? 48))]), Buffer.from(data.subarray(1).toString('ascii'), 'base64')])
     const channel = message[0]
     const bytes = message.subarray(1)
     if (channel === channelNumbers.stdin && stdin && !stdin.writableEnded) {
-      if (!stdin.write(bytes)) { webSocket.pause(); stdin.once('drain', () => { webSocket.resume() }) }
+      if (!stdin.write(bytes)) {
+        webSocket.pause()
+        stdin.once('drain', () => {
+          webSocket.resume()
+        })
+      }
     } else if (channel === channelNumbers.resize) {
       const size = parseSize(bytes)
       if (size) sizes.put(size)
     } else if (channel === closeSignal && bytes[0] === channelNumbers.stdin) stdin?.end()
   })
   let cancelPing = (): void => {}
-  const ping = (): void => { if (webSocket.readyState === WebSocket.OPEN) { webSocket.ping(); cancelPing = clock.after(pingMs, ping) } }
+  const ping = (): void => {
+    if (webSocket.readyState === WebSocket.OPEN) {
+      webSocket.ping()
+      cancelPing = clock.after(pingMs, ping)
+    }
+  }
   ping()
-  webSocket.on('close', () => { cancelPing(); stdin?.end() })
-  webSocket.on('error', () => { webSocket.terminate() })
-  const send = (channel: number, bytes: Buffer): Promise<void> => new Promise(resolve => {
-    if (webSocket.readyState !== WebSocket.OPEN) { resolve(); return }
-    const payload = base64 ? `${channel}${bytes.toString('base64')}` : Buffer.concat([Buffer.from([channel]), bytes])
-    webSocket.send(payload, { binary: !base64 }, () => { resolve() })
+  webSocket.on('close', () => {
+    cancelPing()
+    stdin?.end()
   })
+  webSocket.on('error', () => {
+    webSocket.terminate()
+  })
+  const send = (channel: number, bytes: Buffer): Promise<void> =>
+    new Promise(resolve => {
+      if (webSocket.readyState !== WebSocket.OPEN) {
+        resolve()
+        return
+      }
+      const payload = base64 ? `${channel}${bytes.toString('base64')}` : Buffer.concat([Buffer.from([channel]), bytes])
+      webSocket.send(payload, { binary: !base64 }, () => {
+        resolve()
+      })
+    })
   return {
     stdin,
     write: (channel, bytes) => send(channelNumbers[channel], bytes),
     onResize: sizes.onPut,
-    onClose: handler => { webSocket.on('close', handler) },
+    onClose: handler => {
+      webSocket.on('close', handler)
+    },
     finish: async status => {
       if (!plainErrors) await send(channelNumbers.error, Buffer.from(JSON.stringify(status)))
       else if (status.status !== 'Success') await send(channelNumbers.error, Buffer.from(status.message ?? ''))
@@ -108,24 +151,44 @@ function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSo
 }
 
 function spdyChannels(clock: Clock, wishes: ChannelWishes, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Channels> {
-  const offered = String(request.headers['x-stream-protocol-version'] ?? '').split(',').map(text => text.trim())
+  const offered = String(request.headers['x-stream-protocol-version'] ?? '')
+    .split(',')
+    .map(text => text.trim())
   const protocol = spdyProtocols.find(candidate => offered.includes(candidate))
   if (protocol === undefined) return Promise.reject(new Error(`unable to upgrade: unable to negotiate protocol: client supports ${offered.join(',')}`))
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`)
   if (head.length > 0) socket.unshift(head)
-  const wanted = new Set(['error', ...(wishes.stdin ? ['stdin'] : []), ...(wishes.stdout ? ['stdout'] : []), ...(wishes.stderr && !wishes.tty ? ['stderr'] : []), ...(wishes.tty ? ['resize'] : [])])
+  const wanted = new Set([
+    'error',
+    ...(wishes.stdin ? ['stdin'] : []),
+    ...(wishes.stdout ? ['stdout'] : []),
+    ...(wishes.stderr && !wishes.tty ? ['stderr'] : []),
+    ...(wishes.tty ? ['resize'] : []),
+  ])
   return new Promise((resolve, reject) => {
     const streams = new Map<string, SpdyStream>()
     const closeHandlers: (() => void)[] = []
-    const cancel = clock.after(streamsTimeoutMs, () => { connection.close(); reject(new Error('timed out waiting for the streams of the client')) })
-    const connection = new SpdyConnection(socket, stream => {
-      const type = stream.headers.get('streamtype') ?? ''
-      if (!wanted.has(type) || streams.has(type)) { stream.reset(); return }
-      streams.set(type, stream)
-      if (streams.size < wanted.size) return
-      cancel()
-      resolve(assemble(streams, closeHandlers, connection))
-    }, () => { for (const handler of closeHandlers) handler() })
+    const cancel = clock.after(streamsTimeoutMs, () => {
+      connection.close()
+      reject(new Error('timed out waiting for the streams of the client'))
+    })
+    const connection = new SpdyConnection(
+      socket,
+      stream => {
+        const type = stream.headers.get('streamtype') ?? ''
+        if (!wanted.has(type) || streams.has(type)) {
+          stream.reset()
+          return
+        }
+        streams.set(type, stream)
+        if (streams.size < wanted.size) return
+        cancel()
+        resolve(assemble(streams, closeHandlers, connection))
+      },
+      () => {
+        for (const handler of closeHandlers) handler()
+      },
+    )
   })
 }
 
@@ -141,21 +204,31 @@ function assemble(streams: ReadonlyMap<string, SpdyStream>, closeHandlers: (() =
       text = text.slice(end + 1)
     }
   })
-  const write = (name: string, bytes: Buffer): Promise<void> => new Promise(resolve => {
-    const duplex = streams.get(name)?.duplex
-    if (!duplex || duplex.destroyed || duplex.writableEnded) { resolve(); return }
-    duplex.write(bytes, () => { resolve() })
-  })
+  const write = (name: string, bytes: Buffer): Promise<void> =>
+    new Promise(resolve => {
+      const duplex = streams.get(name)?.duplex
+      if (!duplex || duplex.destroyed || duplex.writableEnded) {
+        resolve()
+        return
+      }
+      duplex.write(bytes, () => {
+        resolve()
+      })
+    })
   return {
     stdin: streams.get('stdin')?.duplex,
     write,
     onResize: sizes.onPut,
-    onClose: handler => { closeHandlers.push(handler) },
+    onClose: handler => {
+      closeHandlers.push(handler)
+    },
     finish: async status => {
       for (const name of ['stdout', 'stderr']) streams.get(name)?.duplex.end()
       await write('error', Buffer.from(JSON.stringify(status)))
       for (const name of ['error', 'stdin', 'resize']) streams.get(name)?.duplex.end()
-      setImmediate(() => { connection.close() })
+      setImmediate(() => {
+        connection.close()
+      })
     },
   }
 }
@@ -164,5 +237,7 @@ function parseSize(bytes: Buffer): TerminalSize | undefined {
   try {
     const { Width: width, Height: height } = JSON.parse(bytes.toString('utf8')) as { Width?: unknown; Height?: unknown }
     return typeof width === 'number' && typeof height === 'number' && width > 0 && height > 0 && width < 65_536 && height < 65_536 ? { width, height } : undefined
-  } catch { return undefined }
+  } catch {
+    return undefined
+  }
 }

@@ -4,7 +4,15 @@ import type { OutputChunk } from '../container-runtime/runtime.ts'
 import { findContainer, HttpFault } from './request-scope.ts'
 import type { RequestScope } from './request-scope.ts'
 
-export interface LogQuery { readonly follow: boolean; readonly previous: boolean; readonly timestamps: boolean; readonly sinceMs?: number; readonly tail?: number; readonly limitBytes?: number; readonly stream: 'All' | 'Stdout' | 'Stderr' }
+export interface LogQuery {
+  readonly follow: boolean
+  readonly previous: boolean
+  readonly timestamps: boolean
+  readonly sinceMs?: number
+  readonly tail?: number
+  readonly limitBytes?: number
+  readonly stream: 'All' | 'Stdout' | 'Stderr'
+}
 
 /** Throws HttpFault for numbers that are none. */
 export function logQuery(query: URLSearchParams, nowMs: number): LogQuery {
@@ -24,8 +32,13 @@ export function logQuery(query: URLSearchParams, nowMs: number): LogQuery {
   const limitBytes = count('limitBytes', 1)
   const stream = query.get('stream')
   return {
-    follow: flag('follow'), previous: flag('previous'), timestamps: flag('timestamps'), stream: stream === 'Stdout' || stream === 'Stderr' ? stream : 'All',
-    ...(sinceMs === undefined ? {} : { sinceMs }), ...(tail === undefined ? {} : { tail }), ...(limitBytes === undefined ? {} : { limitBytes }),
+    follow: flag('follow'),
+    previous: flag('previous'),
+    timestamps: flag('timestamps'),
+    stream: stream === 'Stdout' || stream === 'Stderr' ? stream : 'All',
+    ...(sinceMs === undefined ? {} : { sinceMs }),
+    ...(tail === undefined ? {} : { tail }),
+    ...(limitBytes === undefined ? {} : { limitBytes }),
   }
 }
 
@@ -34,15 +47,25 @@ export async function containerLogs(scope: RequestScope, parts: readonly string[
   const query = logQuery(params, scope.env.clock.now())
   const container = await findContainer(scope, namespace, pod, name, query.previous)
   const gone = new AbortController()
-  response.on('close', () => { gone.abort() })
+  response.on('close', () => {
+    gone.abort()
+  })
   void request
   let output: AsyncIterable<OutputChunk>
   try {
-    output = await scope.runtime.logs(container.id, {
-      follow: query.follow && container.phase === 'running', timestamps: query.timestamps,
-      ...(query.sinceMs === undefined ? {} : { sinceMs: query.sinceMs }), ...(query.tail === undefined ? {} : { tail: query.tail }),
-    }, gone.signal)
-  } catch (fault) { throw new HttpFault(500, fault instanceof Error ? fault.message : String(fault)) }
+    output = await scope.runtime.logs(
+      container.id,
+      {
+        follow: query.follow && container.phase === 'running',
+        timestamps: query.timestamps,
+        ...(query.sinceMs === undefined ? {} : { sinceMs: query.sinceMs }),
+        ...(query.tail === undefined ? {} : { tail: query.tail }),
+      },
+      gone.signal,
+    )
+  } catch (fault) {
+    throw new HttpFault(500, fault instanceof Error ? fault.message : String(fault))
+  }
   response.writeHead(200, { 'Content-Type': 'text/plain', 'Transfer-Encoding': 'chunked' })
   response.flushHeaders()
   let left = query.limitBytes ?? Infinity
@@ -65,7 +88,11 @@ export async function containerLogs(scope: RequestScope, parts: readonly string[
 function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise(resolve => {
-    const done = (): void => { response.off('drain', done); signal.removeEventListener('abort', done); resolve() }
+    const done = (): void => {
+      response.off('drain', done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
     response.on('drain', done)
     signal.addEventListener('abort', done, { once: true })
   })

@@ -18,22 +18,37 @@ const maxServices = 4
 
 export async function nodeLogs(parts: readonly string[], query: URLSearchParams, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') throw new HttpFault(405, 'Method Not Allowed')
-  if (query.has('query')) { await journal(query, response); return }
+  if (query.has('query')) {
+    await journal(query, response)
+    return
+  }
   if (parts.some(part => part === '..' || part.includes('/') || part.includes('\0'))) throw new HttpFault(400, 'invalid URL path')
   const path = await realpath(join(root, ...parts)).catch(() => undefined)
   const facts = path !== undefined && (path === root || path.startsWith(`${root}/`)) ? await stat(path).catch(() => undefined) : undefined
   if (path === undefined || facts === undefined) throw new HttpFault(404, '404 page not found')
   if (facts.isDirectory()) {
     const names = (await readdir(path, { withFileTypes: true })).map(entry => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort()
-    response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(`<!doctype html>\n<meta name="viewport" content="width=device-width">\n<pre>\n${names.map(name => `<a href="${encodeURIComponent(name).replaceAll('%2F', '/')}">${escaped(name)}</a>\n`).join('')}</pre>\n`)
+    response
+      .writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' })
+      .end(
+        `<!doctype html>\n<meta name="viewport" content="width=device-width">\n<pre>\n${names.map(name => `<a href="${encodeURIComponent(name).replaceAll('%2F', '/')}">${escaped(name)}</a>\n`).join('')}</pre>\n`,
+      )
     return
   }
   if (!facts.isFile()) throw new HttpFault(404, '404 page not found')
   response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8' })
-  if (request.method === 'HEAD') { response.end(); return }
+  if (request.method === 'HEAD') {
+    response.end()
+    return
+  }
   // A log that grows meanwhile is given up to where it was.
-  if (facts.size === 0) { response.end(); return }
-  await pipeline(createReadStream(path, { end: facts.size - 1 }), response).catch(() => { response.destroy() })
+  if (facts.size === 0) {
+    response.end()
+    return
+  }
+  await pipeline(createReadStream(path, { end: facts.size - 1 }), response).catch(() => {
+    response.destroy()
+  })
 }
 
 function escaped(text: string): string {
@@ -43,10 +58,14 @@ function escaped(text: string): string {
 /** Arguments for journalctl; throws HttpFault for what is not a service name, number or time. */
 export function journalArguments(query: URLSearchParams): string[] {
   const services = query.getAll('query').filter(name => name !== '')
-  if (services.length === 0 || services.length > maxServices || !services.every(name => /^[\w][\w.@:-]*$/.test(name))) throw new HttpFault(400, `query: invalid service name: ${services.join(',')}`)
+  if (services.length === 0 || services.length > maxServices || !services.every(name => /^[\w][\w.@:-]*$/.test(name)))
+    throw new HttpFault(400, `query: invalid service name: ${services.join(',')}`)
   const out = ['--utc', '--no-pager', '--output=short-precise']
   for (const name of services) out.push(`--unit=${name === 'kubelet' ? agentPaths.unitName : name}`)
-  for (const [parameter, option] of [['sinceTime', 'since'], ['untilTime', 'until']] as const) {
+  for (const [parameter, option] of [
+    ['sinceTime', 'since'],
+    ['untilTime', 'until'],
+  ] as const) {
     const text = query.get(parameter)
     if (text === null || text === '') continue
     const ms = Date.parse(text)
@@ -70,9 +89,20 @@ export function journalArguments(query: URLSearchParams): string[] {
 
 async function journal(query: URLSearchParams, response: ServerResponse): Promise<void> {
   const child = spawn('journalctl', journalArguments(query), { stdio: ['ignore', 'pipe', 'ignore'] })
-  const started = await new Promise<boolean>(resolve => { child.once('spawn', () => { resolve(true) }); child.once('error', () => { resolve(false) }) })
+  const started = await new Promise<boolean>(resolve => {
+    child.once('spawn', () => {
+      resolve(true)
+    })
+    child.once('error', () => {
+      resolve(false)
+    })
+  })
   if (!started) throw new HttpFault(501, 'this host has no journal')
-  response.on('close', () => { child.kill() })
+  response.on('close', () => {
+    child.kill()
+  })
   response.writeHead(200, { 'Content-Type': 'text/plain; charset=utf-8' })
-  await pipeline(child.stdout, response).catch(() => { response.destroy() })
+  await pipeline(child.stdout, response).catch(() => {
+    response.destroy()
+  })
 }

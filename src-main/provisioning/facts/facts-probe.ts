@@ -3,8 +3,36 @@ import { agentPaths } from '../../api/agent.ts'
 import { hostFiles } from '../host/host-files.ts'
 import { sh } from '../host/shell.ts'
 
-const programs = ['curl', 'nft', 'iptables', 'iptables-legacy', 'ip', 'bridge', 'modprobe', 'tar', 'gzip', 'sha256sum', 'ss', 'conntrack', 'getenforce', 'firewall-cmd', 'ufw', 'systemctl', 'docker', 'k3s', 'kubelet', 'microk8s']
-const sysctls = ['net.ipv4.ip_forward', 'net.bridge.bridge-nf-call-iptables', 'fs.inotify.max_user_instances', 'fs.inotify.max_user_watches', 'fs.file-max', 'net.ipv4.conf.all.rp_filter']
+const programs = [
+  'curl',
+  'nft',
+  'iptables',
+  'iptables-legacy',
+  'ip',
+  'bridge',
+  'modprobe',
+  'tar',
+  'gzip',
+  'sha256sum',
+  'ss',
+  'conntrack',
+  'getenforce',
+  'firewall-cmd',
+  'ufw',
+  'systemctl',
+  'docker',
+  'k3s',
+  'kubelet',
+  'microk8s',
+]
+const sysctls = [
+  'net.ipv4.ip_forward',
+  'net.bridge.bridge-nf-call-iptables',
+  'fs.inotify.max_user_instances',
+  'fs.inotify.max_user_watches',
+  'fs.file-max',
+  'net.ipv4.conf.all.rp_filter',
+]
 
 export const factsProbe = sh`
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH LC_ALL=C

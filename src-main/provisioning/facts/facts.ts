@@ -24,7 +24,14 @@ export interface HostFacts {
   readonly cpus: number
   readonly memoryBytes: number
   readonly disks: readonly { readonly path: string; readonly freeBytes: number; readonly freeInodes: number; readonly readOnly: boolean; readonly noExec: boolean }[]
-  readonly docker: { readonly installed: boolean; readonly active: boolean; readonly version: string; readonly apiVersion: string; readonly swarm: boolean; readonly rootDir: string }
+  readonly docker: {
+    readonly installed: boolean
+    readonly active: boolean
+    readonly version: string
+    readonly apiVersion: string
+    readonly swarm: boolean
+    readonly rootDir: string
+  }
   /** Digest of the agent bundle that is configured, '' when none is. */
   readonly agentVersion: string
   readonly agentActive: boolean
@@ -58,15 +65,51 @@ export function parseFacts(output: string): HostFacts {
   const number = (key: string): number => Number(one(key)) || 0
   const manager = one('packageManager')
   return {
-    hostname: one('hostname'), machineID: one('machineID'), distribution: one('distribution').toLowerCase(), distributionLike: one('distributionLike').toLowerCase().split(/\s+/).filter(word => word !== ''),
-    distributionVersion: one('distributionVersion'), prettyName: one('prettyName'), architecture: one('architecture'), kernel: one('kernel'), initSystem: one('initSystem'), systemdState: one('systemdState'),
-    cgroupVersion: number('cgroupVersion'), cgroupControllers: one('cgroupControllers').split(/\s+/).filter(word => word !== ''), glibc: one('glibc'), cpus: number('cpus'), memoryBytes: number('memoryKiB') * 1024,
+    hostname: one('hostname'),
+    machineID: one('machineID'),
+    distribution: one('distribution').toLowerCase(),
+    distributionLike: one('distributionLike')
+      .toLowerCase()
+      .split(/\s+/)
+      .filter(word => word !== ''),
+    distributionVersion: one('distributionVersion'),
+    prettyName: one('prettyName'),
+    architecture: one('architecture'),
+    kernel: one('kernel'),
+    initSystem: one('initSystem'),
+    systemdState: one('systemdState'),
+    cgroupVersion: number('cgroupVersion'),
+    cgroupControllers: one('cgroupControllers')
+      .split(/\s+/)
+      .filter(word => word !== ''),
+    glibc: one('glibc'),
+    cpus: number('cpus'),
+    memoryBytes: number('memoryKiB') * 1024,
     disks: many('disk').map(parseDisk),
-    docker: { installed: one('dockerInstalled') === 'yes', active: one('dockerVersion') !== '', version: one('dockerVersion'), apiVersion: one('dockerApiVersion'), swarm: one('dockerSwarm') === 'active', rootDir: one('dockerRoot') || '/var/lib/docker' },
-    agentVersion: one('agentVersion'), agentActive: one('agentActive') === 'active', agentCluster: one('agentCluster'), agentConfigDigest: one('agentConfigDigest'), clockSeconds: number('clock'), addresses: many('address'), defaultAddress: one('defaultAddress'), defaultDevice: one('defaultDevice'),
+    docker: {
+      installed: one('dockerInstalled') === 'yes',
+      active: one('dockerVersion') !== '',
+      version: one('dockerVersion'),
+      apiVersion: one('dockerApiVersion'),
+      swarm: one('dockerSwarm') === 'active',
+      rootDir: one('dockerRoot') || '/var/lib/docker',
+    },
+    agentVersion: one('agentVersion'),
+    agentActive: one('agentActive') === 'active',
+    agentCluster: one('agentCluster'),
+    agentConfigDigest: one('agentConfigDigest'),
+    clockSeconds: number('clock'),
+    addresses: many('address'),
+    defaultAddress: one('defaultAddress'),
+    defaultDevice: one('defaultDevice'),
     packageManager: manager === 'apt' || manager === 'dnf' || manager === 'yum' || manager === 'zypper' || manager === 'apk' ? manager : '',
     programs: new Set(many('program')),
-    sysctls: Object.fromEntries(many('sysctl').map(line => { const [name = '', ...rest] = line.split(' '); return [name, rest.join(' ').trim()] })),
+    sysctls: Object.fromEntries(
+      many('sysctl').map(line => {
+        const [name = '', ...rest] = line.split(' ')
+        return [name, rest.join(' ').trim()]
+      }),
+    ),
   }
 }
 
@@ -74,15 +117,33 @@ function parseDisk(line: string): HostFacts['disks'][number] {
   const [path = '', freeKiB = '0', freeInodes = '0', options = ''] = line.split(' ')
   const flags = options.split(',')
   // File systems without a fixed number of inodes (btrfs) say '-' or 0 of 0; they cannot run out of them.
-  return { path, freeBytes: Number(freeKiB) * 1024, freeInodes: /^\d+$/.test(freeInodes) ? Number(freeInodes) : Number.MAX_SAFE_INTEGER, readOnly: flags.includes('ro'), noExec: flags.includes('noexec') }
+  return {
+    path,
+    freeBytes: Number(freeKiB) * 1024,
+    freeInodes: /^\d+$/.test(freeInodes) ? Number(freeInodes) : Number.MAX_SAFE_INTEGER,
+    readOnly: flags.includes('ro'),
+    noExec: flags.includes('noexec'),
+  }
 }
 
 /** The part of the facts that Machine.status shows. */
 export function machineFacts(facts: HostFacts): MachineFacts {
   const free = facts.disks.map(disk => disk.freeBytes)
   return {
-    hostname: facts.hostname, machineID: facts.machineID, distribution: facts.distribution, distributionVersion: facts.distributionVersion, prettyName: facts.prettyName, architecture: facts.architecture,
-    kernel: facts.kernel, initSystem: facts.initSystem, cgroupVersion: facts.cgroupVersion, cpus: facts.cpus, memoryBytes: facts.memoryBytes, ...(free.length > 0 ? { diskFreeBytes: Math.min(...free) } : {}),
-    ...(facts.docker.version ? { dockerVersion: facts.docker.version } : {}), ...(facts.agentVersion ? { agentVersion: facts.agentVersion } : {}), addresses: [...facts.addresses],
+    hostname: facts.hostname,
+    machineID: facts.machineID,
+    distribution: facts.distribution,
+    distributionVersion: facts.distributionVersion,
+    prettyName: facts.prettyName,
+    architecture: facts.architecture,
+    kernel: facts.kernel,
+    initSystem: facts.initSystem,
+    cgroupVersion: facts.cgroupVersion,
+    cpus: facts.cpus,
+    memoryBytes: facts.memoryBytes,
+    ...(free.length > 0 ? { diskFreeBytes: Math.min(...free) } : {}),
+    ...(facts.docker.version ? { dockerVersion: facts.docker.version } : {}),
+    ...(facts.agentVersion ? { agentVersion: facts.agentVersion } : {}),
+    addresses: [...facts.addresses],
   }
 }

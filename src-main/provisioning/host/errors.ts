@@ -1,9 +1,38 @@
 /** The closed set of faults that provisioning reports. Each has a hint: what the user does next. */
 
 export const provisioningErrorCodes = [
-  'Unreachable', 'HostKeyUnknown', 'HostKeyChanged', 'NoCommonAlgorithm', 'AuthenticationFailed', 'KeyUnreadable', 'PassphraseWrong', 'NotRoot', 'SudoPasswordNeeded', 'SudoPasswordWrong',
-  'UnsupportedDistribution', 'UnsupportedArchitecture', 'NoSystemd', 'PreflightFailed', 'DiskFull', 'PackagesUnreachable', 'PackageManagerBusy', 'PackagesFailed', 'RuntimeFailed', 'ForwardingRefused',
-  'ForeignCluster', 'HostBusy', 'ChecksumMismatch', 'AgentFailed', 'NodeNotReady', 'DrainBlocked', 'SecretMissing', 'CommandFailed', 'Timeout', 'ConnectionLost', 'Cancelled', 'Internal',
+  'Unreachable',
+  'HostKeyUnknown',
+  'HostKeyChanged',
+  'NoCommonAlgorithm',
+  'AuthenticationFailed',
+  'KeyUnreadable',
+  'PassphraseWrong',
+  'NotRoot',
+  'SudoPasswordNeeded',
+  'SudoPasswordWrong',
+  'UnsupportedDistribution',
+  'UnsupportedArchitecture',
+  'NoSystemd',
+  'PreflightFailed',
+  'DiskFull',
+  'PackagesUnreachable',
+  'PackageManagerBusy',
+  'PackagesFailed',
+  'RuntimeFailed',
+  'ForwardingRefused',
+  'ForeignCluster',
+  'HostBusy',
+  'ChecksumMismatch',
+  'AgentFailed',
+  'NodeNotReady',
+  'DrainBlocked',
+  'SecretMissing',
+  'CommandFailed',
+  'Timeout',
+  'ConnectionLost',
+  'Cancelled',
+  'Internal',
 ] as const
 export type ProvisioningErrorCode = (typeof provisioningErrorCodes)[number]
 
@@ -47,7 +76,12 @@ export function hintOf(code: ProvisioningErrorCode): string {
   return hints[code]
 }
 
-export interface ErrorPlace { readonly host?: string; readonly step?: string; readonly command?: string; readonly exitStatus?: number }
+export interface ErrorPlace {
+  readonly host?: string
+  readonly step?: string
+  readonly command?: string
+  readonly exitStatus?: number
+}
 
 /** A fault with its place. `message` is one sentence for people and never holds a secret. */
 export class ProvisioningError extends Error {
@@ -68,13 +102,31 @@ export class ProvisioningError extends Error {
 
   /** The same fault with more of its place known. */
   at(place: ErrorPlace): ProvisioningError {
-    return new ProvisioningError(this.code, this.message, { ...place, ...this.place, cause: this.cause ?? this, ...(this.fingerprint === undefined ? {} : { fingerprint: this.fingerprint }) })
+    return new ProvisioningError(this.code, this.message, {
+      ...place,
+      ...this.place,
+      cause: this.cause ?? this,
+      ...(this.fingerprint === undefined ? {} : { fingerprint: this.fingerprint }),
+    })
   }
 }
 
 /** Worth trying again without anybody doing anything. */
 export function isPassing(code: ProvisioningErrorCode): boolean {
-  return ['Unreachable', 'ConnectionLost', 'Timeout', 'PackageManagerBusy', 'PackagesUnreachable', 'HostBusy', 'DiskFull', 'ChecksumMismatch', 'NodeNotReady', 'DrainBlocked', 'SecretMissing', 'Internal'].includes(code)
+  return [
+    'Unreachable',
+    'ConnectionLost',
+    'Timeout',
+    'PackageManagerBusy',
+    'PackagesUnreachable',
+    'HostBusy',
+    'DiskFull',
+    'ChecksumMismatch',
+    'NodeNotReady',
+    'DrainBlocked',
+    'SecretMissing',
+    'Internal',
+  ].includes(code)
 }
 
 /** Any thrown thing as a ProvisioningError. */
@@ -88,8 +140,18 @@ export function asProvisioningError(fault: unknown, place: ErrorPlace = {}): Pro
  * The code for a command that failed, from its own words; `CommandFailed` when they say nothing known.
  */
 export function codeOfOutput(output: string): ProvisioningErrorCode {
-  if (/No space left on device|Disk quota exceeded|not enough free space|You don't have enough free space|needs [0-9.]+ ?[KMG]i?B? (more )?(space )?on the .* filesystem/i.test(output)) return 'DiskFull'
+  if (
+    /No space left on device|Disk quota exceeded|not enough free space|You don't have enough free space|needs [0-9.]+ ?[KMG]i?B? (more )?(space )?on the .* filesystem/i.test(
+      output,
+    )
+  )
+    return 'DiskFull'
   if (/Could not get lock|Unable to acquire the dpkg frontend lock|is locked by process|System management is locked/i.test(output)) return 'PackageManagerBusy'
-  if (/Temporary failure resolving|Could not resolve|Failed to fetch|Unable to locate package|has no installation candidate|Cannot download|Failed to download metadata|Cannot find a valid baseurl|Could not connect to|Valid metadata not found|No match for argument/i.test(output)) return 'PackagesUnreachable'
+  if (
+    /Temporary failure resolving|Could not resolve|Failed to fetch|Unable to locate package|has no installation candidate|Cannot download|Failed to download metadata|Cannot find a valid baseurl|Could not connect to|Valid metadata not found|No match for argument/i.test(
+      output,
+    )
+  )
+    return 'PackagesUnreachable'
   return 'CommandFailed'
 }

@@ -6,11 +6,7 @@
 import { ProvisioningError } from './errors.ts'
 import { quote } from './shell.ts'
 
-export type Privilege =
-  | { readonly type: 'root' }
-  | { readonly type: 'sudo' }
-  | { readonly type: 'sudo-password'; readonly password: string }
-  | { readonly type: 'doas' }
+export type Privilege = { readonly type: 'root' } | { readonly type: 'sudo' } | { readonly type: 'sudo-password'; readonly password: string } | { readonly type: 'doas' }
 
 /** Printed by a root command as its first output, before it may read its input. */
 export const readyMark = '\u0001quarterdeck-ready\u0001\n'
@@ -49,8 +45,10 @@ export function choosePrivilege(probe: string, choice: PrivilegeChoice, sudoPass
 
 /** What a root command's failure before its ready mark means. */
 export function privilegeFault(stderr: string, host: string): ProvisioningError {
-  if (/not in the sudoers file|not allowed to|may not run sudo|Operation not permitted|no new privileges/i.test(stderr)) return new ProvisioningError('NotRoot', `This user may not become root (${firstLine(stderr)}).`, { host })
-  if (/incorrect password|try again|no password was provided|Authentication fail|a password is required|Maximum .* attempts/i.test(stderr)) return new ProvisioningError('SudoPasswordWrong', 'sudo refused the password.', { host })
+  if (/not in the sudoers file|not allowed to|may not run sudo|Operation not permitted|no new privileges/i.test(stderr))
+    return new ProvisioningError('NotRoot', `This user may not become root (${firstLine(stderr)}).`, { host })
+  if (/incorrect password|try again|no password was provided|Authentication fail|a password is required|Maximum .* attempts/i.test(stderr))
+    return new ProvisioningError('SudoPasswordWrong', 'sudo refused the password.', { host })
   return new ProvisioningError('NotRoot', `Becoming root failed (${firstLine(stderr) || 'no reason given'}).`, { host })
 }
 

@@ -24,7 +24,11 @@ export interface RunOptions {
   readonly what?: string
 }
 
-export interface RunResult { readonly status: number; readonly stdout: string; readonly stderr: string }
+export interface RunResult {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
 
 export interface RemoteHost {
   readonly connection: SshConnection
@@ -63,7 +67,9 @@ function remoteHost(env: Env, connection: SshConnection, privilege: Privilege): 
   const address = connection.target.address
   const root = (script: string, options: RunOptions = {}): Promise<RunResult> => execute(env, connection, asRoot(script, privilege), readyMark, options)
   return {
-    connection, env, root,
+    connection,
+    env,
+    root,
     run: (script, options = {}) => execute(env, connection, { commandLine: `/bin/sh -c ${quote(script)}` }, undefined, options),
     async mustRoot(script, options = {}) {
       const result = await root(script, options)
@@ -71,7 +77,11 @@ function remoteHost(env: Env, connection: SshConnection, privilege: Privilege): 
       const output = `${result.stdout.slice(-8000)}\n${result.stderr.slice(-8000)}`
       const code = codeOfOutput(output)
       const line = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-3).join(' / ').slice(0, 500)
-      throw new ProvisioningError(code, `${capital(options.what ?? 'a command')} failed with status ${result.status}${line ? `: ${line}` : ''}.`, { host: address, command: options.what ?? script.slice(0, 200), exitStatus: result.status })
+      throw new ProvisioningError(code, `${capital(options.what ?? 'a command')} failed with status ${result.status}${line ? `: ${line}` : ''}.`, {
+        host: address,
+        command: options.what ?? script.slice(0, 200),
+        exitStatus: result.status,
+      })
     },
   }
 }
@@ -82,10 +92,18 @@ async function execute(env: Env, connection: SshConnection, command: { commandLi
   if (options.signal?.aborted) throw cancelled()
   const process = await connection.start(command.commandLine)
   let stop: (fault: ProvisioningError) => void = () => undefined
-  const stopped = new Promise<never>((_resolve, reject) => { stop = reject })
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stop = reject
+  })
   stopped.catch(() => undefined)
-  const watch = watchdog(env, options, address, fault => { process.kill(); stop(fault) })
-  const abort = (): void => { process.kill(); stop(cancelled()) }
+  const watch = watchdog(env, options, address, fault => {
+    process.kill()
+    stop(fault)
+  })
+  const abort = (): void => {
+    process.kill()
+    stop(cancelled())
+  }
   options.signal?.addEventListener('abort', abort, { once: true })
   try {
     if (command.secret !== undefined) process.stdin.write(command.secret)
@@ -98,19 +116,25 @@ async function execute(env: Env, connection: SshConnection, command: { commandLi
 
 async function converse(process: RemoteProcess, mark: string | undefined, options: RunOptions, alive: () => void, address: string): Promise<RunResult> {
   let ready: () => void = () => undefined
-  const begun = new Promise<void>(resolve => { ready = resolve })
+  const begun = new Promise<void>(resolve => {
+    ready = resolve
+  })
   let marked = mark === undefined
   if (marked) ready()
-  const stdout = keep(process.stdout, chunk => {
-    alive()
-    if (marked) options.onOutput?.(chunk)
-  }, text => {
-    if (marked || mark === undefined || !text.includes(mark)) return
-    marked = true
-    const after = text.slice(text.indexOf(mark) + mark.length)
-    if (after !== '') options.onOutput?.(after)
-    ready()
-  })
+  const stdout = keep(
+    process.stdout,
+    chunk => {
+      alive()
+      if (marked) options.onOutput?.(chunk)
+    },
+    text => {
+      if (marked || mark === undefined || !text.includes(mark)) return
+      marked = true
+      const after = text.slice(text.indexOf(mark) + mark.length)
+      if (after !== '') options.onOutput?.(after)
+      ready()
+    },
+  )
   const stderr = keep(process.stderr, chunk => {
     alive()
     if (marked) options.onOutput?.(chunk)
@@ -131,7 +155,11 @@ async function send(process: RemoteProcess, options: RunOptions, alive: () => vo
   const write = async (chunk: Uint8Array): Promise<void> => {
     if (!process.stdin.write(chunk)) {
       await new Promise<void>(resolve => {
-        const done = (): void => { process.stdin.off('drain', done); process.stdin.off('close', done); resolve() }
+        const done = (): void => {
+          process.stdin.off('drain', done)
+          process.stdin.off('close', done)
+          resolve()
+        }
         process.stdin.on('drain', done)
         process.stdin.on('close', done)
       })
@@ -158,7 +186,13 @@ function keep(stream: Readable, onText: (chunk: string) => void, onAll?: (text: 
     onText(chunk)
     onAll?.(text)
   })
-  const done = new Promise<void>(resolve => { stream.once('end', resolve); stream.once('close', resolve); stream.once('error', () => { resolve() }) })
+  const done = new Promise<void>(resolve => {
+    stream.once('end', resolve)
+    stream.once('close', resolve)
+    stream.once('error', () => {
+      resolve()
+    })
+  })
   return { text: () => text, done }
 }
 
@@ -174,8 +208,18 @@ function watchdog(env: Env, options: RunOptions, address: string, expire: (fault
   }
   cancelIdle = env.clock.after(idleMs, check)
   const totalMs = options.timeoutMs ?? defaultTotalMs
-  const cancelTotal = env.clock.after(totalMs, () => { expire(new ProvisioningError('Timeout', `${what} did not end within ${Math.round(totalMs / 1000)} s.`, { host: address })) })
-  return { alive: () => { lastSign = env.clock.awakeMs() }, end: () => { cancelIdle(); cancelTotal() } }
+  const cancelTotal = env.clock.after(totalMs, () => {
+    expire(new ProvisioningError('Timeout', `${what} did not end within ${Math.round(totalMs / 1000)} s.`, { host: address }))
+  })
+  return {
+    alive: () => {
+      lastSign = env.clock.awakeMs()
+    },
+    end: () => {
+      cancelIdle()
+      cancelTotal()
+    },
+  }
 }
 
 function capital(text: string): string {

@@ -6,13 +6,18 @@ import { getCiphers, getCurves, getHashes } from 'node:crypto'
 import type { Algorithms, CipherAlgorithm, KexAlgorithm, ServerHostKeyAlgorithm } from 'ssh2'
 
 const ciphers: readonly { name: CipherAlgorithm; needs: string }[] = [
-  { name: 'aes128-gcm@openssh.com', needs: 'aes-128-gcm' }, { name: 'aes256-gcm@openssh.com', needs: 'aes-256-gcm' },
-  { name: 'aes128-ctr', needs: 'aes-128-ctr' }, { name: 'aes192-ctr', needs: 'aes-192-ctr' }, { name: 'aes256-ctr', needs: 'aes-256-ctr' },
+  { name: 'aes128-gcm@openssh.com', needs: 'aes-128-gcm' },
+  { name: 'aes256-gcm@openssh.com', needs: 'aes-256-gcm' },
+  { name: 'aes128-ctr', needs: 'aes-128-ctr' },
+  { name: 'aes192-ctr', needs: 'aes-192-ctr' },
+  { name: 'aes256-ctr', needs: 'aes-256-ctr' },
 ]
 
 /** Types of host keys in order of preference. A host has up to three; the accepted fingerprint may be any of them. */
 export const hostKeyTypes: readonly (readonly ServerHostKeyAlgorithm[])[] = [
-  ['ssh-ed25519'], ['ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'], ['rsa-sha2-512', 'rsa-sha2-256'],
+  ['ssh-ed25519'],
+  ['ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'],
+  ['rsa-sha2-512', 'rsa-sha2-256'],
 ]
 
 /** Lists for a connection; `only` limits the host key types. */
@@ -29,7 +34,9 @@ export function algorithms(only?: readonly ServerHostKeyAlgorithm[]): Algorithms
     cipher: ciphers.filter(cipher => known.has(cipher.needs)).map(cipher => cipher.name),
     kex,
     serverHostKey: [...(only ?? hostKeyTypes.flat())],
-    hmac: hashes.has('sha512') ? ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'] : ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-256'],
+    hmac: hashes.has('sha512')
+      ? ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512']
+      : ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-256'],
     compress: ['none'],
   }
 }

@@ -10,8 +10,17 @@ import type { Env } from '../../base/env.ts'
 import { ProvisioningError } from './errors.ts'
 import { algorithms, hostKeyTypes } from './ssh-algorithms.ts'
 
-export interface SshTarget { readonly address: string; readonly port: number; readonly user: string }
-export interface SshCredentials { readonly privateKey?: string; readonly passphrase?: string; readonly password?: string; /** Socket of an SSH agent. */ readonly agentSocket?: string }
+export interface SshTarget {
+  readonly address: string
+  readonly port: number
+  readonly user: string
+}
+export interface SshCredentials {
+  readonly privateKey?: string
+  readonly passphrase?: string
+  readonly password?: string
+  /** Socket of an SSH agent. */ readonly agentSocket?: string
+}
 
 export interface ConnectOptions {
   readonly env: Env
@@ -24,7 +33,10 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal
 }
 
-export interface HostKey { readonly fingerprint: string; readonly type: string }
+export interface HostKey {
+  readonly fingerprint: string
+  readonly type: string
+}
 
 export interface RemoteProcess {
   readonly stdin: Writable
@@ -61,17 +73,26 @@ const maxSessions = 6
 export async function connectSsh(options: ConnectOptions): Promise<SshConnection> {
   if (options.fingerprint === undefined) {
     const key = await readHostKey(options)
-    throw new ProvisioningError('HostKeyUnknown', `The host key ${key.fingerprint} (${key.type}) of ${options.target.address} has not been accepted yet.`, { host: options.target.address, fingerprint: key.fingerprint })
+    throw new ProvisioningError('HostKeyUnknown', `The host key ${key.fingerprint} (${key.type}) of ${options.target.address} has not been accepted yet.`, {
+      host: options.target.address,
+      fingerprint: key.fingerprint,
+    })
   }
   const attempt = await open(options, undefined)
   if (attempt.connection) return attempt.connection
   // A host has keys of several types, and the accepted one need not be of the type that was agreed on first.
   for (const types of hostKeyTypes) {
     if (types.includes(attempt.seen.type as ServerHostKeyAlgorithm)) continue
-    const other = await open(options, types).catch((fault: unknown) => { if (fault instanceof ProvisioningError && fault.code === 'NoCommonAlgorithm') return undefined; throw fault })
+    const other = await open(options, types).catch((fault: unknown) => {
+      if (fault instanceof ProvisioningError && fault.code === 'NoCommonAlgorithm') return undefined
+      throw fault
+    })
     if (other?.connection) return other.connection
   }
-  throw new ProvisioningError('HostKeyChanged', `The host key of ${options.target.address} is ${attempt.seen.fingerprint}, but ${options.fingerprint} was accepted.`, { host: options.target.address, fingerprint: attempt.seen.fingerprint })
+  throw new ProvisioningError('HostKeyChanged', `The host key of ${options.target.address} is ${attempt.seen.fingerprint}, but ${options.fingerprint} was accepted.`, {
+    host: options.target.address,
+    fingerprint: attempt.seen.fingerprint,
+  })
 }
 
 /** The host's key, with nothing sent to the host but the handshake. */
@@ -93,12 +114,20 @@ type Attempt = { readonly seen: HostKey; readonly connection?: SshConnection }
 function open(options: ConnectOptions, only: readonly ServerHostKeyAlgorithm[] | undefined): Promise<Attempt> {
   const { target, signal } = options
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) { reject(new ProvisioningError('Cancelled', 'The connection attempt was cancelled.', { host: target.address })); return }
+    if (signal?.aborted) {
+      reject(new ProvisioningError('Cancelled', 'The connection attempt was cancelled.', { host: target.address }))
+      return
+    }
     const client = new Client()
     let seen: HostKey | undefined
     let refused = false
     let settled = false
-    const finish = (act: () => void): void => { if (settled) return; settled = true; signal?.removeEventListener('abort', abort); act() }
+    const finish = (act: () => void): void => {
+      if (settled) return
+      settled = true
+      signal?.removeEventListener('abort', abort)
+      act()
+    }
     const fail = (fault: Error): void => {
       finish(() => {
         client.destroy()
@@ -106,11 +135,20 @@ function open(options: ConnectOptions, only: readonly ServerHostKeyAlgorithm[] |
         else reject(translate(fault, options))
       })
     }
-    const abort = (): void => { fail(new ProvisioningError('Cancelled', 'The connection attempt was cancelled.', { host: target.address })) }
+    const abort = (): void => {
+      fail(new ProvisioningError('Cancelled', 'The connection attempt was cancelled.', { host: target.address }))
+    }
     signal?.addEventListener('abort', abort, { once: true })
     client.on('error', fail)
-    client.on('close', () => { fail(new Error('connection closed during the handshake')) })
-    client.on('ready', () => { finish(() => { if (seen) resolve({ seen, connection: wrap(client, target, seen, fail) }); else reject(new ProvisioningError('Internal', 'no host key was seen')) }) })
+    client.on('close', () => {
+      fail(new Error('connection closed during the handshake'))
+    })
+    client.on('ready', () => {
+      finish(() => {
+        if (seen) resolve({ seen, connection: wrap(client, target, seen, fail) })
+        else reject(new ProvisioningError('Internal', 'no host key was seen'))
+      })
+    })
     client.on('keyboard-interactive', (_name, _instructions, _language, prompts, answer) => {
       // Only questions whose answer is not echoed ask for the password; anything else (one-time codes) gets no secret.
       answer(prompts.map(prompt => (prompt.echo === true ? '' : (options.credentials.password ?? ''))))
@@ -118,7 +156,11 @@ function open(options: ConnectOptions, only: readonly ServerHostKeyAlgorithm[] |
     try {
       client.connect({
         ...connectConfig(options, only),
-        hostVerifier: (blob: Buffer) => { seen = hostKeyOf(blob); refused = seen.fingerprint !== options.fingerprint; return !refused },
+        hostVerifier: (blob: Buffer) => {
+          seen = hostKeyOf(blob)
+          refused = seen.fingerprint !== options.fingerprint
+          return !refused
+        },
       })
     } catch (fault) {
       fail(fault instanceof Error ? fault : new Error(String(fault)))
@@ -130,21 +172,35 @@ function connectConfig(options: ConnectOptions, only: readonly ServerHostKeyAlgo
   const { credentials, target } = options
   const methods: AnyAuthMethod[] = []
   const base = { username: target.user }
-  if (credentials.privateKey !== undefined) methods.push({ ...base, type: 'publickey', key: credentials.privateKey, ...(credentials.passphrase ? { passphrase: credentials.passphrase } : {}) })
+  if (credentials.privateKey !== undefined)
+    methods.push({ ...base, type: 'publickey', key: credentials.privateKey, ...(credentials.passphrase ? { passphrase: credentials.passphrase } : {}) })
   if (credentials.agentSocket) methods.push({ ...base, type: 'agent', agent: credentials.agentSocket })
   if (credentials.password) {
     const password = credentials.password
     methods.push({ ...base, type: 'password', password })
-    methods.push({ ...base, type: 'keyboard-interactive', prompt: (_name, _instructions, _language, prompts, answer) => { answer(prompts.map(prompt => (prompt.echo === true ? '' : password))) } })
+    methods.push({
+      ...base,
+      type: 'keyboard-interactive',
+      prompt: (_name, _instructions, _language, prompts, answer) => {
+        answer(prompts.map(prompt => (prompt.echo === true ? '' : password)))
+      },
+    })
   }
   if (methods.length === 0) methods.push({ ...base, type: 'none' })
   let next = 0
   return {
-    host: target.address, port: target.port, username: target.user, algorithms: algorithms(only),
-    readyTimeout: options.timeoutMs ?? handshakeTimeoutMs, keepaliveInterval: keepaliveMs, keepaliveCountMax: keepaliveMisses,
+    host: target.address,
+    port: target.port,
+    username: target.user,
+    algorithms: algorithms(only),
+    readyTimeout: options.timeoutMs ?? handshakeTimeoutMs,
+    keepaliveInterval: keepaliveMs,
+    keepaliveCountMax: keepaliveMisses,
     // Parsed here as well: a bad key or passphrase then throws at once and is told apart from a refused login.
     ...(credentials.privateKey === undefined ? {} : { privateKey: credentials.privateKey, ...(credentials.passphrase ? { passphrase: credentials.passphrase } : {}) }),
-    authHandler: (_left, _partial, step) => { step((methods[next++] ?? false) as AnyAuthMethod) },
+    authHandler: (_left, _partial, step) => {
+      step((methods[next++] ?? false) as AnyAuthMethod)
+    },
   }
 }
 
@@ -153,12 +209,21 @@ function translate(fault: Error & { level?: string; code?: string }, options: Co
   const { address, port, user } = options.target
   const place = { host: address, cause: fault }
   const text = fault.message
-  if (/no passphrase given|bad passphrase|Unsupported state or unable to authenticate|bad decrypt/i.test(text)) return new ProvisioningError('PassphraseWrong', 'The private key cannot be opened with this passphrase.', place)
+  if (/no passphrase given|bad passphrase|Unsupported state or unable to authenticate|bad decrypt/i.test(text))
+    return new ProvisioningError('PassphraseWrong', 'The private key cannot be opened with this passphrase.', place)
   if (/privateKey|Unsupported key format|Malformed .* private key/i.test(text)) return new ProvisioningError('KeyUnreadable', 'The private key cannot be read.', place)
-  if (/no matching|Handshake failed: no/i.test(text)) return new ProvisioningError('NoCommonAlgorithm', `${address} and this program have no SSH algorithm in common (${text}).`, place)
-  if (fault.level === 'client-authentication' || /authentication methods failed/i.test(text)) return new ProvisioningError('AuthenticationFailed', `${user}@${address} refused the log-in.`, place)
+  if (/no matching|Handshake failed: no/i.test(text))
+    return new ProvisioningError('NoCommonAlgorithm', `${address} and this program have no SSH algorithm in common (${text}).`, place)
+  if (fault.level === 'client-authentication' || /authentication methods failed/i.test(text))
+    return new ProvisioningError('AuthenticationFailed', `${user}@${address} refused the log-in.`, place)
   if (fault.level === 'client-timeout' || fault.code === 'ETIMEDOUT') return new ProvisioningError('Unreachable', `${address}:${port} did not answer in time.`, place)
-  const reasons: Record<string, string> = { ECONNREFUSED: 'refused the connection', EHOSTUNREACH: 'cannot be reached', ENETUNREACH: 'cannot be reached from this network', ENOTFOUND: 'is not a known host name', EAI_AGAIN: 'could not be looked up' }
+  const reasons: Record<string, string> = {
+    ECONNREFUSED: 'refused the connection',
+    EHOSTUNREACH: 'cannot be reached',
+    ENETUNREACH: 'cannot be reached from this network',
+    ENOTFOUND: 'is not a known host name',
+    EAI_AGAIN: 'could not be looked up',
+  }
   return new ProvisioningError('Unreachable', `${address}:${port} ${reasons[fault.code ?? ''] ?? `broke off the connection (${text})`}.`, place)
 }
 
@@ -169,9 +234,15 @@ function wrap(client: Client, target: SshTarget, hostKey: HostKey, unfinished: (
   const listeners = new Map<number, (stream: Duplex) => void>()
   const waiting: (() => void)[] = []
   let sessions = 0
-  const lost = (): ProvisioningError => new ProvisioningError('ConnectionLost', `The connection to ${target.address} broke${lastFault ? ` (${lastFault.message})` : ''}.`, { host: target.address, ...(lastFault ? { cause: lastFault } : {}) })
+  const lost = (): ProvisioningError =>
+    new ProvisioningError('ConnectionLost', `The connection to ${target.address} broke${lastFault ? ` (${lastFault.message})` : ''}.`, {
+      host: target.address,
+      ...(lastFault ? { cause: lastFault } : {}),
+    })
   client.off('error', unfinished)
-  client.on('error', fault => { lastFault = fault })
+  client.on('error', fault => {
+    lastFault = fault
+  })
   const closed = new Promise<ProvisioningError | undefined>(resolve => {
     client.once('close', () => {
       isOpen = false
@@ -181,20 +252,36 @@ function wrap(client: Client, target: SshTarget, hostKey: HostKey, unfinished: (
   })
   client.on('tcp connection', (details, accept, reject) => {
     const take = listeners.get(details.destPort)
-    if (take) { const stream = accept(); stream.on('error', () => stream.destroy()); take(stream) } else reject()
+    if (take) {
+      const stream = accept()
+      stream.on('error', () => stream.destroy())
+      take(stream)
+    } else reject()
   })
-  const release = (): void => { sessions--; waiting.shift()?.() }
+  const release = (): void => {
+    sessions--
+    waiting.shift()?.()
+  }
 
   async function start(commandLine: string): Promise<RemoteProcess> {
-    while (isOpen && sessions >= maxSessions) await new Promise<void>(resolve => { waiting.push(resolve) })
+    while (isOpen && sessions >= maxSessions)
+      await new Promise<void>(resolve => {
+        waiting.push(resolve)
+      })
     if (!isOpen) throw lost()
     sessions++
     return new Promise((resolve, reject) => {
       let begun = false
-      void closed.then(() => { if (!begun) reject(lost()) })
+      void closed.then(() => {
+        if (!begun) reject(lost())
+      })
       client.exec(commandLine, { pty: false }, (fault, channel) => {
         begun = true
-        if (fault) { release(); reject(isOpen ? new ProvisioningError('CommandFailed', `The host refused to run a command (${fault.message}).`, { host: target.address }) : lost()); return }
+        if (fault) {
+          release()
+          reject(isOpen ? new ProvisioningError('CommandFailed', `The host refused to run a command (${fault.message}).`, { host: target.address }) : lost())
+          return
+        }
         channel.once('close', release)
         resolve(processOf(channel, closed, lost))
       })
@@ -202,38 +289,92 @@ function wrap(client: Client, target: SshTarget, hostKey: HostKey, unfinished: (
   }
 
   return {
-    target, hostKey, closed, start,
-    get isOpen() { return isOpen },
-    dial: port => callback<ClientChannel>(closed, lost, done => { client.forwardOut('127.0.0.1', 0, '127.0.0.1', port, done) }, fault => new ProvisioningError(
-      /Connection refused/i.test(fault.message) ? 'Unreachable' : /prohibited|disabled/i.test(fault.message) ? 'ForwardingRefused' : 'Unreachable', `Port ${port} of ${target.address} cannot be reached through SSH (${fault.message}).`, { host: target.address, cause: fault })),
+    target,
+    hostKey,
+    closed,
+    start,
+    get isOpen() {
+      return isOpen
+    },
+    dial: port =>
+      callback<ClientChannel>(
+        closed,
+        lost,
+        done => {
+          client.forwardOut('127.0.0.1', 0, '127.0.0.1', port, done)
+        },
+        fault =>
+          new ProvisioningError(
+            /Connection refused/i.test(fault.message) ? 'Unreachable' : /prohibited|disabled/i.test(fault.message) ? 'ForwardingRefused' : 'Unreachable',
+            `Port ${port} of ${target.address} cannot be reached through SSH (${fault.message}).`,
+            { host: target.address, cause: fault },
+          ),
+      ),
     async listen(port, onConnection) {
-      const bound = await callback<number>(closed, lost, done => { client.forwardIn('127.0.0.1', port, done) }, fault => new ProvisioningError('ForwardingRefused', `The SSH server of ${target.address} refused to listen on 127.0.0.1:${port} (${fault.message}).`, { host: target.address, cause: fault }))
+      const bound = await callback<number>(
+        closed,
+        lost,
+        done => {
+          client.forwardIn('127.0.0.1', port, done)
+        },
+        fault =>
+          new ProvisioningError('ForwardingRefused', `The SSH server of ${target.address} refused to listen on 127.0.0.1:${port} (${fault.message}).`, {
+            host: target.address,
+            cause: fault,
+          }),
+      )
       listeners.set(bound, onConnection)
       return bound
     },
-    end() { asked = true; client.end() },
+    end() {
+      asked = true
+      client.end()
+    },
   }
 }
 
 function callback<T>(closed: Promise<unknown>, lost: () => Error, ask: (done: (fault: Error | undefined, value: T) => void) => void, refused: (fault: Error) => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    void closed.then(() => { reject(lost()) })
+    void closed.then(() => {
+      reject(lost())
+    })
     try {
-      ask((fault, value) => { if (fault) reject(refused(fault)); else resolve(value) })
-    } catch { reject(lost()) } // ssh2 throws 'Not connected' when the socket is gone already
+      ask((fault, value) => {
+        if (fault) reject(refused(fault))
+        else resolve(value)
+      })
+    } catch {
+      reject(lost())
+    } // ssh2 throws 'Not connected' when the socket is gone already
   })
 }
 
 function processOf(channel: ClientChannel, closed: Promise<unknown>, lost: () => Error): RemoteProcess {
   const exit = new Promise<number>((resolve, reject) => {
     let status: number | undefined
-    channel.on('exit', (code: number | null, signal?: string) => { status = code ?? 128 + (signalNumbers[signal ?? ''] ?? 0) })
-    channel.once('close', () => { if (status === undefined) reject(lost()); else resolve(status) })
-    void closed.then(() => { if (status === undefined) reject(lost()) })
+    channel.on('exit', (code: number | null, signal?: string) => {
+      status = code ?? 128 + (signalNumbers[signal ?? ''] ?? 0)
+    })
+    channel.once('close', () => {
+      if (status === undefined) reject(lost())
+      else resolve(status)
+    })
+    void closed.then(() => {
+      if (status === undefined) reject(lost())
+    })
   })
   exit.catch(() => undefined) // the reader may be gone by then; it is reported where it is awaited
   channel.stdin.on('error', () => undefined) // a command that does not read its input is no fault
-  return { stdin: channel.stdin, stdout: channel, stderr: channel.stderr, exit, kill() { channel.signal('KILL'); channel.close() } }
+  return {
+    stdin: channel.stdin,
+    stdout: channel,
+    stderr: channel.stderr,
+    exit,
+    kill() {
+      channel.signal('KILL')
+      channel.close()
+    },
+  }
 }
 
 const signalNumbers: Record<string, number> = { HUP: 1, INT: 2, QUIT: 3, KILL: 9, PIPE: 13, ALRM: 14, TERM: 15 }

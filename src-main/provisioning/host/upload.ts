@@ -26,7 +26,12 @@ export interface UploadOptions {
   readonly onProgress?: (sentBytes: number, totalBytes: number) => void
 }
 
-export interface FileToSend { readonly name: string; readonly path: string; readonly digest: string; readonly bytes: number }
+export interface FileToSend {
+  readonly name: string
+  readonly path: string
+  readonly digest: string
+  readonly bytes: number
+}
 
 /**
  * Sends a file into the upload directory and gives its path there, with its digest verified. A part that came before a cut
@@ -43,11 +48,18 @@ export async function sendVerified(host: RemoteHost, file: FileToSend, options: 
   }
   if (offset < file.bytes) {
     await host.mustRoot(sh`cat >> ${part}`, {
-      ...signal, what: `sending ${file.name}`, input: createReadStream(file.path, { start: offset, highWaterMark: 256 * 1024 }), timeoutMs: 3_600_000,
+      ...signal,
+      what: `sending ${file.name}`,
+      input: createReadStream(file.path, { start: offset, highWaterMark: 256 * 1024 }),
+      timeoutMs: 3_600_000,
       onSent: bytes => options.onProgress?.(offset + bytes, file.bytes),
     })
   }
-  const check = await host.root(sh`echo ${`${file.digest}  ${part}`} | sha256sum -c - >/dev/null 2>&1 || { rm -f ${part}; exit 7; }`, { ...signal, what: `verifying ${file.name}`, idleTimeoutMs: 300_000 })
+  const check = await host.root(sh`echo ${`${file.digest}  ${part}`} | sha256sum -c - >/dev/null 2>&1 || { rm -f ${part}; exit 7; }`, {
+    ...signal,
+    what: `verifying ${file.name}`,
+    idleTimeoutMs: 300_000,
+  })
   if (check.status !== 0) throw damaged(host, file.name)
   return part
 }
@@ -59,10 +71,13 @@ export async function upload(host: RemoteHost, artifact: Artifact, options: Uplo
   const part = await sendVerified(host, { name: artifact.name, path: artifact.gzipPath, digest: artifact.gzipDigest, bytes: artifact.gzipBytes }, options)
   const directory = options.path.slice(0, options.path.lastIndexOf('/'))
   const fresh = `${options.path}.new`
-  const result = await host.mustRoot(sh`set -e; umask 077; mkdir -p ${directory}; chmod 755 ${directory}
+  const result = await host.mustRoot(
+    sh`set -e; umask 077; mkdir -p ${directory}; chmod 755 ${directory}
 gzip -dc ${part} > ${fresh} || { rm -f ${fresh}; exit 1; }
 if ! echo ${`${artifact.digest}  ${fresh}`} | sha256sum -c - >/dev/null 2>&1; then rm -f ${fresh} ${part}; echo mismatch; exit 0; fi
-chmod ${options.mode} ${fresh}; mv -f ${fresh} ${options.path}; rm -f ${part}; rmdir ${hostFiles.uploadDir} 2>/dev/null || true`, { ...signal, what: `unpacking ${artifact.name}` })
+chmod ${options.mode} ${fresh}; mv -f ${fresh} ${options.path}; rm -f ${part}; rmdir ${hostFiles.uploadDir} 2>/dev/null || true`,
+    { ...signal, what: `unpacking ${artifact.name}` },
+  )
   if (result.includes('mismatch')) throw damaged(host, artifact.name)
   return true
 }
@@ -80,5 +95,9 @@ export async function hasFile(host: RemoteHost, path: string, digest: string, op
 /** A small file, written beside its place and renamed. The content travels on standard input. */
 export async function writeFile(host: RemoteHost, path: string, content: string, mode: string, signal?: AbortSignal): Promise<void> {
   const directory = path.slice(0, path.lastIndexOf('/'))
-  await host.mustRoot(sh`set -e; umask 077; mkdir -p ${directory}; cat > ${`${path}.new`}; chmod ${mode} ${`${path}.new`}; mv -f ${`${path}.new`} ${path}`, { input: content, what: `writing ${path}`, ...(signal ? { signal } : {}) })
+  await host.mustRoot(sh`set -e; umask 077; mkdir -p ${directory}; cat > ${`${path}.new`}; chmod ${mode} ${`${path}.new`}; mv -f ${`${path}.new`} ${path}`, {
+    input: content,
+    what: `writing ${path}`,
+    ...(signal ? { signal } : {}),
+  })
 }

@@ -19,9 +19,19 @@ import { sendVerified } from '../host/upload.ts'
 import type { HostLinks } from '../machine-controller/host-link.ts'
 import { docker } from '../practice/docker.ts'
 
-export interface ImageContext { readonly env: Env; readonly links: HostLinks; readonly cacheDir: string }
+export interface ImageContext {
+  readonly env: Env
+  readonly links: HostLinks
+  readonly cacheDir: string
+}
 
-interface Packed { readonly path: string; readonly digest: string; readonly bytes: number; /** Known for images of this computer. */ readonly imageID?: string; readonly name: string }
+interface Packed {
+  readonly path: string
+  readonly digest: string
+  readonly bytes: number
+  /** Known for images of this computer. */ readonly imageID?: string
+  readonly name: string
+}
 
 /** Uplinks are shared by all transfers: more at once only make each slower. */
 const parallelNodes = 4
@@ -65,7 +75,12 @@ async function packUpload(name: string, bytes: number, chunks: AsyncIterable<Uin
 /** Level 1: the tar holds layers that shrink to a half anyway, and the network is waiting. */
 async function pack(source: Readable, file: string): Promise<{ path: string; digest: string; bytes: number }> {
   const hash = createHash('sha256')
-  const tap = new Transform({ transform(chunk: Buffer, _encoding, done) { hash.update(chunk); done(undefined, chunk) } })
+  const tap = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk)
+      done(undefined, chunk)
+    },
+  })
   await pipeline(source, createGzip({ level: 1 }), tap, createWriteStream(file, { mode: 0o600 }))
   return { path: file, digest: hash.digest('hex'), bytes: (await stat(file)).size }
 }
@@ -73,7 +88,10 @@ async function pack(source: Readable, file: string): Promise<{ path: string; dig
 async function* distribute(context: ImageContext, names: readonly string[], packed: Packed, signal: AbortSignal): AsyncGenerator<ImagePushProgress> {
   const ready: ImagePushProgress[] = []
   let wake: () => void = () => undefined
-  const tell = (item: ImagePushProgress): void => { ready.push(item); wake() }
+  const tell = (item: ImagePushProgress): void => {
+    ready.push(item)
+    wake()
+  }
   let next = 0
   let left = names.length
   const work = async (): Promise<void> => {
@@ -92,7 +110,10 @@ async function* distribute(context: ImageContext, names: readonly string[], pack
   while (left > 0 || ready.length > 0) {
     const item = ready.shift()
     if (item) yield item
-    else await new Promise<void>(resolve => { wake = resolve })
+    else
+      await new Promise<void>(resolve => {
+        wake = resolve
+      })
   }
   await Promise.all(workers)
 }
@@ -107,14 +128,24 @@ async function pushTo(context: ImageContext, node: string, packed: Packed, signa
   }
   let told = 0
   tell({ node, state: 'sending', sentBytes: 0, totalBytes: total })
-  const part = await sendVerified(host, { name: packed.name, path: packed.path, digest: packed.digest, bytes: total }, {
-    signal,
-    // A hundred steps are enough for a bar.
-    onProgress(bytes) { if (bytes - told >= total / 100) { told = bytes; tell({ node, state: 'sending', sentBytes: bytes, totalBytes: total }) } },
-  })
+  const part = await sendVerified(
+    host,
+    { name: packed.name, path: packed.path, digest: packed.digest, bytes: total },
+    {
+      signal,
+      // A hundred steps are enough for a bar.
+      onProgress(bytes) {
+        if (bytes - told >= total / 100) {
+          told = bytes
+          tell({ node, state: 'sending', sentBytes: bytes, totalBytes: total })
+        }
+      },
+    },
+  )
   tell({ node, state: 'loading', sentBytes: total, totalBytes: total })
   await host.mustRoot(sh`docker load -q -i ${part}; s=$?; rm -f ${part}; exit $s`, { signal, what: `loading ${packed.name}`, idleTimeoutMs: 600_000, timeoutMs: 1_800_000 })
-  if (packed.imageID !== undefined && (await imageID(host, packed.name)) !== packed.imageID) throw new ProvisioningError('ChecksumMismatch', `Node ${node} loaded another image than was sent.`, { host: node })
+  if (packed.imageID !== undefined && (await imageID(host, packed.name)) !== packed.imageID)
+    throw new ProvisioningError('ChecksumMismatch', `Node ${node} loaded another image than was sent.`, { host: node })
   tell({ node, state: 'done', sentBytes: total, totalBytes: total })
 }
 

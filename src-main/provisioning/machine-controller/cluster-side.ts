@@ -58,10 +58,17 @@ async function createBootstrapToken(env: Env, client: Client, nodeName: string):
   const id = word(6)
   const secret = word(16)
   await client.resource(secrets).create({
-    apiVersion: 'v1', kind: 'Secret', type: 'bootstrap.kubernetes.io/token', metadata: { name: `bootstrap-token-${id}`, namespace: 'kube-system' },
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'bootstrap.kubernetes.io/token',
+    metadata: { name: `bootstrap-token-${id}`, namespace: 'kube-system' },
     stringData: {
-      description: `Joins node ${nodeName}.`, 'token-id': id, 'token-secret': secret, expiration: formatTime(env.clock.now() + tokenLifeMs),
-      'usage-bootstrap-authentication': 'true', 'auth-extra-groups': bootstrapGroup,
+      description: `Joins node ${nodeName}.`,
+      'token-id': id,
+      'token-secret': secret,
+      expiration: formatTime(env.clock.now() + tokenLifeMs),
+      'usage-bootstrap-authentication': 'true',
+      'auth-extra-groups': bootstrapGroup,
     },
   })
   return `${id}.${secret}`
@@ -79,8 +86,12 @@ export async function cordon(client: Client, nodeName: string): Promise<void> {
 /** Pods that a drain has to move: not those of DaemonSets, mirror pods or ones that have ended. */
 export async function podsToDrain(client: Client, nodeName: string): Promise<Pod[]> {
   const { items } = await client.resource(pods).list({ fieldSelector: `spec.nodeName=${nodeName}` })
-  return (items as Pod[]).filter(pod => !pod.metadata?.ownerReferences?.some(owner => owner.controller === true && owner.kind === 'DaemonSet')
-    && pod.metadata?.annotations?.['kubernetes.io/config.mirror'] === undefined && !['Succeeded', 'Failed'].includes(pod.status?.phase ?? ''))
+  return (items as Pod[]).filter(
+    pod =>
+      !pod.metadata?.ownerReferences?.some(owner => owner.controller === true && owner.kind === 'DaemonSet') &&
+      pod.metadata?.annotations?.['kubernetes.io/config.mirror'] === undefined &&
+      !['Succeeded', 'Failed'].includes(pod.status?.phase ?? ''),
+  )
 }
 
 /** Asks for the eviction of each pod once; gives the pods that are left and why a budget keeps some. */
@@ -104,7 +115,17 @@ export async function evictOnce(client: Client, nodeName: string): Promise<{ lef
 export async function deleteNode(client: Client, nodeName: string): Promise<void> {
   const { items } = await client.resource(pods).list({ fieldSelector: `spec.nodeName=${nodeName}` })
   for (const pod of items) {
-    await client.resource(pods).delete(pod.metadata.name ?? '', { namespace: pod.metadata.namespace ?? '', gracePeriodSeconds: 0 }).catch((fault: unknown) => { if (!isNotFound(fault)) throw fault })
+    await client
+      .resource(pods)
+      .delete(pod.metadata.name ?? '', { namespace: pod.metadata.namespace ?? '', gracePeriodSeconds: 0 })
+      .catch((fault: unknown) => {
+        if (!isNotFound(fault)) throw fault
+      })
   }
-  await client.resource(nodes).delete(nodeName).catch((fault: unknown) => { if (!isNotFound(fault)) throw fault })
+  await client
+    .resource(nodes)
+    .delete(nodeName)
+    .catch((fault: unknown) => {
+      if (!isNotFound(fault)) throw fault
+    })
 }

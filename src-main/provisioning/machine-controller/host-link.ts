@@ -38,7 +38,15 @@ export interface HostLinks {
   stop(): void
 }
 
-interface Entry { settings: LinkSettings; key: string; link?: Link; making?: Promise<Link>; dropped: boolean; attempt: number; cancelRetry?: () => void }
+interface Entry {
+  settings: LinkSettings
+  key: string
+  link?: Link
+  making?: Promise<Link>
+  dropped: boolean
+  attempt: number
+  cancelRetry?: () => void
+}
 
 export interface HostLinksOptions {
   readonly env: Env
@@ -56,7 +64,13 @@ export function createHostLinks(options: HostLinksOptions): HostLinks {
 
   async function make(machine: string, entry: Entry, signal?: AbortSignal): Promise<Link> {
     const { settings } = entry
-    const connection = await connectSsh({ env: options.env, target: settings.target, credentials: settings.credentials, fingerprint: settings.fingerprint, ...(signal ? { signal } : {}) })
+    const connection = await connectSsh({
+      env: options.env,
+      target: settings.target,
+      credentials: settings.credentials,
+      fingerprint: settings.fingerprint,
+      ...(signal ? { signal } : {}),
+    })
     try {
       const host = await becomeRoot(options.env, connection, settings.privilege, settings.sudoPassword, signal)
       await openApiTunnel(host, options.serveApi)
@@ -80,7 +94,9 @@ export function createHostLinks(options: HostLinksOptions): HostLinks {
 
   function begin(machine: string, entry: Entry, signal?: AbortSignal): Promise<Link> {
     entry.cancelRetry?.()
-    entry.making ??= make(machine, entry, signal).finally(() => { delete entry.making })
+    entry.making ??= make(machine, entry, signal).finally(() => {
+      delete entry.making
+    })
     return entry.making
   }
 
@@ -125,7 +141,9 @@ export function createHostLinks(options: HostLinksOptions): HostLinks {
       return undefined
     },
     drop,
-    stop() { for (const machine of [...entries.keys()]) drop(machine) },
+    stop() {
+      for (const machine of [...entries.keys()]) drop(machine)
+    },
   }
 }
 
@@ -137,7 +155,10 @@ async function openApiTunnel(host: RemoteHost, serveApi: (stream: Duplex) => voi
   try {
     await host.connection.listen(agentPorts.api, serveApi)
   } catch (fault) {
-    const freed = await host.root(sh`for pid in $(ss -Hltnp ${`sport = :${agentPorts.api}`} 2>/dev/null | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u); do case "$(cat /proc/$pid/comm 2>/dev/null)" in sshd*) kill "$pid"; echo ended;; esac; done; sleep 0.3`, { what: 'freeing the API port' })
+    const freed = await host.root(
+      sh`for pid in $(ss -Hltnp ${`sport = :${agentPorts.api}`} 2>/dev/null | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u); do case "$(cat /proc/$pid/comm 2>/dev/null)" in sshd*) kill "$pid"; echo ended;; esac; done; sleep 0.3`,
+      { what: 'freeing the API port' },
+    )
     if (!freed.stdout.includes('ended')) throw fault
     await host.connection.listen(agentPorts.api, serveApi)
   }

@@ -38,11 +38,27 @@ const workers = 20
 export function createMachineController(options: MachineControllerOptions): ControllerDefinition<Machine> {
   const proven: Proven = new Map()
   return defineController<Machine>({
-    name: 'machine-controller', for: machines,
-    watches: [{ resource: nodes, keys: (node, { cache }) => cache.of(machines).list().filter(machine => nodeNameOf(machine) === node.metadata.name).map(machine => machine.metadata.name ?? '') }],
+    name: 'machine-controller',
+    for: machines,
+    watches: [
+      {
+        resource: nodes,
+        keys: (node, { cache }) =>
+          cache
+            .of(machines)
+            .list()
+            .filter(machine => nodeNameOf(machine) === node.metadata.name)
+            .map(machine => machine.metadata.name ?? ''),
+      },
+    ],
     writes: [
-      { resource: machines, verbs: ['patch', 'update'] }, { resource: machines, subresource: 'status', verbs: ['patch', 'update'] }, { resource: secrets, verbs: ['get', 'create'] },
-      { resource: nodes, verbs: ['get', 'patch', 'delete'] }, { resource: nodes, subresource: 'proxy', verbs: ['get'] }, { resource: pods, verbs: ['get', 'list', 'delete'] }, { resource: pods, subresource: 'eviction', verbs: ['create'] },
+      { resource: machines, verbs: ['patch', 'update'] },
+      { resource: machines, subresource: 'status', verbs: ['patch', 'update'] },
+      { resource: secrets, verbs: ['get', 'create'] },
+      { resource: nodes, verbs: ['get', 'patch', 'delete'] },
+      { resource: nodes, subresource: 'proxy', verbs: ['get'] },
+      { resource: pods, verbs: ['get', 'list', 'delete'] },
+      { resource: pods, subresource: 'eviction', verbs: ['create'] },
     ],
     workers,
     reconcile: (context, key) => reconcile(options, proven, context, key),
@@ -74,7 +90,9 @@ async function reconcile(options: MachineControllerOptions, proven: Proven, cont
 }
 
 async function addFinalizer(client: Client, machine: Machine): Promise<void> {
-  await client.resource(machines).patch(machine.metadata.name ?? '', 'merge', { metadata: { resourceVersion: machine.metadata.resourceVersion, finalizers: [...(machine.metadata.finalizers ?? []), machineFinalizer] } })
+  await client.resource(machines).patch(machine.metadata.name ?? '', 'merge', {
+    metadata: { resourceVersion: machine.metadata.resourceVersion, finalizers: [...(machine.metadata.finalizers ?? []), machineFinalizer] },
+  })
 }
 
 async function bringUp(options: MachineControllerOptions, proven: Proven, context: ControllerContext, machine: Machine, writer: StatusWriter): Promise<Requeue | undefined> {
@@ -82,16 +100,26 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
   const generation = machine.metadata.generation ?? 0
   const standing = options.links.current(key)
   const agent = (await options.artifacts.agent()).digest
-  const isProven = (link: Link): boolean => { const known = proven.get(key); return known?.generation === generation && known.serial === link.serial && known.agent === agent }
+  const isProven = (link: Link): boolean => {
+    const known = proven.get(key)
+    return known?.generation === generation && known.serial === link.serial && known.agent === agent
+  }
   if (standing && isProven(standing)) return lookAfter(context, machine, writer)
   const settings = await linkSettings(context.client, machine)
   const fingerprint = machine.spec.hostKeyFingerprint
   if (fingerprint === undefined) {
     const seen = await readHostKey({ env: options.env, target: settings.target, credentials: {}, signal: context.signal })
-    writer.set({ phase: 'AwaitingHostKey', reason: 'HostKeyUnknown', seenHostKeyFingerprint: seen.fingerprint, observedGeneration: generation, message: `Compare the host key ${seen.fingerprint} (${seen.type}) with the host's own and accept it.` })
+    writer.set({
+      phase: 'AwaitingHostKey',
+      reason: 'HostKeyUnknown',
+      seenHostKeyFingerprint: seen.fingerprint,
+      observedGeneration: generation,
+      message: `Compare the host key ${seen.fingerprint} (${seen.type}) with the host's own and accept it.`,
+    })
     return undefined
   }
-  if (!standing && writer.status.phase !== 'Ready' && writer.status.phase !== 'Degraded') writer.set({ phase: 'Connecting', reason: undefined, message: `Connecting to ${settings.target.address}.` })
+  if (!standing && writer.status.phase !== 'Ready' && writer.status.phase !== 'Degraded')
+    writer.set({ phase: 'Connecting', reason: undefined, message: `Connecting to ${settings.target.address}.` })
   const link = await options.links.ensure(key, { ...settings, fingerprint }, context.signal)
   writer.set({ seenHostKeyFingerprint: link.connection.hostKey.fingerprint })
   writer.condition('Connected', 'True', 'Connected', `Connected to ${settings.target.address}.`)
@@ -106,7 +134,9 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
 async function provision(options: MachineControllerOptions, context: ControllerContext, machine: Machine, writer: StatusWriter, link: Link): Promise<void> {
   const name = machine.metadata.name ?? ''
   const wasUp = writer.status.phase === 'Ready' || writer.status.phase === 'Degraded'
-  const go = (phase: MachinePhase, message: string): void => { if (!wasUp) writer.set({ phase, reason: undefined, message, observedGeneration: machine.metadata.generation ?? 0 }) }
+  const go = (phase: MachinePhase, message: string): void => {
+    if (!wasUp) writer.set({ phase, reason: undefined, message, observedGeneration: machine.metadata.generation ?? 0 })
+  }
   const stop = stopOnChange(context, machine)
   try {
     go('Preflight', 'Checking the host.')
@@ -132,7 +162,15 @@ async function provision(options: MachineControllerOptions, context: ControllerC
 }
 
 function preflightCode(check: string): ProvisioningError['code'] {
-  const codes: Record<string, ProvisioningError['code']> = { distribution: 'UnsupportedDistribution', architecture: 'UnsupportedArchitecture', 'init-system': 'NoSystemd', disk: 'DiskFull', inodes: 'DiskFull', 'foreign-cluster': 'ForeignCluster', tunnel: 'ForwardingRefused' }
+  const codes: Record<string, ProvisioningError['code']> = {
+    distribution: 'UnsupportedDistribution',
+    architecture: 'UnsupportedArchitecture',
+    'init-system': 'NoSystemd',
+    disk: 'DiskFull',
+    inodes: 'DiskFull',
+    'foreign-cluster': 'ForeignCluster',
+    tunnel: 'ForwardingRefused',
+  }
   return codes[check] ?? 'PreflightFailed'
 }
 
@@ -140,7 +178,9 @@ function preflightCode(check: string): ProvisioningError['code'] {
 function stopOnChange(context: ControllerContext, machine: Machine): { signal: AbortSignal; end: () => void } {
   const controller = new AbortController()
   let cancel: () => void = () => undefined
-  const onAbort = (): void => { controller.abort() }
+  const onAbort = (): void => {
+    controller.abort()
+  }
   context.signal.addEventListener('abort', onAbort)
   const look = (): void => {
     const now = context.cache.of(machines).get(machine.metadata.name ?? '')
@@ -148,7 +188,13 @@ function stopOnChange(context: ControllerContext, machine: Machine): { signal: A
     else cancel = context.env.clock.after(500, look)
   }
   cancel = context.env.clock.after(500, look)
-  return { signal: controller.signal, end() { cancel(); context.signal.removeEventListener('abort', onAbort) } }
+  return {
+    signal: controller.signal,
+    end() {
+      cancel()
+      context.signal.removeEventListener('abort', onAbort)
+    },
+  }
 }
 
 /** A node that is up: its state is the Node's. */
@@ -172,14 +218,28 @@ function noteFault(options: MachineControllerOptions, context: ControllerContext
   if (known.code === 'Cancelled') return { requeueAfterMs: 100 }
   if (known.code === 'Internal') context.env.log.log('error', 'provisioning failed', { machine: name, fault: known.stack ?? known.message })
   const lost = known.code === 'ConnectionLost' || known.code === 'Unreachable'
-  if (lost || known.fingerprint !== undefined || ['AuthenticationFailed', 'NoCommonAlgorithm', 'KeyUnreadable', 'PassphraseWrong'].includes(known.code)) writer.condition('Connected', 'False', known.code, known.message)
+  if (lost || known.fingerprint !== undefined || ['AuthenticationFailed', 'NoCommonAlgorithm', 'KeyUnreadable', 'PassphraseWrong'].includes(known.code))
+    writer.condition('Connected', 'False', known.code, known.message)
   const wasUp = machine.metadata.deletionTimestamp === undefined && (writer.status.phase === 'Ready' || writer.status.phase === 'Degraded')
-  const phase: MachinePhase = machine.metadata.deletionTimestamp !== undefined ? 'Removing' : known.code === 'SecretMissing' && !wasUp ? 'Pending' : wasUp && (lost || isPassing(known.code)) ? 'Degraded' : 'Failed'
+  const phase: MachinePhase =
+    machine.metadata.deletionTimestamp !== undefined
+      ? 'Removing'
+      : known.code === 'SecretMissing' && !wasUp
+        ? 'Pending'
+        : wasUp && (lost || isPassing(known.code))
+          ? 'Degraded'
+          : 'Failed'
   if (writer.status.reason !== known.code && known.code !== 'SecretMissing') {
     context.events.event(machine, 'Warning', known.code, known.message)
     options.output.add(name, known.place.step ?? 'connect', `✗ ${known.message} ${known.hint}\n`)
   }
-  writer.set({ phase, reason: known.code, message: `${known.message} ${known.hint}`, observedGeneration: machine.metadata.generation ?? 0, ...(known.fingerprint === undefined ? {} : { seenHostKeyFingerprint: known.fingerprint }) })
+  writer.set({
+    phase,
+    reason: known.code,
+    message: `${known.message} ${known.hint}`,
+    observedGeneration: machine.metadata.generation ?? 0,
+    ...(known.fingerprint === undefined ? {} : { seenHostKeyFingerprint: known.fingerprint }),
+  })
   if (known.code === 'SecretMissing') return { requeueAfterMs: secretMs } // usually written a moment after its Machine
   return { requeueAfterMs: isPassing(known.code) ? retryMs : retryUserFaultMs }
 }

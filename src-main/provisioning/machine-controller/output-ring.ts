@@ -27,9 +27,14 @@ export function createOutputRing(env: Env): OutputRing {
       while (ring.lines > keptLines && ring.items.length > 1) ring.lines -= linesOf(ring.items.shift()?.text ?? '')
       for (const follower of followers) follower(item)
     },
-    forget: machine => { kept.delete(machine) },
+    forget: machine => {
+      kept.delete(machine)
+    },
     async *follow(machine, signal) {
-      const queue = [...kept.entries()].filter(([name]) => machine === undefined || name === machine).flatMap(([, ring]) => ring.items).sort((a, b) => a.at - b.at)
+      const queue = [...kept.entries()]
+        .filter(([name]) => machine === undefined || name === machine)
+        .flatMap(([, ring]) => ring.items)
+        .sort((a, b) => a.at - b.at)
       let wake: () => void = () => undefined
       const take = (item: MachineOutput): void => {
         if (machine !== undefined && item.machine !== machine) return
@@ -37,14 +42,19 @@ export function createOutputRing(env: Env): OutputRing {
         if (queue.length > maxQueued) queue.shift()
         wake()
       }
-      const abort = (): void => { wake() }
+      const abort = (): void => {
+        wake()
+      }
       followers.add(take)
       signal.addEventListener('abort', abort)
       try {
         while (!signal.aborted) {
           const item = queue.shift()
           if (item) yield item
-          else await new Promise<void>(resolve => { wake = resolve })
+          else
+            await new Promise<void>(resolve => {
+              wake = resolve
+            })
         }
       } finally {
         followers.delete(take)

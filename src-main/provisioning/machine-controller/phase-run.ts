@@ -23,15 +23,33 @@ export interface MachineControllerOptions {
 }
 
 /** What the phases of a machine need; also for undoing them. */
-export async function phaseRun(options: MachineControllerOptions, client: Client, machine: Machine, link: Link, facts: HostFacts, signal: AbortSignal, writer: StatusWriter): Promise<PhaseRun> {
+export async function phaseRun(
+  options: MachineControllerOptions,
+  client: Client,
+  machine: Machine,
+  link: Link,
+  facts: HostFacts,
+  signal: AbortSignal,
+  writer: StatusWriter,
+): Promise<PhaseRun> {
   const name = machine.metadata.name ?? ''
   const [runtime, agent] = await Promise.all([options.artifacts.runtime(), options.artifacts.agent()])
   const cluster = options.cluster()
   const conditionOf = new Map(phases.flatMap(phase => (phase.condition ? [[phase.name, phase.condition] as const] : [])))
   return {
-    env: options.env, host: link.host, facts, nodeName: nodeNameOf(machine), config: agentConfig(machine, facts, cluster, agent.digest), artifacts: { runtime, agent },
-    cluster: clusterSide(options.env, client, nodeNameOf(machine)), clusterDigest: clusterDigest(cluster.certificateAuthority), owner: options.owner, signal,
-    onOutput: (step, text) => { options.output.add(name, step, text) },
+    env: options.env,
+    host: link.host,
+    facts,
+    nodeName: nodeNameOf(machine),
+    config: agentConfig(machine, facts, cluster, agent.digest),
+    artifacts: { runtime, agent },
+    cluster: clusterSide(options.env, client, nodeNameOf(machine)),
+    clusterDigest: clusterDigest(cluster.certificateAuthority),
+    owner: options.owner,
+    signal,
+    onOutput: (step, text) => {
+      options.output.add(name, step, text)
+    },
     onSteps(steps) {
       writer.set({ steps })
       for (const step of steps) {

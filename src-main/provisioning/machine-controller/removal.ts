@@ -18,7 +18,11 @@ import { phaseRun, type MachineControllerOptions } from './phase-run.ts'
 import { linkSettings, nodeNameOf } from './settings.ts'
 import type { StatusWriter } from './status-writer.ts'
 
-export interface Removal extends MachineControllerOptions { readonly context: ControllerContext; readonly machine: Machine; readonly writer: StatusWriter }
+export interface Removal extends MachineControllerOptions {
+  readonly context: ControllerContext
+  readonly machine: Machine
+  readonly writer: StatusWriter
+}
 
 const drainPollMs = 1_000
 
@@ -41,14 +45,21 @@ export async function removeMachine(removal: Removal): Promise<Requeue | undefin
   const link = await removal.links.ensure(name, { ...settings, fingerprint: machine.spec.hostKeyFingerprint ?? '' }, context.signal)
   const { facts } = await survey(removal.env, link.connection, link.host, context.signal, true)
   const run = await phaseRun(removal, context.client, machine, link, facts, context.signal, writer)
-  const undoFault = await undoPhases(phases, run).then(() => undefined, fault => asProvisioningError(fault))
+  const undoFault = await undoPhases(phases, run).then(
+    () => undefined,
+    fault => asProvisioningError(fault),
+  )
   if (undoFault && (undoFault.code === 'ConnectionLost' || undoFault.code === 'Cancelled')) throw undoFault
   await deleteNode(context.client, nodeNameOf(machine))
   const leftovers = await findLeftovers(link.host, context.signal)
   output.add(name, 'leftovers', leftovers.length === 0 ? '0 leftovers\n' : `${leftovers.length} leftovers:\n${leftovers.join('\n')}\n`)
   writer.set({ leftovers })
   if (undoFault) throw undoFault
-  if (leftovers.length > 0) throw new ProvisioningError('CommandFailed', `${leftovers.length} things are left on the host: ${leftovers.slice(0, 5).join(', ')}.`, { host: link.connection.target.address, step: 'leftovers' })
+  if (leftovers.length > 0)
+    throw new ProvisioningError('CommandFailed', `${leftovers.length} things are left on the host: ${leftovers.slice(0, 5).join(', ')}.`, {
+      host: link.connection.target.address,
+      step: 'leftovers',
+    })
   return letGo(removal, leftovers)
 }
 
@@ -63,7 +74,8 @@ async function drain({ context, machine, writer, output }: Removal): Promise<boo
   }
   const { left, blocked } = await evictOnce(context.client, nodeName)
   if (left === 0 || nodeProblem(node) !== undefined) return true
-  if (blocked.length > 0) writer.set({ reason: 'DrainBlocked', message: `A PodDisruptionBudget keeps ${blocked.slice(0, 5).join(', ')} on the node. ${new ProvisioningError('DrainBlocked', '').hint}` })
+  if (blocked.length > 0)
+    writer.set({ reason: 'DrainBlocked', message: `A PodDisruptionBudget keeps ${blocked.slice(0, 5).join(', ')} on the node. ${new ProvisioningError('DrainBlocked', '').hint}` })
   else writer.set({ reason: undefined, message: `Waiting for ${left} pod${left === 1 ? '' : 's'} to move away.` })
   return false
 }
@@ -72,10 +84,19 @@ async function letGo({ context, machine, writer, links, output }: Removal, lefto
   const name = machine.metadata.name ?? ''
   writer.set({ leftovers, message: machine.spec.forceRemove === true ? 'Forgotten; the host was not touched.' : `Removed with ${leftovers.length} leftovers.` })
   await writer.flush()
-  context.events.event(machine, 'Normal', 'Removed', machine.spec.forceRemove === true ? 'The host was forgotten without being touched.' : `The host was cleaned with ${leftovers.length} leftovers.`)
+  context.events.event(
+    machine,
+    'Normal',
+    'Removed',
+    machine.spec.forceRemove === true ? 'The host was forgotten without being touched.' : `The host was cleaned with ${leftovers.length} leftovers.`,
+  )
   links.drop(name)
   output.forget(name)
-  await context.client.resource(machines).patch(name, 'merge', { metadata: { finalizers: (machine.metadata.finalizers ?? []).filter(finalizer => finalizer !== machineFinalizer) } })
-    .catch((fault: unknown) => { if (!isNotFound(fault)) throw fault })
+  await context.client
+    .resource(machines)
+    .patch(name, 'merge', { metadata: { finalizers: (machine.metadata.finalizers ?? []).filter(finalizer => finalizer !== machineFinalizer) } })
+    .catch((fault: unknown) => {
+      if (!isNotFound(fault)) throw fault
+    })
   return undefined
 }

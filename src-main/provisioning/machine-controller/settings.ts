@@ -30,9 +30,13 @@ export async function linkSettings(client: Client, machine: Machine): Promise<Om
   return {
     target: { address: spec.address, port: spec.port ?? 22, user: spec.user ?? 'root' },
     credentials: {
-      ...(values['privateKey'] ? { privateKey: values['privateKey'] } : {}), ...(values['passphrase'] ? { passphrase: values['passphrase'] } : {}), ...(values['password'] ? { password: values['password'] } : {}),
+      ...(values['privateKey'] ? { privateKey: values['privateKey'] } : {}),
+      ...(values['passphrase'] ? { passphrase: values['passphrase'] } : {}),
+      ...(values['password'] ? { password: values['password'] } : {}),
     },
-    privilege: spec.privilege ?? 'auto', ...sudo(values), nodeName: nodeNameOf(machine),
+    privilege: spec.privilege ?? 'auto',
+    ...sudo(values),
+    nodeName: nodeNameOf(machine),
   }
 }
 
@@ -56,9 +60,18 @@ async function secretValues(client: Client, machine: Machine): Promise<Record<st
 /** The agent's configuration without its token. */
 export function agentConfig(machine: Machine, facts: HostFacts, cluster: ClusterSettings, agentVersion: string): Omit<AgentConfig, 'bootstrapToken'> {
   return {
-    nodeName: nodeNameOf(machine), apiServer: `https://127.0.0.1:${agentPorts.api}`, certificateAuthority: cluster.certificateAuthority,
-    nodeAddress: machine.spec.nodeAddress ?? (facts.defaultAddress || (facts.addresses[0] ?? '')), clusterCIDR: cluster.clusterCIDR, serviceCIDR: cluster.serviceCIDR, clusterDNS: cluster.clusterDNS,
-    clusterDomain: cluster.clusterDomain, nodeLabels: machine.spec.nodeLabels ?? {}, nodeTaints: machine.spec.nodeTaints ?? [], dockerSocket: '/var/run/docker.sock', agentVersion,
+    nodeName: nodeNameOf(machine),
+    apiServer: `https://127.0.0.1:${agentPorts.api}`,
+    certificateAuthority: cluster.certificateAuthority,
+    nodeAddress: machine.spec.nodeAddress ?? (facts.defaultAddress || (facts.addresses[0] ?? '')),
+    clusterCIDR: cluster.clusterCIDR,
+    serviceCIDR: cluster.serviceCIDR,
+    clusterDNS: cluster.clusterDNS,
+    clusterDomain: cluster.clusterDomain,
+    nodeLabels: machine.spec.nodeLabels ?? {},
+    nodeTaints: machine.spec.nodeTaints ?? [],
+    dockerSocket: '/var/run/docker.sock',
+    agentVersion,
   }
 }
 

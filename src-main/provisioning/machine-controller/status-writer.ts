@@ -29,7 +29,11 @@ export function createStatusWriter(env: Env, client: Client, machine: Machine): 
   async function write(): Promise<void> {
     while (!deepEqual(status, written)) {
       const next = status
-      const patch = Object.fromEntries([...new Set([...Object.keys(written), ...Object.keys(next)])].filter(key => !deepEqual(next[key as keyof MachineStatus], written[key as keyof MachineStatus])).map(key => [key, next[key as keyof MachineStatus] ?? null]))
+      const patch = Object.fromEntries(
+        [...new Set([...Object.keys(written), ...Object.keys(next)])]
+          .filter(key => !deepEqual(next[key as keyof MachineStatus], written[key as keyof MachineStatus]))
+          .map(key => [key, next[key as keyof MachineStatus] ?? null]),
+      )
       try {
         await client.resource(machines).patch(name, 'merge', { status: patch }, { subresource: 'status' })
       } catch (fault) {
@@ -38,10 +42,15 @@ export function createStatusWriter(env: Env, client: Client, machine: Machine): 
       written = next
     }
   }
-  const begin = (): Promise<void> => (running ??= write().finally(() => { running = undefined }))
+  const begin = (): Promise<void> =>
+    (running ??= write().finally(() => {
+      running = undefined
+    }))
 
   return {
-    get status() { return status },
+    get status() {
+      return status
+    },
     set(change) {
       const next: Record<string, unknown> = { ...status, ...change }
       for (const [key, value] of Object.entries(next)) if (value === undefined) delete next[key]
@@ -49,14 +58,20 @@ export function createStatusWriter(env: Env, client: Client, machine: Machine): 
       status = next as MachineStatus
       cancelTimer ??= env.clock.after(gapMs, () => {
         cancelTimer = undefined
-        begin().catch((fault: unknown) => { env.log.log('warn', 'status of a machine could not be written', { machine: name, fault: String(fault) }) })
+        begin().catch((fault: unknown) => {
+          env.log.log('warn', 'status of a machine could not be written', { machine: name, fault: String(fault) })
+        })
       })
     },
     condition(type, value, reason, message) {
       const conditions = status.conditions ?? []
       const old = conditions.find(condition => condition.type === type)
       const next: MachineCondition = {
-        type, status: value, reason, message, lastTransitionTime: old?.status === value ? old.lastTransitionTime : formatTime(env.clock.now()),
+        type,
+        status: value,
+        reason,
+        message,
+        lastTransitionTime: old?.status === value ? old.lastTransitionTime : formatTime(env.clock.now()),
         ...(machine.metadata.generation === undefined ? {} : { observedGeneration: machine.metadata.generation }),
       }
       this.set({ conditions: old ? conditions.map(condition => (condition === old ? next : condition)) : [...conditions, next] })

@@ -13,15 +13,21 @@ const startTimeoutMs = 60_000
  * we brought is taken away again, as long as nobody else has put containers on it.
  */
 export const installDocker = definePhase({
-  name: 'install-docker', title: 'Install container runtime', condition: 'RuntimeReady',
+  name: 'install-docker',
+  title: 'Install container runtime',
+  condition: 'RuntimeReady',
   needed: async host => (await dockerVersion(host)) === '',
   async run(host) {
     const installed = (await host.read('command -v dockerd')).status === 0
     if (!installed) {
       const packages = packagesFor(host.facts, 'docker')
-      await host.change(`Install ${packages.join(', ')} with ${familyOf(host)}`, hands => hands.runDetached('install-docker', installScript(familyOf(host), packages), 'installing Docker'))
+      await host.change(`Install ${packages.join(', ')} with ${familyOf(host)}`, hands =>
+        hands.runDetached('install-docker', installScript(familyOf(host), packages), 'installing Docker'),
+      )
     }
-    await host.change('Enable and start docker.service', async hands => { await hands.run('systemctl enable docker.service >/dev/null 2>&1; systemctl start docker.service', { what: 'starting Docker' }) })
+    await host.change('Enable and start docker.service', async hands => {
+      await hands.run('systemctl enable docker.service >/dev/null 2>&1; systemctl start docker.service', { what: 'starting Docker' })
+    })
   },
   async verify(host) {
     const deadline = host.awakeMs() + startTimeoutMs
@@ -38,10 +44,14 @@ export const installDocker = definePhase({
     if (!ours) return
     const others = (await host.read(`docker ps -aq 2>/dev/null | wc -l`)).stdout.trim()
     if (others !== '0') {
-      await host.change('Leave Docker, since other containers use it', async hands => { await hands.run(sh`: > ${hostFiles.packagesInstalled}`) })
+      await host.change('Leave Docker, since other containers use it', async hands => {
+        await hands.run(sh`: > ${hostFiles.packagesInstalled}`)
+      })
       return
     }
-    await host.change('Stop Docker and delete its data', async hands => { await hands.run(removeData, { what: 'removing Docker', idleTimeoutMs: 120_000 }) })
+    await host.change('Stop Docker and delete its data', async hands => {
+      await hands.run(removeData, { what: 'removing Docker', idleTimeoutMs: 120_000 })
+    })
   },
 })
 

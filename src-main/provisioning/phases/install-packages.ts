@@ -8,11 +8,14 @@ const programs = ['nft', 'iptables', 'ip']
 
 /** Tools that the agent and Docker use for rules and interfaces. */
 export const installPackages = definePhase({
-  name: 'install-packages', title: 'Install network tools',
+  name: 'install-packages',
+  title: 'Install network tools',
   needed: async host => (await host.read(sh`PATH=$PATH:/usr/sbin:/sbin; for p in ${programs}; do command -v "$p" >/dev/null 2>&1 || exit 1; done`)).status !== 0,
   async run(host) {
     const packages = packagesFor(host.facts, 'host')
-    await host.change(`Install ${packages.join(', ')} with ${familyOf(host)}`, hands => hands.runDetached('install-packages', installScript(familyOf(host), packages), 'installing network tools'))
+    await host.change(`Install ${packages.join(', ')} with ${familyOf(host)}`, hands =>
+      hands.runDetached('install-packages', installScript(familyOf(host), packages), 'installing network tools'),
+    )
   },
   async verify(host) {
     const missing = await host.read(sh`PATH=$PATH:/usr/sbin:/sbin; for p in ${programs}; do command -v "$p" >/dev/null 2>&1 || echo "$p"; done`)
@@ -21,7 +24,9 @@ export const installPackages = definePhase({
   async undo(host) {
     const installed = (await host.read(sh`cat ${hostFiles.packagesInstalled} 2>/dev/null`)).stdout.split('\n').filter(name => name !== '')
     if (installed.length === 0) return
-    await host.change(`Remove the packages that were installed (${installed.join(', ')})`, hands => hands.runDetached('remove-packages', `${removeScript(familyOf(host), installed)}\nrm -f ${hostFiles.packagesInstalled}`, 'removing packages'))
+    await host.change(`Remove the packages that were installed (${installed.join(', ')})`, hands =>
+      hands.runDetached('remove-packages', `${removeScript(familyOf(host), installed)}\nrm -f ${hostFiles.packagesInstalled}`, 'removing packages'),
+    )
   },
 })
 

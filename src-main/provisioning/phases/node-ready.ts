@@ -6,15 +6,20 @@ import { lastWords } from './start-agent.ts'
 const readyTimeoutMs = 120_000
 
 export const nodeReady = definePhase({
-  name: 'node-ready', title: 'Wait until the node is ready', condition: 'NodeReady',
+  name: 'node-ready',
+  title: 'Wait until the node is ready',
+  condition: 'NodeReady',
   needed: async host => host.changed.size > 0 || (await host.cluster.nodeProblem()) !== undefined,
-  async run() { /* nothing to change: the proof is in verify */ },
+  async run() {
+    /* nothing to change: the proof is in verify */
+  },
   async verify(host) {
     const deadline = host.awakeMs() + readyTimeoutMs
     for (;;) {
       const problem = await host.cluster.nodeProblem()
       if (problem === undefined) return
-      if (host.awakeMs() > deadline) throw new ProvisioningError('NodeNotReady', `Node ${host.nodeName} did not become ready within ${readyTimeoutMs / 1000} s: ${problem} ${await lastWords(host)}`)
+      if (host.awakeMs() > deadline)
+        throw new ProvisioningError('NodeNotReady', `Node ${host.nodeName} did not become ready within ${readyTimeoutMs / 1000} s: ${problem} ${await lastWords(host)}`)
       await host.sleep(500)
     }
   },

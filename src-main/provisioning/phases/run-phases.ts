@@ -39,8 +39,13 @@ export async function runPhases(phases: readonly Phase[], run: PhaseRun): Promis
   await takeLock(run)
   try {
     for (const [at, phase] of phases.entries()) {
-      const set = (more: Partial<MachineStep>): void => { steps[at] = { ...(steps[at] as MachineStep), ...more }; run.onSteps([...steps]) }
-      const host = phaseHost(run, phase, changed, sentence => { set({ changes: [...(steps[at]?.changes ?? []), sentence] }) })
+      const set = (more: Partial<MachineStep>): void => {
+        steps[at] = { ...(steps[at] as MachineStep), ...more }
+        run.onSteps([...steps])
+      }
+      const host = phaseHost(run, phase, changed, sentence => {
+        set({ changes: [...(steps[at]?.changes ?? []), sentence] })
+      })
       set({ state: 'running', startedAt: formatTime(run.env.clock.now()) })
       try {
         const needed = await phase.needed(host)
@@ -67,7 +72,13 @@ export async function planPhases(phases: readonly Phase[], run: PhaseRun): Promi
   const changed = new Set<string>()
   for (const phase of phases) {
     const changes: string[] = []
-    const host = { ...phaseHost(run, phase, changed, () => undefined), async change(sentence: string) { changes.push(sentence); changed.add(phase.name) } }
+    const host = {
+      ...phaseHost(run, phase, changed, () => undefined),
+      async change(sentence: string) {
+        changes.push(sentence)
+        changed.add(phase.name)
+      },
+    }
     if (await phase.needed(host)) await phase.run(host)
     plan.push({ name: phase.name, title: phase.title, changes })
   }
@@ -80,10 +91,17 @@ export async function undoPhases(phases: readonly Phase[], run: PhaseRun): Promi
   const steps: MachineStep[] = undone.map(phase => ({ name: phase.name, title: `Undo: ${phase.title}`, state: 'pending' }))
   const faults: ProvisioningError[] = []
   for (const [at, phase] of undone.entries()) {
-    const set = (more: Partial<MachineStep>): void => { steps[at] = { ...(steps[at] as MachineStep), ...more }; run.onSteps([...steps]) }
+    const set = (more: Partial<MachineStep>): void => {
+      steps[at] = { ...(steps[at] as MachineStep), ...more }
+      run.onSteps([...steps])
+    }
     set({ state: 'running', startedAt: formatTime(run.env.clock.now()) })
     try {
-      await phase.undo?.(phaseHost(run, phase, new Set(), sentence => { set({ changes: [...(steps[at]?.changes ?? []), sentence] }) }))
+      await phase.undo?.(
+        phaseHost(run, phase, new Set(), sentence => {
+          set({ changes: [...(steps[at]?.changes ?? []), sentence] })
+        }),
+      )
       set({ state: 'done', finishedAt: formatTime(run.env.clock.now()) })
     } catch (fault) {
       const known = asProvisioningError(fault, { host: run.host.connection.target.address, step: phase.name })
@@ -97,7 +115,9 @@ export async function undoPhases(phases: readonly Phase[], run: PhaseRun): Promi
 
 function phaseHost(run: PhaseRun, phase: Phase, changed: Set<string>, onChange: (sentence: string) => void): PhaseHost {
   const { host, signal, env } = run
-  const onOutput = (text: string): void => { run.onOutput(phase.name, text) }
+  const onOutput = (text: string): void => {
+    run.onOutput(phase.name, text)
+  }
   const hands: Hands = {
     run: (script, options) => host.mustRoot(script, { signal, onOutput, ...options }),
     runDetached: (name, script, what) => runDetached(host, name, script, { signal, onOutput, what }),
@@ -105,18 +125,33 @@ function phaseHost(run: PhaseRun, phase: Phase, changed: Set<string>, onChange: 
     async upload(artifact, path, mode) {
       let told = 0
       const sent = await upload(host, artifact, {
-        path, mode, signal,
+        path,
+        mode,
+        signal,
         onProgress(bytes, total) {
           const tenth = Math.floor((bytes / total) * 10)
-          if (tenth > told) { told = tenth; onOutput(`${artifact.name}: ${tenth * 10} %\n`) }
+          if (tenth > told) {
+            told = tenth
+            onOutput(`${artifact.name}: ${tenth * 10} %\n`)
+          }
         },
       })
       if (!sent) onOutput(`${artifact.name} is there already\n`)
     },
   }
   return {
-    nodeName: run.nodeName, facts: run.facts, config: run.config, artifacts: run.artifacts, cluster: run.cluster, clusterDigest: run.clusterDigest, changed, signal,
-    async read(script) { const { status, stdout } = await host.root(script, { signal, what: `checking (${phase.title.toLowerCase()})` }); return { status, stdout } },
+    nodeName: run.nodeName,
+    facts: run.facts,
+    config: run.config,
+    artifacts: run.artifacts,
+    cluster: run.cluster,
+    clusterDigest: run.clusterDigest,
+    changed,
+    signal,
+    async read(script) {
+      const { status, stdout } = await host.root(script, { signal, what: `checking (${phase.title.toLowerCase()})` })
+      return { status, stdout }
+    },
     sleep: ms => env.clock.sleep(ms, signal),
     awakeMs: () => env.clock.awakeMs(),
     async change(sentence, action) {
@@ -124,13 +159,19 @@ function phaseHost(run: PhaseRun, phase: Phase, changed: Set<string>, onChange: 
       onOutput(`→ ${sentence}\n`)
       changed.add(phase.name)
       await action(hands)
-      await host.root(sh`[ ! -d ${hostFiles.journal.slice(0, hostFiles.journal.lastIndexOf('/'))} ] || echo ${`${formatTime(env.clock.now())}\t${phase.name}\t${sentence}`} >> ${hostFiles.journal}; [ ! -f ${hostFiles.lock} ] || echo ${run.owner} "$(date +%s)" > ${hostFiles.lock}`, { signal, what: 'writing the journal' })
+      await host.root(
+        sh`[ ! -d ${hostFiles.journal.slice(0, hostFiles.journal.lastIndexOf('/'))} ] || echo ${`${formatTime(env.clock.now())}\t${phase.name}\t${sentence}`} >> ${hostFiles.journal}; [ ! -f ${hostFiles.lock} ] || echo ${run.owner} "$(date +%s)" > ${hostFiles.lock}`,
+        { signal, what: 'writing the journal' },
+      )
     },
   }
 }
 
 /** Two programs must not work on one host: the second gets HostBusy. */
 async function takeLock(run: PhaseRun): Promise<void> {
-  const result = await run.host.root(sh`if [ -f ${hostFiles.lock} ]; then read -r who when < ${hostFiles.lock}; now=$(date +%s); if [ "$who" != ${run.owner} ] && [ $((now - when)) -lt ${lockSeconds} ]; then echo "$who"; exit 9; fi; fi; echo ${run.owner} "$(date +%s)" > ${hostFiles.lock}`, { signal: run.signal, what: 'locking the host' })
+  const result = await run.host.root(
+    sh`if [ -f ${hostFiles.lock} ]; then read -r who when < ${hostFiles.lock}; now=$(date +%s); if [ "$who" != ${run.owner} ] && [ $((now - when)) -lt ${lockSeconds} ]; then echo "$who"; exit 9; fi; fi; echo ${run.owner} "$(date +%s)" > ${hostFiles.lock}`,
+    { signal: run.signal, what: 'locking the host' },
+  )
   if (result.status === 9) throw new ProvisioningError('HostBusy', 'Another Quarterdeck is at work on this host.', { host: run.host.connection.target.address })
 }

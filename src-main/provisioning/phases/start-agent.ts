@@ -10,16 +10,26 @@ import { runtimePath } from './upload-runtime.ts'
 const settleMs = 1_500
 
 export const startAgent = definePhase({
-  name: 'start-agent', title: 'Start node agent', condition: 'AgentInstalled',
+  name: 'start-agent',
+  title: 'Start node agent',
+  condition: 'AgentInstalled',
   async needed(host) {
     if (host.changed.has('write-config')) return true
     const unit = agentUnit(runtimePath(host), agentPath(host)).trimEnd()
-    return (await host.read(sh`[ "$(cat ${agentPaths.unit} 2>/dev/null)" = ${unit} ] && systemctl is-active -q ${agentPaths.unitName} && systemctl is-enabled -q ${agentPaths.unitName}`)).status !== 0
+    return (
+      (
+        await host.read(
+          sh`[ "$(cat ${agentPaths.unit} 2>/dev/null)" = ${unit} ] && systemctl is-active -q ${agentPaths.unitName} && systemctl is-enabled -q ${agentPaths.unitName}`,
+        )
+      ).status !== 0
+    )
   },
   async run(host) {
     await host.change(`Write ${agentPaths.unit}`, hands => hands.writeFile(agentPaths.unit, agentUnit(runtimePath(host), agentPath(host)), '644'))
     await host.change(`Enable and start ${agentPaths.unitName}`, async hands => {
-      await hands.run(sh`systemctl daemon-reload && systemctl enable ${agentPaths.unitName} 2>/dev/null && systemctl restart ${agentPaths.unitName}`, { what: 'starting the node agent' })
+      await hands.run(sh`systemctl daemon-reload && systemctl enable ${agentPaths.unitName} 2>/dev/null && systemctl restart ${agentPaths.unitName}`, {
+        what: 'starting the node agent',
+      })
     })
   },
   async verify(host) {

@@ -9,7 +9,8 @@ export function runtimePath(host: PhaseHost): string {
 
 /** The Node runtime, sent by digest: the host needs no Internet for it. */
 export const uploadRuntime = definePhase({
-  name: 'upload-runtime', title: 'Send Node runtime',
+  name: 'upload-runtime',
+  title: 'Send Node runtime',
   needed: async host => (await host.read(sh`echo ${`${host.artifacts.runtime.digest}  ${runtimePath(host)}`} | sha256sum -c - >/dev/null 2>&1`)).status !== 0,
   async run(host) {
     const { runtime } = host.artifacts
@@ -18,5 +19,8 @@ export const uploadRuntime = definePhase({
       await hands.run(sh`find ${agentPaths.runtimeDir} -mindepth 1 -maxdepth 1 ! -name ${runtime.digest} -exec rm -rf {} +`, { what: 'deleting old runtimes' })
     })
   },
-  undo: host => host.change(`Delete ${agentPaths.runtimeDir}`, async hands => { await hands.run(sh`rm -rf ${agentPaths.runtimeDir} ${`${agentPaths.root}/upload`}`) }),
+  undo: host =>
+    host.change(`Delete ${agentPaths.runtimeDir}`, async hands => {
+      await hands.run(sh`rm -rf ${agentPaths.runtimeDir} ${`${agentPaths.root}/upload`}`)
+    }),
 })

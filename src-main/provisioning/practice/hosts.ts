@@ -44,14 +44,53 @@ export interface PracticeHost {
   readonly fingerprint: string
 }
 
-export interface HostSet { readonly set: string; readonly hosts: readonly PracticeHost[]; /** PEM/OpenSSH text; root and the users with `key` accept it. */ readonly privateKey: string; readonly publicKey: string }
+export interface HostSet {
+  readonly set: string
+  readonly hosts: readonly PracticeHost[]
+  /** PEM/OpenSSH text; root and the users with `key` accept it. */ readonly privateKey: string
+  readonly publicKey: string
+}
 
 const label = 'quarterdeck.set'
 // Everything but what unprivileged machines lack themselves; a host needs mounts, namespaces, rules and devices.
 const capabilities = [
-  'AUDIT_CONTROL', 'AUDIT_READ', 'AUDIT_WRITE', 'BLOCK_SUSPEND', 'CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'IPC_LOCK', 'IPC_OWNER', 'KILL', 'LEASE',
-  'LINUX_IMMUTABLE', 'MAC_ADMIN', 'MAC_OVERRIDE', 'MKNOD', 'NET_ADMIN', 'NET_BIND_SERVICE', 'NET_BROADCAST', 'NET_RAW', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYSLOG',
-  'SYS_ADMIN', 'SYS_BOOT', 'SYS_CHROOT', 'SYS_MODULE', 'SYS_NICE', 'SYS_PACCT', 'SYS_PTRACE', 'SYS_RAWIO', 'SYS_TIME', 'SYS_TTY_CONFIG', 'WAKE_ALARM',
+  'AUDIT_CONTROL',
+  'AUDIT_READ',
+  'AUDIT_WRITE',
+  'BLOCK_SUSPEND',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'DAC_READ_SEARCH',
+  'FOWNER',
+  'FSETID',
+  'IPC_LOCK',
+  'IPC_OWNER',
+  'KILL',
+  'LEASE',
+  'LINUX_IMMUTABLE',
+  'MAC_ADMIN',
+  'MAC_OVERRIDE',
+  'MKNOD',
+  'NET_ADMIN',
+  'NET_BIND_SERVICE',
+  'NET_BROADCAST',
+  'NET_RAW',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYSLOG',
+  'SYS_ADMIN',
+  'SYS_BOOT',
+  'SYS_CHROOT',
+  'SYS_MODULE',
+  'SYS_NICE',
+  'SYS_PACCT',
+  'SYS_PTRACE',
+  'SYS_RAWIO',
+  'SYS_TIME',
+  'SYS_TTY_CONFIG',
+  'WAKE_ALARM',
 ]
 
 /** Starts `count` hosts and waits until each answers by SSH with systemd up. A set of the same name is removed first. */
@@ -60,7 +99,10 @@ export async function startHosts(options: StartHostsOptions): Promise<HostSet> {
   const numbers = Array.from({ length: options.count }, (_, at) => at + 1)
   const images = new Map<boolean, string>()
   for (const variant of new Set(numbers.map(withDocker))) {
-    images.set(variant, await ensureHostImage({ withDocker: variant, ...(options.onProgress ? { onProgress: options.onProgress } : {}), ...(options.signal ? { signal: options.signal } : {}) }))
+    images.set(
+      variant,
+      await ensureHostImage({ withDocker: variant, ...(options.onProgress ? { onProgress: options.onProgress } : {}), ...(options.signal ? { signal: options.signal } : {}) }),
+    )
   }
   await removeHosts(options.set)
   const key = newKey(`quarterdeck-${options.set}`)
@@ -96,7 +138,10 @@ export async function resetHost(host: PracticeHost, signal?: AbortSignal): Promi
   await waitUntilUp(host.name, signal)
 }
 
-interface SetNetwork { readonly name: string; readonly prefix: string }
+interface SetNetwork {
+  readonly name: string
+  readonly prefix: string
+}
 
 /** Docker chooses a free subnet; it is then fixed, so that hosts keep their addresses over a reboot. */
 async function makeNetwork(set: string): Promise<SetNetwork> {
@@ -115,14 +160,47 @@ async function startHost(number: number, image: string, network: SetNetwork, pub
   // Linux reaches containers by their address; elsewhere they live in a virtual machine and a port is published.
   const port = process.platform === 'linux' ? 22 : await freePort()
   await docker(['volume', 'create', '--label', `${label}=${options.set}`, volume])
-  await docker([
-    'run', '-d', '--name', name, '--hostname', name, '--label', `${label}=${options.set}`, '--restart', 'always', '--stop-signal', 'SIGRTMIN+3', '--network', network.name, '--ip', networkAddress,
-    ...(port === 22 ? [] : ['-p', `127.0.0.1:${port}:22`]), ...(options.memory ? ['--memory', options.memory] : []),
-    ...capabilities.flatMap(capability => ['--cap-add', capability]),
-    '--security-opt', 'seccomp=unconfined', '--security-opt', 'apparmor=unconfined', '--security-opt', 'systempaths=unconfined', '--device-cgroup-rule', 'a *:* rwm', '--cgroupns=private',
-    '--tmpfs', '/run', '--tmpfs', '/run/lock', ...Object.entries(options.tmpfs ?? {}).flatMap(([path, size]) => ['--tmpfs', `${path}:rw,exec,size=${size}`]),
-    '-v', `${volume}:/var/lib/docker`, image,
-  ], options.signal ? { signal: options.signal } : {})
+  await docker(
+    [
+      'run',
+      '-d',
+      '--name',
+      name,
+      '--hostname',
+      name,
+      '--label',
+      `${label}=${options.set}`,
+      '--restart',
+      'always',
+      '--stop-signal',
+      'SIGRTMIN+3',
+      '--network',
+      network.name,
+      '--ip',
+      networkAddress,
+      ...(port === 22 ? [] : ['-p', `127.0.0.1:${port}:22`]),
+      ...(options.memory ? ['--memory', options.memory] : []),
+      ...capabilities.flatMap(capability => ['--cap-add', capability]),
+      '--security-opt',
+      'seccomp=unconfined',
+      '--security-opt',
+      'apparmor=unconfined',
+      '--security-opt',
+      'systempaths=unconfined',
+      '--device-cgroup-rule',
+      'a *:* rwm',
+      '--cgroupns=private',
+      '--tmpfs',
+      '/run',
+      '--tmpfs',
+      '/run/lock',
+      ...Object.entries(options.tmpfs ?? {}).flatMap(([path, size]) => ['--tmpfs', `${path}:rw,exec,size=${size}`]),
+      '-v',
+      `${volume}:/var/lib/docker`,
+      image,
+    ],
+    options.signal ? { signal: options.signal } : {},
+  )
   await docker(['exec', '-i', name, 'sh', '-eu'], { input: accessScript(publicKey, options.users ?? []) })
   await waitUntilUp(name, options.signal)
   const fingerprint = (await docker(['exec', name, 'ssh-keygen', '-lf', '/etc/ssh/ssh_host_ed25519_key.pub'])).split(' ')[1] ?? ''
@@ -130,7 +208,8 @@ async function startHost(number: number, image: string, network: SetNetwork, pub
 }
 
 function accessScript(publicKey: string, users: readonly HostUser[]): string {
-  const authorize = (home: string, owner: string): string => `mkdir -p ${home}/.ssh; chmod 700 ${home}/.ssh; echo '${publicKey}' > ${home}/.ssh/authorized_keys; chown -R ${owner}: ${home}/.ssh\n`
+  const authorize = (home: string, owner: string): string =>
+    `mkdir -p ${home}/.ssh; chmod 700 ${home}/.ssh; echo '${publicKey}' > ${home}/.ssh/authorized_keys; chown -R ${owner}: ${home}/.ssh\n`
   let script = authorize('/root', 'root')
   for (const user of users) {
     if (!/^[a-z][a-z0-9-]*$/.test(user.name)) throw new Error(`not a plain user name: ${user.name}`)
@@ -144,7 +223,8 @@ function accessScript(publicKey: string, users: readonly HostUser[]): string {
 }
 
 async function waitUntilUp(name: string, signal?: AbortSignal): Promise<void> {
-  const script = 'for i in $(seq 240); do s=$(systemctl is-system-running 2>/dev/null); case "$s" in running|degraded) systemctl is-active -q ssh && exit 0;; esac; sleep 0.25; done; systemctl --failed; exit 1'
+  const script =
+    'for i in $(seq 240); do s=$(systemctl is-system-running 2>/dev/null); case "$s" in running|degraded) systemctl is-active -q ssh && exit 0;; esac; sleep 0.25; done; systemctl --failed; exit 1'
   // The container may be restarting at this moment; exec is refused until it runs.
   for (let tries = 0; ; tries++) {
     const result = await dockerResult(['exec', name, 'sh', '-c', script], signal ? { signal } : {})
@@ -164,7 +244,10 @@ function freePort(): Promise<number> {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() => { if (address !== null && typeof address === 'object') resolve(address.port); else reject(new Error('no port')) })
+      server.close(() => {
+        if (address !== null && typeof address === 'object') resolve(address.port)
+        else reject(new Error('no port'))
+      })
     })
   })
 }

@@ -117,7 +117,11 @@ async function mirror(): Promise<string> {
 /** Proxy and freshness settings of this machine's apt: without them a host behind a proxy or an old mirror cannot install anything. */
 async function aptSettings(): Promise<string> {
   const dump = await runCommand('apt-config', ['dump'])
-  return dump.stdout.split('\n').filter(line => /^Acquire::(http|https|Check-Valid-Until|Check-Date|Retries)\b/.test(line) && !line.endsWith(' "";')).map(line => `${line}\n`).join('')
+  return dump.stdout
+    .split('\n')
+    .filter(line => /^Acquire::(http|https|Check-Valid-Until|Check-Date|Retries)\b/.test(line) && !line.endsWith(' "";'))
+    .map(line => `${line}\n`)
+    .join('')
 }
 
 async function commitAfter(base: string, script: string, environment: Record<string, string>, name: string, options: HostImageOptions): Promise<void> {

@@ -41,11 +41,25 @@ async function* up(options: PracticeOptions, count: number, signal: AbortSignal)
     return
   }
   try {
-    const started = yield* withProgress<Awaited<ReturnType<typeof startHosts>>>(tell => startHosts({ set, count, withDocker: true, signal, onProgress: message => { tell({ state: 'running', message }) } }))
+    const started = yield* withProgress<Awaited<ReturnType<typeof startHosts>>>(tell =>
+      startHosts({
+        set,
+        count,
+        withDocker: true,
+        signal,
+        onProgress: message => {
+          tell({ state: 'running', message })
+        },
+      }),
+    )
     const hosts = started.hosts.map((host, at) => ({ name: `${prefix}${at + 1}`, user: 'root', address: host.address, port: host.port, fingerprint: host.fingerprint }))
     yield { state: 'running', message: 'Making the hosts nodes of the cluster', hosts: count }
     await options.apply({ hosts, credentials: { privateKey: started.privateKey } })
-    yield* waitReady(options, hosts.map(host => host.name), signal)
+    yield* waitReady(
+      options,
+      hosts.map(host => host.name),
+      signal,
+    )
   } catch (fault) {
     yield { state: 'failed', message: fault instanceof Error ? fault.message : String(fault) }
   }
@@ -62,7 +76,8 @@ async function* waitReady({ env, client }: PracticeOptions, names: readonly stri
       const text = `${name}: ${step?.title ?? machine.status?.message ?? 'waiting'}`
       if (told.get(name) !== text) yield { state: 'running', message: text, hosts: names.length }
       told.set(name, text)
-      const failed = machine.status?.phase === 'Failed' && machine.status.observedGeneration === machine.metadata.generation && !isPassing(machine.status.reason as ProvisioningErrorCode)
+      const failed =
+        machine.status?.phase === 'Failed' && machine.status.observedGeneration === machine.metadata.generation && !isPassing(machine.status.reason as ProvisioningErrorCode)
       if (failed) {
         yield { state: 'failed', message: `${name}: ${machine.status?.message ?? 'failed'}`, hosts: names.length }
         return
@@ -99,7 +114,20 @@ async function* down(options: PracticeOptions, signal: AbortSignal): AsyncGenera
 }
 
 async function present(client: Client, names: readonly string[]): Promise<boolean> {
-  const found = await Promise.all(names.map(name => client.resource(machines).get(name).then(() => true, (fault: unknown) => { if (isNotFound(fault)) return false; throw fault })))
+  const found = await Promise.all(
+    names.map(name =>
+      client
+        .resource(machines)
+        .get(name)
+        .then(
+          () => true,
+          (fault: unknown) => {
+            if (isNotFound(fault)) return false
+            throw fault
+          },
+        ),
+    ),
+  )
   return found.some(Boolean)
 }
 
@@ -113,12 +141,21 @@ async function* withProgress<T>(work: (tell: (item: PracticeProgress) => void) =
   const items: PracticeProgress[] = []
   let wake: () => void = () => undefined
   let over = false
-  const result = work(item => { items.push(item); wake() }).finally(() => { over = true; wake() })
+  const result = work(item => {
+    items.push(item)
+    wake()
+  }).finally(() => {
+    over = true
+    wake()
+  })
   result.catch(() => undefined) // thrown below, after what was told has been given on
   while (!over || items.length > 0) {
     const item = items.shift()
     if (item) yield item
-    else if (!over) await new Promise<void>(resolve => { wake = resolve })
+    else if (!over)
+      await new Promise<void>(resolve => {
+        wake = resolve
+      })
   }
   return result
 }

@@ -18,7 +18,17 @@ export function remotePractice(env: Env, kubeconfig: string): Practice & { close
   const user = config?.users?.[0]?.user
   const pem = (data: string | undefined): string => Buffer.from(data ?? '', 'base64').toString('utf8')
   if (cluster?.server === undefined) throw new Error('the kubeconfig names no cluster')
-  const transport = httpsTransport({ server: cluster.server, ca: pem(cluster['certificate-authority-data']), cert: pem(user?.['client-certificate-data']), key: pem(user?.['client-key-data']) })
+  const transport = httpsTransport({
+    server: cluster.server,
+    ca: pem(cluster['certificate-authority-data']),
+    cert: pem(user?.['client-certificate-data']),
+    key: pem(user?.['client-key-data']),
+  })
   const client = createClient(transport)
-  return { ...createPractice({ env, client, apply: input => applyMachines(client, input) }), close: () => { transport.close() } }
+  return {
+    ...createPractice({ env, client, apply: input => applyMachines(client, input) }),
+    close: () => {
+      transport.close()
+    },
+  }
 }

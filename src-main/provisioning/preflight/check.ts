@@ -4,7 +4,11 @@
  */
 import type { HostFacts } from '../facts/facts.ts'
 
-export interface Verdict { readonly state: 'pass' | 'warn' | 'fail'; readonly message: string; readonly fix?: string }
+export interface Verdict {
+  readonly state: 'pass' | 'warn' | 'fail'
+  readonly message: string
+  readonly fix?: string
+}
 
 export interface CheckInput {
   readonly facts: HostFacts

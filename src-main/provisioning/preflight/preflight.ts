@@ -12,10 +12,20 @@ import type { SshConnection } from '../host/ssh-connection.ts'
 import type { CheckInput, PreflightCheck } from './check.ts'
 import { checks } from './checks.ts'
 
-export interface Ranges { readonly clusterCIDR: string; readonly serviceCIDR: string }
+export interface Ranges {
+  readonly clusterCIDR: string
+  readonly serviceCIDR: string
+}
 
 /** What one host's script brought back. */
-export interface Survey { readonly facts: HostFacts; readonly outputs: ReadonlyMap<string, string>; readonly nowMs: number; readonly rootProblem?: string; readonly tunnelProblem?: string; readonly tunnelStands?: boolean }
+export interface Survey {
+  readonly facts: HostFacts
+  readonly outputs: ReadonlyMap<string, string>
+  readonly nowMs: number
+  readonly rootProblem?: string
+  readonly tunnelProblem?: string
+  readonly tunnelStands?: boolean
+}
 
 const mark = '@@quarterdeck-probe '
 /** The whole script takes under a second on an idle host; a loaded one gets time. */
@@ -36,8 +46,12 @@ export async function survey(env: Env, connection: SshConnection, host: RemoteHo
     outputs.set(part.slice(0, end), part.slice(end + 1).replace(/\n+$/, ''))
   }
   return {
-    facts: parseFacts(outputs.get('facts') ?? ''), outputs, nowMs: env.clock.now(), tunnelStands,
-    ...(host instanceof ProvisioningError ? { rootProblem: host.message } : {}), ...(tunnelProblem === undefined ? {} : { tunnelProblem }),
+    facts: parseFacts(outputs.get('facts') ?? ''),
+    outputs,
+    nowMs: env.clock.now(),
+    tunnelStands,
+    ...(host instanceof ProvisioningError ? { rootProblem: host.message } : {}),
+    ...(tunnelProblem === undefined ? {} : { tunnelProblem }),
   }
 }
 
@@ -48,13 +62,21 @@ function surveyScript(): string {
 
 /** Judges one host against the others. */
 export function judge(own: Survey, peers: readonly Survey[], ranges: Ranges, only?: (check: PreflightCheck) => boolean): PreflightResult[] {
-  return checks.filter(check => only?.(check) ?? true).map(check => {
-    const input: CheckInput = {
-      facts: own.facts, output: own.outputs.get(check.id) ?? '', peers: peers.map(peer => peer.facts), ...ranges, nowMs: own.nowMs,
-      ...(own.rootProblem === undefined ? {} : { rootProblem: own.rootProblem }), ...(own.tunnelProblem === undefined ? {} : { tunnelProblem: own.tunnelProblem }), tunnelStands: own.tunnelStands ?? false,
-    }
-    return { check: check.id, title: check.title, ...check.judge(input) }
-  })
+  return checks
+    .filter(check => only?.(check) ?? true)
+    .map(check => {
+      const input: CheckInput = {
+        facts: own.facts,
+        output: own.outputs.get(check.id) ?? '',
+        peers: peers.map(peer => peer.facts),
+        ...ranges,
+        nowMs: own.nowMs,
+        ...(own.rootProblem === undefined ? {} : { rootProblem: own.rootProblem }),
+        ...(own.tunnelProblem === undefined ? {} : { tunnelProblem: own.tunnelProblem }),
+        tunnelStands: own.tunnelStands ?? false,
+      }
+      return { check: check.id, title: check.title, ...check.judge(input) }
+    })
 }
 
 /** The one result of a host that could not be logged in to; the other checks are unknown then. */
@@ -73,7 +95,11 @@ export interface PreflightHost {
   survey(signal: AbortSignal): Promise<Survey>
 }
 
-export interface PreflightOptions { readonly hosts: readonly PreflightHost[]; readonly ranges: Ranges; readonly signal: AbortSignal }
+export interface PreflightOptions {
+  readonly hosts: readonly PreflightHost[]
+  readonly ranges: Ranges
+  readonly signal: AbortSignal
+}
 
 /** 20 hosts at once stay well below a desktop's limits; 500 would not. */
 const parallelHosts = 20
@@ -104,7 +130,10 @@ export async function* preflightHosts(options: PreflightOptions): AsyncGenerator
   while (left > 0 || ready.length > 0) {
     const item = ready.shift()
     if (item) yield item
-    else await new Promise<void>(resolve => { wake = resolve })
+    else
+      await new Promise<void>(resolve => {
+        wake = resolve
+      })
     if (options.signal.aborted) break
   }
   await Promise.all(workers)
@@ -117,7 +146,9 @@ export async function* preflightHosts(options: PreflightOptions): AsyncGenerator
 
 async function forwardingProblem(connection: SshConnection): Promise<string | undefined> {
   try {
-    await connection.listen(0, stream => { stream.destroy() })
+    await connection.listen(0, stream => {
+      stream.destroy()
+    })
     return undefined
   } catch (fault) {
     return fault instanceof Error ? fault.message : String(fault)

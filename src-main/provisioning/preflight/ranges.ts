@@ -7,7 +7,7 @@ export function overlaps(a: string, b: string): boolean {
   if (left === undefined || right === undefined) return false
   const bits = Math.min(left.bits, right.bits)
   if (bits === 0) return false // the default route overlaps everything and means nothing
-  return (left.address >>> (32 - bits)) === (right.address >>> (32 - bits))
+  return left.address >>> (32 - bits) === right.address >>> (32 - bits)
 }
 
 function parse(range: string): { address: number; bits: number } | undefined {

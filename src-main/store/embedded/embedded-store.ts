@@ -29,7 +29,11 @@ const MIN_LOG_BYTES = 16 * 1024 * 1024
 /** Between attempts to get a failed disk back. */
 const REPAIR_MS = 2_000
 
-interface Waiting { readonly event: StoreEvent; readonly resolve: (entry: StoredEntry) => void; readonly reject: (fault: StoreError) => void }
+interface Waiting {
+  readonly event: StoreEvent
+  readonly resolve: (entry: StoredEntry) => void
+  readonly reject: (fault: StoreError) => void
+}
 
 export interface EmbeddedStoreOptions {
   readonly dir: string
@@ -91,8 +95,12 @@ class EmbeddedStore implements Store {
     this.#snapshotAt = this.#nextSnapshotAt()
   }
 
-  get revision(): number { return this.#index.revision }
-  get compactedRevision(): number { return this.#index.compactedRevision }
+  get revision(): number {
+    return this.#index.revision
+  }
+  get compactedRevision(): number {
+    return this.#index.compactedRevision
+  }
 
   async get(key: string): Promise<StoredEntry | undefined> {
     this.#checkOpen()
@@ -210,7 +218,13 @@ class EmbeddedStore implements Store {
 
   /** True when the batch is durable and everybody has been told. */
   async #commit(batch: readonly Waiting[]): Promise<boolean> {
-    const records = batch.map(({ event }) => ({ type: event.type, revision: event.entry.revision, createRevision: event.entry.createRevision, key: event.entry.key, value: event.entry.bytes }))
+    const records = batch.map(({ event }) => ({
+      type: event.type,
+      revision: event.entry.revision,
+      createRevision: event.entry.createRevision,
+      key: event.entry.key,
+      value: event.entry.bytes,
+    }))
     try {
       this.#times.add(await this.#files.append(records, () => this.#env.clock.awakeMs()))
     } catch (fault) {
@@ -221,7 +235,10 @@ class EmbeddedStore implements Store {
       this.#index.apply(event)
       if (this.#pending.get(event.entry.key) === (event.type === 'put' ? event.entry : undefined)) this.#pending.delete(event.entry.key)
     }
-    this.#hub.publish(batch.map(waiting => waiting.event), this.#index.revision)
+    this.#hub.publish(
+      batch.map(waiting => waiting.event),
+      this.#index.revision,
+    )
     for (const { event, resolve } of batch) resolve(event.entry)
     return true
   }
@@ -231,7 +248,10 @@ class EmbeddedStore implements Store {
     const text = textOf(fault.error)
     this.#env.log.log('error', 'the store could not write', { at: fault.at, error: text })
     if (fault.at === 'sync') this.#broken = `sync failed: ${text}`
-    else await this.#files.cutBack().catch((error: unknown) => { this.#broken = `write failed: ${text}; then: ${textOf(error)}` })
+    else
+      await this.#files.cutBack().catch((error: unknown) => {
+        this.#broken = `write failed: ${text}; then: ${textOf(error)}`
+      })
     const refused = [...batch, ...this.#queue]
     this.#queue = []
     this.#pending.clear()
@@ -243,7 +263,9 @@ class EmbeddedStore implements Store {
     const now = this.#env.clock.awakeMs()
     if (!this.#repairing && now - this.#lastRepairMs >= REPAIR_MS) {
       this.#lastRepairMs = now
-      this.#repairing = this.#rewrite().finally(() => { this.#repairing = undefined })
+      this.#repairing = this.#rewrite().finally(() => {
+        this.#repairing = undefined
+      })
     }
     await this.#repairing
     if (this.#broken !== undefined) throw new StoreError('readonly', `the store is read-only: ${this.#broken}`)
@@ -278,8 +300,11 @@ class EmbeddedStore implements Store {
     }
     const sequence = this.#files.sequence
     const entries = this.#index.range('/', this.#index.revision, undefined)
-    this.#snapshotting = this.#files.writeSnapshot(sequence, this.#index.revision, entries)
-      .catch((error: unknown) => { this.#env.log.log('warn', 'could not write a snapshot', { error: textOf(error) }) })
+    this.#snapshotting = this.#files
+      .writeSnapshot(sequence, this.#index.revision, entries)
+      .catch((error: unknown) => {
+        this.#env.log.log('warn', 'could not write a snapshot', { error: textOf(error) })
+      })
       .finally(() => {
         this.#snapshotting = undefined
         this.#snapshotAt = this.#nextSnapshotAt()

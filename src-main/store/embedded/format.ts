@@ -65,7 +65,13 @@ export function encodeFrame(kind: FrameKind, firstRevision: number, records: rea
   return bytes
 }
 
-export interface Header { readonly kind: FrameKind; readonly length: number; readonly crc: number; readonly firstRevision: number; readonly entries: number }
+export interface Header {
+  readonly kind: FrameKind
+  readonly length: number
+  readonly crc: number
+  readonly firstRevision: number
+  readonly entries: number
+}
 
 /** The header at `at`; undefined when there is none that is whole. */
 export function readHeader(bytes: Buffer, at: number): Header | undefined {
@@ -73,7 +79,13 @@ export function readHeader(bytes: Buffer, at: number): Header | undefined {
   if (crc32(bytes.subarray(at, at + 36)) !== bytes.readUInt32LE(at + 36)) return undefined
   const kind = kinds[bytes.readUInt32LE(at + 8)]
   if (!kind) return undefined
-  return { kind, length: bytes.readUInt32LE(at + 12), crc: bytes.readUInt32LE(at + 16), firstRevision: Number(bytes.readBigUInt64LE(at + 20)), entries: bytes.readUInt32LE(at + 28) }
+  return {
+    kind,
+    length: bytes.readUInt32LE(at + 12),
+    crc: bytes.readUInt32LE(at + 16),
+    firstRevision: Number(bytes.readBigUInt64LE(at + 20)),
+    entries: bytes.readUInt32LE(at + 28),
+  }
 }
 
 /** The whole frame at `at` and where the next one begins; undefined when it is torn or damaged. */
@@ -146,7 +158,9 @@ export function readRecords(frame: Frame): DiskRecord[] {
     if (valueStart + valueLength > bytes.length) throw new RangeError('an entry is longer than its frame')
     records.push({
       type: bytes.readUInt8(at) === 1 ? 'put' : 'delete',
-      revision: readUInt64(bytes, at + 1), createRevision: readUInt64(bytes, at + 9), key,
+      revision: readUInt64(bytes, at + 1),
+      createRevision: readUInt64(bytes, at + 9),
+      key,
       value: bytes.subarray(valueStart, valueStart + valueLength),
     })
     at = valueStart + valueLength

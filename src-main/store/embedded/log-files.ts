@@ -29,7 +29,11 @@ export class LogFiles {
   }
 
   /** Goes on with what recovery found; a torn end is cut off before anything follows it. */
-  static async open(disk: Disk, found: { sequence: number; logBytes: number; olderBytes: number; snapshotBytes: number; droppedBytes: number }, revision: number): Promise<LogFiles> {
+  static async open(
+    disk: Disk,
+    found: { sequence: number; logBytes: number; olderBytes: number; snapshotBytes: number; droppedBytes: number },
+    revision: number,
+  ): Promise<LogFiles> {
     if (found.sequence === 0) {
       const { file, bytes } = await newLog(disk, 1, revision)
       return new LogFiles(disk, file, 1, bytes, 0, 0)
@@ -46,8 +50,12 @@ export class LogFiles {
   async append(records: readonly DiskRecord[], clock: () => number): Promise<number> {
     const bytes = encodeFrame('entries', records[0]?.revision ?? 0, records)
     const began = clock()
-    await this.#log.write(bytes, this.logBytes).catch((error: unknown) => { throw { at: 'write', error } satisfies AppendFault })
-    await this.#log.sync().catch((error: unknown) => { throw { at: 'sync', error } satisfies AppendFault })
+    await this.#log.write(bytes, this.logBytes).catch((error: unknown) => {
+      throw { at: 'write', error } satisfies AppendFault
+    })
+    await this.#log.sync().catch((error: unknown) => {
+      throw { at: 'sync', error } satisfies AppendFault
+    })
     this.logBytes += bytes.length
     return clock() - began
   }
@@ -159,6 +167,13 @@ async function writeSnapshotFile(disk: Disk, sequence: number, revision: number,
 /** Superfluous files cost only space: a failure to remove them is tried again by the next snapshot. */
 async function removeOlder(disk: Disk, sequence: number): Promise<void> {
   const names = await disk.list()
-  const old = [...sequencesOf(names, 'log').filter(number => number < sequence).map(logName), ...sequencesOf(names, 'snapshot').filter(number => number < sequence).map(snapshotName)]
+  const old = [
+    ...sequencesOf(names, 'log')
+      .filter(number => number < sequence)
+      .map(logName),
+    ...sequencesOf(names, 'snapshot')
+      .filter(number => number < sequence)
+      .map(snapshotName),
+  ]
   for (const name of [...old, ...names.filter(each => each.endsWith('.new'))]) await disk.remove(name).catch(() => {})
 }

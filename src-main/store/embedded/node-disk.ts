@@ -14,7 +14,9 @@ class NodeFile implements DiskFile {
     this.#handle = handle
   }
 
-  async size(): Promise<number> { return (await this.#handle.stat()).size }
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size
+  }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafe(length)
@@ -32,31 +34,53 @@ class NodeFile implements DiskFile {
     while (done < bytes.length) done += (await this.#handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten
   }
 
-  async truncate(length: number): Promise<void> { await this.#handle.truncate(length) }
-  async sync(): Promise<void> { await this.#handle.datasync() }
-  async close(): Promise<void> { await this.#handle.close() }
+  async truncate(length: number): Promise<void> {
+    await this.#handle.truncate(length)
+  }
+  async sync(): Promise<void> {
+    await this.#handle.datasync()
+  }
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
 }
 
 /** Makes the directory when it is missing, for its owner alone. */
 export async function nodeDisk(dir: string): Promise<Disk> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
   return {
-    async list() { return (await readdir(dir, { withFileTypes: true })).filter(entry => entry.isFile()).map(entry => entry.name) },
-    async open(name, mode) { return new NodeFile(await open(join(dir, name), mode === 'create' ? 'w+' : 'r+', 0o600)) },
-    async rename(from, to) { await rename(join(dir, from), join(dir, to)) },
-    async remove(name) { await rm(join(dir, name), { force: true }) },
+    async list() {
+      return (await readdir(dir, { withFileTypes: true })).filter(entry => entry.isFile()).map(entry => entry.name)
+    },
+    async open(name, mode) {
+      return new NodeFile(await open(join(dir, name), mode === 'create' ? 'w+' : 'r+', 0o600))
+    },
+    async rename(from, to) {
+      await rename(join(dir, from), join(dir, to))
+    },
+    async remove(name) {
+      await rm(join(dir, name), { force: true })
+    },
     async syncDirectory() {
       // Windows cannot open a directory; there NTFS keeps names in its own journal.
       if (platform === 'win32') return
       const handle = await open(dir, 'r')
-      try { await handle.sync() } finally { await handle.close() }
+      try {
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
     },
     lock: () => lock(dir),
   }
 }
 
 /** Who holds a lock: a process id alone may have been given to another program since. */
-interface Holder { readonly pid: number; readonly boot: string; readonly started: string }
+interface Holder {
+  readonly pid: number
+  readonly boot: string
+  readonly started: string
+}
 
 async function startOf(process: number): Promise<string> {
   try {
@@ -69,7 +93,10 @@ async function startOf(process: number): Promise<string> {
 }
 
 async function bootId(): Promise<string> {
-  return readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(text => text.trim(), () => '')
+  return readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(
+    text => text.trim(),
+    () => '',
+  )
 }
 
 function isRunning(process: number): boolean {
@@ -110,7 +137,9 @@ async function lock(dir: string): Promise<() => Promise<void>> {
     for (let attempt = 0; attempt < 5; attempt++) {
       try {
         await link(draft, path)
-        return async () => { if ((await readFile(path, 'utf8').catch(() => '')) === mine) await unlink(path).catch(() => {}) }
+        return async () => {
+          if ((await readFile(path, 'utf8').catch(() => '')) === mine) await unlink(path).catch(() => {})
+        }
       } catch (fault) {
         if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw fault
       }

@@ -31,7 +31,11 @@ export const snapshotName = (sequence: number): string => `snapshot-${String(seq
 /** Numbers of the files of one sort, ascending. */
 export function sequencesOf(names: readonly string[], sort: 'log' | 'snapshot'): number[] {
   const pattern = new RegExp(`^${sort}-([0-9]{10})$`)
-  return names.map(name => pattern.exec(name)?.[1]).filter(text => text !== undefined).map(Number).sort((a, b) => a - b)
+  return names
+    .map(name => pattern.exec(name)?.[1])
+    .filter(text => text !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b)
 }
 
 async function readAll(disk: Disk, name: string): Promise<Buffer> {
@@ -101,7 +105,10 @@ export async function recover(disk: Disk): Promise<Recovered> {
     const isLast = i === logs.length - 1
     const end = replay(index, log.name, log.bytes, log.head.next, isLast)
     index.revision = Math.max(index.revision, log.head.revision)
-    if (isLast) { logBytes = end; droppedBytes = log.bytes.length - end } else olderBytes += log.bytes.length
+    if (isLast) {
+      logBytes = end
+      droppedBytes = log.bytes.length - end
+    } else olderBytes += log.bytes.length
   })
   return { index, sequence: logs.at(-1)?.sequence ?? 0, logBytes, olderBytes, snapshotBytes, droppedBytes }
 }
@@ -111,7 +118,7 @@ async function readSnapshot(disk: Disk, name: string): Promise<{ index: KeyIndex
   const head = checkHead(name, bytes)
   if (!head) throw corrupt(name, 0, 'its head does not match its checksum')
   const index = new KeyIndex(head.revision, head.revision)
-  for (let at = head.next; ; ) {
+  for (let at = head.next; ;) {
     const read = readFrame(bytes, at)
     if (!read) throw corrupt(name, at, 'a frame does not match its checksum')
     if (read.frame.kind === 'seal') {
@@ -161,7 +168,7 @@ function checkTornEnd(name: string, bytes: Buffer, at: number, isLast: boolean, 
 
 /** Frames that repeat older ones may only stand at the end. */
 function checkDoubledEnd(index: KeyIndex, name: string, bytes: Buffer, from: number): number {
-  for (let at = from; at < bytes.length; ) {
+  for (let at = from; at < bytes.length;) {
     const read = readFrame(bytes, at)
     if (!read) break
     if (read.frame.kind === 'entries' && read.frame.firstRevision > index.revision) throw corrupt(name, from, 'its frames are out of order')

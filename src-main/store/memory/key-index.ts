@@ -5,7 +5,10 @@
 import { StoreError } from '../store.ts'
 import type { StoredEntry, StoreEvent } from '../store.ts'
 
-interface Version { readonly revision: number; /** undefined: deleted at this revision. */ readonly entry: StoredEntry | undefined }
+interface Version {
+  readonly revision: number
+  /** undefined: deleted at this revision. */ readonly entry: StoredEntry | undefined
+}
 
 interface KeyRecord {
   readonly key: string
@@ -56,7 +59,9 @@ function upperBound(items: readonly KeyRecord[], key: string): number {
 }
 
 /** The first string after every string that begins with `prefix`; keys never hold U+FFFF. */
-function prefixEnd(prefix: string): string { return `${prefix}\uffff` }
+function prefixEnd(prefix: string): string {
+  return `${prefix}\uffff`
+}
 
 function firstAfter(events: readonly StoreEvent[], revision: number): number {
   let low = 0
@@ -71,7 +76,10 @@ function firstAfter(events: readonly StoreEvent[], revision: number): number {
 
 function insert(items: KeyRecord[], record: KeyRecord): void {
   const last = items[items.length - 1]
-  if (!last || last.key < record.key) { items.push(record); return }
+  if (!last || last.key < record.key) {
+    items.push(record)
+    return
+  }
   const at = lowerBound(items, record.key)
   if (items[at] !== record) items.splice(at, 0, record)
 }
@@ -104,7 +112,9 @@ export class KeyIndex {
     this.compactedRevision = compactedRevision
   }
 
-  get keys(): number { return this.#keys }
+  get keys(): number {
+    return this.#keys
+  }
 
   get(key: string): StoredEntry | undefined {
     const record = this.#buckets.get(bucketOf(key) ?? '')?.records.get(key)
@@ -123,8 +133,14 @@ export class KeyIndex {
       bucket.records.set(entry.key, record)
       insert(bucket.all, record)
     } else record.versions.push(version)
-    if (event.type === 'put' && !was) { insert(bucket.live, record); this.#keys++ }
-    if (event.type === 'delete' && was) { remove(bucket.live, record); this.#keys-- }
+    if (event.type === 'put' && !was) {
+      insert(bucket.live, record)
+      this.#keys++
+    }
+    if (event.type === 'delete' && was) {
+      remove(bucket.live, record)
+      this.#keys--
+    }
     if (history) bucket.events.push(event)
     bucket.lastRevision = Math.max(bucket.lastRevision, entry.revision)
     this.revision = Math.max(this.revision, entry.revision)

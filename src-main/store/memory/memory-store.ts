@@ -22,8 +22,12 @@ class MemoryStore implements Store {
   readonly #hub = new WatchHub()
   #closed = false
 
-  get revision(): number { return this.#index.revision }
-  get compactedRevision(): number { return this.#index.compactedRevision }
+  get revision(): number {
+    return this.#index.revision
+  }
+  get compactedRevision(): number {
+    return this.#index.compactedRevision
+  }
 
   async get(key: string): Promise<StoredEntry | undefined> {
     this.#checkOpen()

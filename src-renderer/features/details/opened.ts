@@ -12,13 +12,17 @@ export function useOpened(): { object: ComputedRef<KubernetesObject | undefined>
   const drawer = useDrawer()
   const live = shallowRef<LiveList | undefined>()
   let scope: EffectScope | undefined
-  watch(() => (drawer.current ? kindId(drawer.current.resource) : ''), () => {
-    const before = scope
-    const resource = drawer.current?.resource
-    scope = effectScope(true)
-    live.value = resource ? scope.run(() => useLive<KubernetesObject>(resource)) : undefined
-    before?.stop()
-  }, { immediate: true })
+  watch(
+    () => (drawer.current ? kindId(drawer.current.resource) : ''),
+    () => {
+      const before = scope
+      const resource = drawer.current?.resource
+      scope = effectScope(true)
+      live.value = resource ? scope.run(() => useLive<KubernetesObject>(resource)) : undefined
+      before?.stop()
+    },
+    { immediate: true },
+  )
   onScopeDispose(() => scope?.stop())
   const object = computed(() => {
     const key = drawer.current?.key

@@ -23,7 +23,14 @@ export const defaultCapacity = 200_000
 /** A longer line is cut, with the count of what is missing. */
 export const maxLineLength = 16_384
 
-interface Held { time: string; source: number; text: string; marker: boolean; heldAt: number; order: number }
+interface Held {
+  time: string
+  source: number
+  text: string
+  marker: boolean
+  heldAt: number
+  order: number
+}
 
 export class LogBuffer {
   readonly #capacity: number
@@ -39,12 +46,22 @@ export class LogBuffer {
   }
 
   /** Lines seen so far that are no longer kept. */
-  get dropped(): number { return this.#first }
-  get first(): number { return this.#first }
+  get dropped(): number {
+    return this.#first
+  }
+  get first(): number {
+    return this.#first
+  }
   /** One past the newest line's seq. */
-  get end(): number { return this.#next }
-  get held(): number { return this.#held.length }
-  at(seq: number): LogLine | undefined { return seq < this.#first || seq >= this.#next ? undefined : this.#ring[seq % this.#capacity] }
+  get end(): number {
+    return this.#next
+  }
+  get held(): number {
+    return this.#held.length
+  }
+  at(seq: number): LogLine | undefined {
+    return seq < this.#first || seq >= this.#next ? undefined : this.#ring[seq % this.#capacity]
+  }
 
   push(line: { time: string; source: number; text: string; marker?: boolean }, nowMs: number): void {
     const text = line.text.length > maxLineLength ? `${line.text.slice(0, maxLineLength)} … (${line.text.length - maxLineLength} more characters)` : line.text
@@ -57,7 +74,10 @@ export class LogBuffer {
     // Markers have no time of their own: they stay behind what their source said before.
     this.#held.sort((a, b) => (a.time === '' || b.time === '' || a.time === b.time ? a.order - b.order : a.time < b.time ? -1 : 1))
     let upTo = -1
-    for (let i = this.#held.length - 1; i >= 0 && upTo < 0; i--) { const held = this.#held[i]; if (held && (all || nowMs - held.heldAt >= reorderWindowMs)) upTo = i }
+    for (let i = this.#held.length - 1; i >= 0 && upTo < 0; i--) {
+      const held = this.#held[i]
+      if (held && (all || nowMs - held.heldAt >= reorderWindowMs)) upTo = i
+    }
     for (const { time, source, text, marker } of this.#held.splice(0, upTo + 1)) this.#append({ seq: this.#next, time, source, text, marker })
     return upTo >= 0
   }
@@ -68,7 +88,10 @@ export class LogBuffer {
     if (this.#next - this.#first > this.#capacity) this.#first = this.#next - this.#capacity
   }
 
-  clear(): void { this.#first = this.#next; this.#ring.fill(undefined) }
+  clear(): void {
+    this.#first = this.#next
+    this.#ring.fill(undefined)
+  }
 }
 
 /** `2026-01-01T00:00:00.123456789Z text` apart; lines without a time keep ''. */
@@ -84,7 +107,9 @@ export class StreamCursor {
   #skip: Map<string, number> | undefined
 
   /** Call before reading again from `time`. */
-  resume(): void { this.#skip = this.time === '' ? undefined : new Map(this.#sameTime) }
+  resume(): void {
+    this.#skip = this.time === '' ? undefined : new Map(this.#sameTime)
+  }
 
   /** False for a line that was shown before. */
   accept(time: string, text: string): boolean {
@@ -93,10 +118,16 @@ export class StreamCursor {
       if (time < this.time) return false
       if (time === this.time) {
         const left = this.#skip.get(text) ?? 0
-        if (left > 0) { this.#skip.set(text, left - 1); return false }
+        if (left > 0) {
+          this.#skip.set(text, left - 1)
+          return false
+        }
       } else this.#skip = undefined
     }
-    if (time !== this.time) { this.time = time; this.#sameTime = new Map() }
+    if (time !== this.time) {
+      this.time = time
+      this.#sameTime = new Map()
+    }
     this.#sameTime.set(text, (this.#sameTime.get(text) ?? 0) + 1)
     return true
   }

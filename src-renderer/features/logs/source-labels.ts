@@ -1,5 +1,9 @@
 /** Short names of a log's sources, of equal length for the lines' sake. */
-export interface SourceLabel { pod: string; container: string; /** Both, padded to the longest of all. */ both: string }
+export interface SourceLabel {
+  pod: string
+  container: string
+  /** Both, padded to the longest of all. */ both: string
+}
 
 export function sourceLabels(sources: readonly { pod: string; container: string }[]): SourceLabel[] {
   const pods = [...new Set(sources.map(s => s.pod))]

@@ -8,7 +8,12 @@ import { ask } from '../../api/cluster.ts'
 import { kindByWord } from '../../kinds/kinds.ts'
 import { useDrawer } from '../../stores/drawer.ts'
 
-export interface PaletteEntry { group: string; title: string; detail?: string; run(): unknown }
+export interface PaletteEntry {
+  group: string
+  title: string
+  detail?: string
+  run(): unknown
+}
 
 const searched = ['pods', 'nodes', 'deployments', 'statefulsets', 'daemonsets', 'services', 'namespaces', 'configmaps', 'machines', 'jobs']
 /** Enough to find anything in a cluster of ordinary size; more would make each keystroke slow. */
@@ -21,14 +26,25 @@ export function useObjectIndex(shown: Ref<boolean>): Readonly<ShallowRef<readonl
   watch(shown, async on => {
     if (!on || Date.now() - readAt < freshMs) return
     readAt = Date.now()
-    const lists = await Promise.all(searched.map(async word => {
-      const kind = kindByWord(word)
-      if (!kind) return []
-      try {
-        const { body } = await ask('GET', resourcePath(kind), { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json' })
-        return ((body as { items?: KubernetesObject[] }).items ?? []).map((o): PaletteEntry => ({ group: kind.kind, title: o.metadata.name ?? '', detail: o.metadata.namespace ?? '', run: () => { useDrawer().open(kind, keyOf(o)) } }))
-      } catch { return [] }
-    }))
+    const lists = await Promise.all(
+      searched.map(async word => {
+        const kind = kindByWord(word)
+        if (!kind) return []
+        try {
+          const { body } = await ask('GET', resourcePath(kind), { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json' })
+          return ((body as { items?: KubernetesObject[] }).items ?? []).map((o): PaletteEntry => ({
+            group: kind.kind,
+            title: o.metadata.name ?? '',
+            detail: o.metadata.namespace ?? '',
+            run: () => {
+              useDrawer().open(kind, keyOf(o))
+            },
+          }))
+        } catch {
+          return []
+        }
+      }),
+    )
     entries.value = lists.flat().slice(0, maxObjects)
   })
   return entries

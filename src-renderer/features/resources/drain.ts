@@ -8,34 +8,50 @@ import { resourcePath } from '../../../src-main/api/resource.ts'
 import { ask, pathOf, strategicPatch } from '../../api/cluster.ts'
 import { windowEnv } from '../../transport/window-env.ts'
 
-export interface DrainPod { pod: KubernetesObject; state: 'evict' | 'stays' | 'blocked' | 'lost' | 'gone' | 'failed'; message: string }
+export interface DrainPod {
+  pod: KubernetesObject
+  state: 'evict' | 'stays' | 'blocked' | 'lost' | 'gone' | 'failed'
+  message: string
+}
 
 const retryMs = 5000
 
 function eviction(pod: KubernetesObject, dryRun: boolean): unknown {
-  return { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace }, ...(dryRun ? { deleteOptions: { dryRun: ['All'] } } : {}) }
+  return {
+    apiVersion: 'policy/v1',
+    kind: 'Eviction',
+    metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace },
+    ...(dryRun ? { deleteOptions: { dryRun: ['All'] } } : {}),
+  }
 }
 
 /** What a drain would do, asked of the server by dry-run evictions. */
 export async function previewDrain(node: string, signal: AbortSignal): Promise<DrainPod[]> {
   const { body } = await ask('GET', `${resourcePath(podKind)}?fieldSelector=${encodeURIComponent(`spec.nodeName=${node}`)}`, { signal })
   const found = (body as { items: KubernetesObject[] }).items
-  return Promise.all(found.map(async (pod): Promise<DrainPod> => {
-    const owner = pod.metadata.ownerReferences?.find(o => o.controller)
-    if (owner?.kind === 'DaemonSet') return { pod, state: 'stays', message: '' }
-    if (pod.metadata.annotations?.['kubernetes.io/config.mirror']) return { pod, state: 'stays', message: 'static pod' }
-    try { await ask('POST', pathOf(podKind, pod, 'eviction') + '?dryRun=All', { body: eviction(pod, true), contentType: 'application/json', signal }) } catch (error) {
-      if (error instanceof StatusError && error.code === 429) return { pod, state: 'blocked', message: error.message }
-      if (!(error instanceof StatusError && error.code === 404)) throw error
-    }
-    return owner ? { pod, state: 'evict', message: '' } : { pod, state: 'lost', message: '' }
-  }))
+  return Promise.all(
+    found.map(async (pod): Promise<DrainPod> => {
+      const owner = pod.metadata.ownerReferences?.find(o => o.controller)
+      if (owner?.kind === 'DaemonSet') return { pod, state: 'stays', message: '' }
+      if (pod.metadata.annotations?.['kubernetes.io/config.mirror']) return { pod, state: 'stays', message: 'static pod' }
+      try {
+        await ask('POST', pathOf(podKind, pod, 'eviction') + '?dryRun=All', { body: eviction(pod, true), contentType: 'application/json', signal })
+      } catch (error) {
+        if (error instanceof StatusError && error.code === 429) return { pod, state: 'blocked', message: error.message }
+        if (!(error instanceof StatusError && error.code === 404)) throw error
+      }
+      return owner ? { pod, state: 'evict', message: '' } : { pod, state: 'lost', message: '' }
+    }),
+  )
 }
 
 export async function drainNode(node: KubernetesObject, preview: readonly DrainPod[], show: (pods: readonly DrainPod[]) => void, signal: AbortSignal): Promise<void> {
   await strategicPatch(nodes, node, { spec: { unschedulable: true } })
   const states = new Map(preview.map(p => [keyOf(p.pod), p]))
-  const set = (entry: DrainPod): void => { states.set(keyOf(entry.pod), entry); show([...states.values()]) }
+  const set = (entry: DrainPod): void => {
+    states.set(keyOf(entry.pod), entry)
+    show([...states.values()])
+  }
   for (;;) {
     const waiting = [...states.values()].filter(p => p.state === 'evict' || p.state === 'blocked' || p.state === 'lost')
     if (waiting.length === 0) return

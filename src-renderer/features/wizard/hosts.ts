@@ -1,7 +1,10 @@
 /** The hosts that a user pastes: `user@host:port` lines, also `ssh -p 2222 user@host` and CSV `host,user,port`. */
 import type { HostAddress } from '../../../src-main/api/bridge.ts'
 
-export interface ParsedHosts { hosts: (HostAddress & { name: string })[]; errors: { line: number; text: string; message: string }[] }
+export interface ParsedHosts {
+  hosts: (HostAddress & { name: string })[]
+  errors: { line: number; text: string; message: string }[]
+}
 
 const defaultUser = 'root'
 
@@ -13,8 +16,14 @@ export function parseHosts(text: string): ParsedHosts {
     const line = raw.replace(/#.*$/, '').trim()
     if (line === '') return
     const parsed = parseLine(line)
-    if (typeof parsed === 'string') { errors.push({ line: index + 1, text: line, message: parsed }); return }
-    if (hosts.some(h => h.address === parsed.address && h.port === parsed.port)) { errors.push({ line: index + 1, text: line, message: 'This host is in the list already' }); return }
+    if (typeof parsed === 'string') {
+      errors.push({ line: index + 1, text: line, message: parsed })
+      return
+    }
+    if (hosts.some(h => h.address === parsed.address && h.port === parsed.port)) {
+      errors.push({ line: index + 1, text: line, message: 'This host is in the list already' })
+      return
+    }
     let name = nodeName(parsed.address, parsed.port)
     for (let n = 2; names.has(name); n++) name = `${nodeName(parsed.address, parsed.port)}-${n}`
     names.add(name)
@@ -30,7 +39,10 @@ function parseLine(line: string): HostAddress | string {
     const target = ssh[1].replace(/-p\s*\d+/, '').trim()
     return build(target.split('@').length > 1 ? (target.split('@')[0] ?? '') : defaultUser, target.split('@').at(-1) ?? '', port)
   }
-  if (line.includes(',')) { const [address = '', user, port] = line.split(',').map(p => p.trim()); return build(user || defaultUser, address, port || undefined) }
+  if (line.includes(',')) {
+    const [address = '', user, port] = line.split(',').map(p => p.trim())
+    return build(user || defaultUser, address, port || undefined)
+  }
   const match = /^(?:([^@\s]+)@)?(\[[0-9a-fA-F:]+\]|[^\s:@]+|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:]*)(?::(\d+))?$/.exec(line)
   if (!match) return 'Write it as user@host or user@host:port'
   return build(match[1] ?? defaultUser, (match[2] ?? '').replace(/^\[|\]$/g, ''), match[3])
@@ -47,5 +59,8 @@ function build(user: string, address: string, portText: string | undefined): Hos
 /** A node's name from an address: a DNS label; ports other than 22 tell hosts behind one address apart. */
 function nodeName(address: string, port: number): string {
   const base = /^[\d.]+$|:/.test(address) ? `node-${address.replaceAll(/[.:]+/g, '-')}` : (address.split('.')[0] ?? address)
-  return `${base}${port === 22 ? '' : `-${port}`}`.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-').slice(0, 63)
+  return `${base}${port === 22 ? '' : `-${port}`}`
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, '-')
+    .slice(0, 63)
 }

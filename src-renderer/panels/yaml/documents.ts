@@ -8,7 +8,11 @@ import type { Answered } from '../../api/cluster.ts'
 import { kindOf } from '../../kinds/kinds.ts'
 import { mergeThreeWay } from './three-way.ts'
 
-interface Parsed { apiVersion?: string; kind?: string; metadata?: { name?: string; namespace?: string; generateName?: string } }
+interface Parsed {
+  apiVersion?: string
+  kind?: string
+  metadata?: { name?: string; namespace?: string; generateName?: string }
+}
 
 /** The object as YAML without managedFields, which nobody edits by hand. */
 export async function readYaml(resource: AnyResource, namespace: string, name: string): Promise<string> {
@@ -19,23 +23,44 @@ export async function readYaml(resource: AnyResource, namespace: string, name: s
 }
 
 export async function replaceYaml(resource: AnyResource, namespace: string, name: string, text: string, dryRun: boolean): Promise<Answered> {
-  return ask('PUT', `${resourcePath(resource, namespace, name)}?fieldManager=quarterdeck&fieldValidation=Strict${dryRun ? '&dryRun=All' : ''}`, { body: text, contentType: 'application/yaml' })
+  return ask('PUT', `${resourcePath(resource, namespace, name)}?fieldManager=quarterdeck&fieldValidation=Strict${dryRun ? '&dryRun=All' : ''}`, {
+    body: text,
+    contentType: 'application/yaml',
+  })
 }
 
-export interface Rebased { /** The object as it is now. */ original: string; /** The same with the user's changes. */ text: string; /** Fields that both changed; `text` has the user's value. */ clashes: string[] }
+export interface Rebased {
+  /** The object as it is now. */ original: string
+  /** The same with the user's changes. */ text: string
+  /** Fields that both changed; `text` has the user's value. */ clashes: string[]
+}
 
 /** Puts what the user changed onto the object as it is now, after others (people, controllers) changed it. */
 export async function rebaseYaml(resource: AnyResource, namespace: string, name: string, original: string, edited: string): Promise<Rebased> {
   const now = await readYaml(resource, namespace, name)
-  const [base, mine, theirs] = [original, edited, now].map(text => parseYaml(text)[0] as { metadata?: { resourceVersion?: string; generation?: number }; status?: unknown } | undefined)
+  const [base, mine, theirs] = [original, edited, now].map(
+    text => parseYaml(text)[0] as { metadata?: { resourceVersion?: string; generation?: number }; status?: unknown } | undefined,
+  )
   if (!base || !mine || !theirs) throw new Error('There is no object in the text')
   // What the server keeps by itself is never the user's change.
-  const mineNow = { ...mine, ...(theirs.status === undefined ? {} : { status: theirs.status }), metadata: { ...mine.metadata, ...(theirs.metadata?.resourceVersion === undefined ? {} : { resourceVersion: theirs.metadata.resourceVersion }), ...(theirs.metadata?.generation === undefined ? {} : { generation: theirs.metadata.generation }) } }
+  const mineNow = {
+    ...mine,
+    ...(theirs.status === undefined ? {} : { status: theirs.status }),
+    metadata: {
+      ...mine.metadata,
+      ...(theirs.metadata?.resourceVersion === undefined ? {} : { resourceVersion: theirs.metadata.resourceVersion }),
+      ...(theirs.metadata?.generation === undefined ? {} : { generation: theirs.metadata.generation }),
+    },
+  }
   const { merged, clashes } = mergeThreeWay(base, mineNow, theirs)
   return { original: now, text: stringifyYaml(merged), clashes }
 }
 
-export interface Applied { kind: string; name: string; warnings: string[] }
+export interface Applied {
+  kind: string
+  name: string
+  warnings: string[]
+}
 
 /** Applies every document by server-side apply, as `kubectl apply --server-side`. */
 export async function applyYaml(text: string, defaultNamespace: string, dryRun: boolean): Promise<Applied[]> {
@@ -47,11 +72,16 @@ export async function applyYaml(text: string, defaultNamespace: string, dryRun: 
     const { name } = object.metadata ?? {}
     const namespace = resource.scope === 'Namespaced' ? (object.metadata?.namespace ?? defaultNamespace) : undefined
     if (!name) throw new Error(`${object.kind}: metadata.name is missing`)
-    const { warnings } = await ask('PATCH', `${resourcePath(resource, namespace, name)}?fieldManager=quarterdeck&fieldValidation=Strict&force=true${dryRun ? '&dryRun=All' : ''}`, { body: document, contentType: 'application/apply-patch+yaml' })
+    const { warnings } = await ask('PATCH', `${resourcePath(resource, namespace, name)}?fieldManager=quarterdeck&fieldValidation=Strict&force=true${dryRun ? '&dryRun=All' : ''}`, {
+      body: document,
+      contentType: 'application/apply-patch+yaml',
+    })
     done.push({ kind: object.kind, name, warnings })
   }
   if (done.length === 0) throw new Error('There is no object in the text')
   return done
 }
 
-export function isConflict(error: unknown): boolean { return error instanceof StatusError && error.code === 409 }
+export function isConflict(error: unknown): boolean {
+  return error instanceof StatusError && error.code === 409
+}

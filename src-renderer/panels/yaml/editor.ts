@@ -32,26 +32,77 @@ const look = EditorView.theme({
   '&.cm-merge-b .cm-changedText': { background: 'color-mix(in srgb, var(--ok) 35%, transparent) !important' },
 })
 const colours = HighlightStyle.define([
-  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: 'var(--busy)' }, { tag: tags.string, color: 'var(--ok)' }, { tag: [tags.number, tags.bool, tags.null, tags.keyword], color: 'var(--accent)' },
-  { tag: tags.comment, color: 'var(--ink-faint)' }, { tag: [tags.meta, tags.punctuation, tags.separator], color: 'var(--ink-soft)' },
+  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: 'var(--busy)' },
+  { tag: tags.string, color: 'var(--ok)' },
+  { tag: [tags.number, tags.bool, tags.null, tags.keyword], color: 'var(--accent)' },
+  { tag: tags.comment, color: 'var(--ink-faint)' },
+  { tag: [tags.meta, tags.punctuation, tags.separator], color: 'var(--ink-soft)' },
 ])
 
 function basics(readOnly: boolean): Extension[] {
-  return [lineNumbers(), foldGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(), highlightSelectionMatches(), search({ top: true }), indentUnit.of('  '), yaml(), look, syntaxHighlighting(colours), EditorState.readOnly.of(readOnly), EditorState.tabSize.of(2),
-    EditorView.contentAttributes.of({ 'aria-label': 'YAML' }), keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap, indentWithTab])]
+  return [
+    lineNumbers(),
+    foldGutter(),
+    history(),
+    drawSelection(),
+    indentOnInput(),
+    bracketMatching(),
+    closeBrackets(),
+    highlightActiveLine(),
+    highlightSelectionMatches(),
+    search({ top: true }),
+    indentUnit.of('  '),
+    yaml(),
+    look,
+    syntaxHighlighting(colours),
+    EditorState.readOnly.of(readOnly),
+    EditorState.tabSize.of(2),
+    EditorView.contentAttributes.of({ 'aria-label': 'YAML' }),
+    keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap, indentWithTab]),
+  ]
 }
 
-export interface YamlEditor { text(): string; set(text: string): void; destroy(): void; focus(): void }
+export interface YamlEditor {
+  text(): string
+  set(text: string): void
+  destroy(): void
+  focus(): void
+}
 
 export function createYamlEditor(parent: HTMLElement, text: string, options: { readOnly: boolean; onChange(text: string): void; onSave(): void }): YamlEditor {
   const view = new EditorView({
     parent,
-    state: EditorState.create({ doc: text, extensions: [keymap.of([{ key: 'Mod-s', run: () => { options.onSave(); return true } }]), ...basics(options.readOnly), linter(view => yamlFaults(view.state.doc.toString()).map(fault => ({ ...fault, severity: 'error' as const }))), EditorView.updateListener.of(update => { if (update.docChanged) options.onChange(update.state.doc.toString()) })] }),
+    state: EditorState.create({
+      doc: text,
+      extensions: [
+        keymap.of([
+          {
+            key: 'Mod-s',
+            run: () => {
+              options.onSave()
+              return true
+            },
+          },
+        ]),
+        ...basics(options.readOnly),
+        linter(view => yamlFaults(view.state.doc.toString()).map(fault => ({ ...fault, severity: 'error' as const }))),
+        EditorView.updateListener.of(update => {
+          if (update.docChanged) options.onChange(update.state.doc.toString())
+        }),
+      ],
+    }),
   })
   return {
     text: () => view.state.doc.toString(),
-    set(next) { view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } }) },
-    destroy: () => { view.destroy() }, focus: () => { view.focus() },
+    set(next) {
+      view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } })
+    },
+    destroy: () => {
+      view.destroy()
+    },
+    focus: () => {
+      view.focus()
+    },
   }
 }
 
@@ -61,6 +112,7 @@ const sideBySidePx = 720
 /** Two texts with their differences marked: side by side, or in one column where there is no room. */
 export function createDiff(parent: HTMLElement, before: string, after: string): { destroy(): void } {
   const collapseUnchanged = { margin: 3, minSize: 6 }
-  if (parent.clientWidth < sideBySidePx) return new EditorView({ parent, doc: after, extensions: [...basics(true), unifiedMergeView({ original: before, mergeControls: false, collapseUnchanged })] })
+  if (parent.clientWidth < sideBySidePx)
+    return new EditorView({ parent, doc: after, extensions: [...basics(true), unifiedMergeView({ original: before, mergeControls: false, collapseUnchanged })] })
   return new MergeView({ parent, a: { doc: before, extensions: basics(true) }, b: { doc: after, extensions: basics(true) }, collapseUnchanged })
 }

@@ -4,7 +4,10 @@
  */
 import { deepEqual } from '../../../src-main/api/json.ts'
 
-export interface Merged { merged: unknown; clashes: string[] }
+export interface Merged {
+  merged: unknown
+  clashes: string[]
+}
 
 type Fields = Record<string, unknown>
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)

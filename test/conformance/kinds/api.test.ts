@@ -8,7 +8,10 @@ import { resourceKey, resourcePath } from '../../../src-main/api/resource.ts'
 import type { AnyResource } from '../../../src-main/api/resource.ts'
 import { sampleOf } from './samples.ts'
 
-interface Answer { status: number; object: Record<string, never> & { metadata: Record<string, unknown>; items: unknown[]; kind: string; reason: string; rows: { cells: unknown[] }[]; columnDefinitions: unknown[] } }
+interface Answer {
+  status: number
+  object: Record<string, never> & { metadata: Record<string, unknown>; items: unknown[]; kind: string; reason: string; rows: { cells: unknown[] }[]; columnDefinitions: unknown[] }
+}
 
 const env = nodeEnv({ level: 'error' })
 const user = { name: 'admin', groups: ['system:masters', 'system:authenticated'] }
@@ -20,12 +23,17 @@ function serve(): (method: string, url: string, object?: unknown, type?: string,
     const headers = { 'content-type': type, accept }
     const body = object === undefined ? {} : { body: { bytes: new TextEncoder().encode(JSON.stringify(object)) } }
     const response = await server.handle({ method, url, headers, user, ...body })
-    const text = response.body.kind === 'bytes' ? Buffer.concat(response.body.chunks.map(chunk => Buffer.from(chunk))).toString() : response.body.kind === 'object' ? JSON.stringify(response.body.object) : '{}'
+    const text =
+      response.body.kind === 'bytes'
+        ? Buffer.concat(response.body.chunks.map(chunk => Buffer.from(chunk))).toString()
+        : response.body.kind === 'object'
+          ? JSON.stringify(response.body.object)
+          : '{}'
     return { status: response.status, object: JSON.parse(text === '' ? '{}' : text) as Answer['object'] }
   }
 }
 
-const namespaceOf = (r: AnyResource): string | undefined => r.scope === 'Namespaced' ? 'kinds' : undefined
+const namespaceOf = (r: AnyResource): string | undefined => (r.scope === 'Namespaced' ? 'kinds' : undefined)
 const stored = allResources.filter(r => r.storage !== 'virtual')
 
 describe.each(stored.map(r => [resourceKey(r), r] as const))('%s', (_key, r) => {
@@ -43,14 +51,23 @@ describe.each(stored.map(r => [resourceKey(r), r] as const))('%s', (_key, r) => 
   it('is created once', async () => {
     const first = await call('POST', collection, sample)
     const second = await call('POST', collection, sample)
-    expect({ first: first.status, message: first.status === 201 ? '' : JSON.stringify(first.object), second: second.object.reason }).toEqual({ first: 201, message: '', second: 'AlreadyExists' })
+    expect({ first: first.status, message: first.status === 201 ? '' : JSON.stringify(first.object), second: second.object.reason }).toEqual({
+      first: 201,
+      message: '',
+      second: 'AlreadyExists',
+    })
   })
 
   it('reads back what was created, and lists it', async () => {
     const read = await call('GET', path)
     const list = await call('GET', collection)
-    expect({ kind: read.object.kind, name: read.object.metadata['name'], uid: typeof read.object.metadata['uid'], listed: list.object.kind, items: list.object.items.length })
-      .toEqual({ kind: r.kind, name: sample.metadata.name, uid: 'string', listed: r.listKind ?? `${r.kind}List`, items: 1 })
+    expect({
+      kind: read.object.kind,
+      name: read.object.metadata['name'],
+      uid: typeof read.object.metadata['uid'],
+      listed: list.object.kind,
+      items: list.object.items.length,
+    }).toEqual({ kind: r.kind, name: sample.metadata.name, uid: 'string', listed: r.listKind ?? `${r.kind}List`, items: 1 })
   })
 
   it('shows a table with a cell for every column', async () => {
@@ -79,7 +96,8 @@ describe.each(stored.map(r => [resourceKey(r), r] as const))('%s', (_key, r) => 
     const answer = await call('PATCH', path, patch, type)
     // Kinds with a schema of their own have no strategic merge, as custom resources have none.
     if (typeof r.schema !== 'string' && type.includes('strategic')) expect(answer.status).toBe(415)
-    else expect({ status: answer.status, patched: (answer.object.metadata['labels'] as Record<string, string>)['patched'] }).toEqual({ status: 200, patched: type.split(/[/-]/)[1] })
+    else
+      expect({ status: answer.status, patched: (answer.object.metadata['labels'] as Record<string, string>)['patched'] }).toEqual({ status: 200, patched: type.split(/[/-]/)[1] })
   })
 
   it('is applied by a manager that is then named', async () => {

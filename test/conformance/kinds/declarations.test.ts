@@ -35,7 +35,11 @@ it('has no two kinds with one short name in one group', () => {
 
 describe.each(allResources.map(r => [resourceKey(r), r] as const))('%s', (_key, r) => {
   it('is named as Kubernetes names kinds', () => {
-    expect({ kind: /^[A-Z][A-Za-z]+$/.test(r.kind), plural: /^[a-z]+$/.test(r.plural), version: /^v\d+((alpha|beta)\d+)?$/.test(r.version) }).toEqual({ kind: true, plural: true, version: true })
+    expect({ kind: /^[A-Z][A-Za-z]+$/.test(r.kind), plural: /^[a-z]+$/.test(r.plural), version: /^v\d+((alpha|beta)\d+)?$/.test(r.version) }).toEqual({
+      kind: true,
+      plural: true,
+      version: true,
+    })
   })
 
   it('has a schema', () => {

@@ -11,7 +11,11 @@ import { codeOf, object } from './suite.ts'
 const env = virtualEnv()
 const open = (disk: FaultyDisk, minLogBytes = 1 << 20): Promise<Store> => openEmbeddedStore({ dir: 'unused', env, disk, minLogBytes })
 
-interface Change { readonly revision: number; readonly key: string; readonly deleted: boolean }
+interface Change {
+  readonly revision: number
+  readonly key: string
+  readonly deleted: boolean
+}
 
 /** Writes with some concurrency; what was acknowledged is added to `history`. */
 async function work(store: Store, seed: number, writes: number, history: Change[]): Promise<void> {
@@ -63,7 +67,10 @@ describe('power cuts', () => {
       const reopened = await open(next, 3_000)
       expect(reopened.revision).toBeGreaterThanOrEqual(acknowledged)
       const { entries } = await reopened.list('/')
-      expect(entries.map(entry => [entry.key, entry.revision]), `cut ${cutAt}`).toEqual(stateAt(history, reopened.revision))
+      expect(
+        entries.map(entry => [entry.key, entry.revision]),
+        `cut ${cutAt}`,
+      ).toEqual(stateAt(history, reopened.revision))
       for (const entry of entries) expect(entry.object.metadata.resourceVersion).toBe(String(entry.revision))
       const before = reopened.revision
       expect((await reopened.put('/core/pods/n/after', object(), { any: true })).revision).toBe(before + 1)
@@ -167,7 +174,10 @@ describe('a disk that refuses', () => {
     const entry = await store.put('/core/pods/n/b', object(), { absent: true })
     await store.close()
     const reopened = await open(disk)
-    expect((await reopened.list('/core/pods/')).entries.map(each => [each.key, each.revision])).toEqual([['/core/pods/n/a', 2], ['/core/pods/n/b', entry.revision]])
+    expect((await reopened.list('/core/pods/')).entries.map(each => [each.key, each.revision])).toEqual([
+      ['/core/pods/n/a', 2],
+      ['/core/pods/n/b', entry.revision],
+    ])
     await reopened.close()
   })
 
@@ -205,7 +215,12 @@ describe('opening', () => {
     await store.close()
     const reopened = await open(disk)
     const seen: string[] = []
-    reopened.watch('/core/pods/', { after: revision, onEvent: event => { seen.push(`${event.type} ${event.entry.key}`) } })()
+    reopened.watch('/core/pods/', {
+      after: revision,
+      onEvent: event => {
+        seen.push(`${event.type} ${event.entry.key}`)
+      },
+    })()
     expect(seen).toEqual(['put /core/pods/n/b', 'delete /core/pods/n/a'])
     await reopened.close()
   })

@@ -18,11 +18,15 @@ function killedRun(dir: string, afterMs: number): Promise<string[]> {
       text += chunk.toString()
       if (isOpen || !text.includes('open')) return
       isOpen = true
-      setTimeout(() => { child.kill('SIGKILL') }, afterMs)
+      setTimeout(() => {
+        child.kill('SIGKILL')
+      }, afterMs)
     })
     child.on('error', reject)
     // The last line may be cut off.
-    child.on('close', () => { resolve(text.split('\n').slice(0, -1)) })
+    child.on('close', () => {
+      resolve(text.split('\n').slice(0, -1))
+    })
   })
 }
 

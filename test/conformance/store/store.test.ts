@@ -17,7 +17,13 @@ storeConformance('memory store', async () => {
 storeConformance('embedded store on the file system', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'store-'))
   const store = await openEmbeddedStore({ dir, env })
-  return { store, stop: async () => { await store.close(); await rm(dir, { recursive: true }) } }
+  return {
+    store,
+    stop: async () => {
+      await store.close()
+      await rm(dir, { recursive: true })
+    },
+  }
 })
 
 storeConformance('embedded store with a snapshot every few writes', async () => {

@@ -23,14 +23,23 @@ export function storeConformance(name: string, open: () => Promise<{ store: Stor
   describe(name, () => {
     let store: Store
     let stop: () => Promise<void>
-    beforeEach(async () => { ({ store, stop } = await open()) })
-    afterEach(async () => { await stop() })
+    beforeEach(async () => {
+      ;({ store, stop } = await open())
+    })
+    afterEach(async () => {
+      await stop()
+    })
     const put = (key: string, fields: Record<string, unknown> = {}): Promise<unknown> => store.put(key, object(fields), { any: true })
 
     it('gives each write the next revision, in the object, its bytes and the entry', async () => {
       const first = await store.put('/core/pods/n/a', object({ x: 1 }), { absent: true })
       const second = await store.put('/core/pods/n/a', object({ x: 2 }), { revision: first.revision })
-      expect(second).toMatchObject({ key: '/core/pods/n/a', revision: first.revision + 1, createRevision: first.revision, object: { metadata: { resourceVersion: String(second.revision) }, x: 2 } })
+      expect(second).toMatchObject({
+        key: '/core/pods/n/a',
+        revision: first.revision + 1,
+        createRevision: first.revision,
+        object: { metadata: { resourceVersion: String(second.revision) }, x: 2 },
+      })
       expect(decode(second.bytes)).toEqual(second.object)
       expect(store.revision).toBe(second.revision)
       expect(await store.get('/core/pods/n/a')).toMatchObject({ revision: second.revision })
@@ -87,7 +96,13 @@ export function storeConformance(name: string, open: () => Promise<{ store: Stor
       await store.delete('/core/pods/n/b', { any: true })
       await put('/core/pods/n/c', { v: 1 })
       const past = await store.list('/core/pods/', { revision: then })
-      expect([past.revision, past.entries.map(entry => [entry.key.slice(-1), (entry.object as unknown as { v: number }).v])]).toEqual([then, [['a', 1], ['b', 1]]])
+      expect([past.revision, past.entries.map(entry => [entry.key.slice(-1), (entry.object as unknown as { v: number }).v])]).toEqual([
+        then,
+        [
+          ['a', 1],
+          ['b', 1],
+        ],
+      ])
       const first = await store.list('/core/pods/', { revision: then, limit: 1 })
       expect([first.more, first.remaining]).toEqual([true, 1])
     })
@@ -98,7 +113,15 @@ export function storeConformance(name: string, open: () => Promise<{ store: Stor
       await put('/core/pods/n/b')
       const seen: string[] = []
       const progress: number[] = []
-      const end = store.watch('/core/pods/', { after, onEvent: event => { seen.push(shown(event)) }, onProgress: revision => { progress.push(revision) } })
+      const end = store.watch('/core/pods/', {
+        after,
+        onEvent: event => {
+          seen.push(shown(event))
+        },
+        onProgress: revision => {
+          progress.push(revision)
+        },
+      })
       await put('/core/pods/m/c')
       await put('/core/secrets/n/s')
       await store.delete('/core/pods/n/b', { any: true })
@@ -110,19 +133,36 @@ export function storeConformance(name: string, open: () => Promise<{ store: Stor
 
     it('gives events the state before, and deletions the revision of the deletion', async () => {
       const events: StoreEvent[] = []
-      const end = store.watch('/core/pods/n/', { after: store.revision, onEvent: event => { events.push(event) } })
+      const end = store.watch('/core/pods/n/', {
+        after: store.revision,
+        onEvent: event => {
+          events.push(event)
+        },
+      })
       const { revision } = await store.put('/core/pods/n/a', object({ v: 1 }), { absent: true })
       const gone = await store.delete('/core/pods/n/a', { revision })
       end()
-      expect(events[1]).toMatchObject({ type: 'delete', previous: { revision, object: { v: 1 } }, entry: { revision: revision + 1, object: { v: 1, metadata: { resourceVersion: String(revision + 1) } } } })
+      expect(events[1]).toMatchObject({
+        type: 'delete',
+        previous: { revision, object: { v: 1 } },
+        entry: { revision: revision + 1, object: { v: 1, metadata: { resourceVersion: String(revision + 1) } } },
+      })
       expect(gone.revision).toBe(revision + 1)
     })
 
     it('hides a write until it is acknowledged', async () => {
       let acknowledged = false
       const early: boolean[] = []
-      const end = store.watch('/core/pods/', { after: store.revision, onEvent: () => { early.push(store.revision === 1) } })
-      const writing = store.put('/core/pods/n/a', object(), { absent: true }).then(entry => { acknowledged = true; return entry })
+      const end = store.watch('/core/pods/', {
+        after: store.revision,
+        onEvent: () => {
+          early.push(store.revision === 1)
+        },
+      })
+      const writing = store.put('/core/pods/n/a', object(), { absent: true }).then(entry => {
+        acknowledged = true
+        return entry
+      })
       const visible = await store.get('/core/pods/n/a')
       if (visible) expect(store.revision).toBe(visible.revision)
       const entry = await writing
@@ -149,19 +189,32 @@ export function storeConformance(name: string, open: () => Promise<{ store: Stor
         (await store.list('/core/pods/')).entries.length,
       ]).toEqual([compacted, 'compacted', 'future', 'compacted', 'future', 1, 1])
       const seen: string[] = []
-      store.watch('/core/pods/', { after: compacted, onEvent: event => { seen.push(shown(event)) } })()
+      store.watch('/core/pods/', {
+        after: compacted,
+        onEvent: event => {
+          seen.push(shown(event))
+        },
+      })()
       expect(seen).toEqual([`put /core/pods/n/a ${compacted + 1}`])
     })
 
     it('agrees with a plain map after thousands of random changes, at every remembered revision', async () => {
       let state = 12345
-      const random = (below: number): number => { state = (state * 1103515245 + 12345) % 2147483648; return state % below }
+      const random = (below: number): number => {
+        state = (state * 1103515245 + 12345) % 2147483648
+        return state % below
+      }
       const model = new Map<string, number>()
       const past: { revision: number; keys: string[] }[] = []
       for (let i = 0; i < 2_000; i++) {
         const key = `/core/pods/n${random(3)}/p${random(60)}`
-        if (random(3) === 0 && model.has(key)) { await store.delete(key, { any: true }); model.delete(key) }
-        else { await put(key, { i }); model.set(key, i) }
+        if (random(3) === 0 && model.has(key)) {
+          await store.delete(key, { any: true })
+          model.delete(key)
+        } else {
+          await put(key, { i })
+          model.set(key, i)
+        }
         if (i % 100 === 0) past.push({ revision: store.revision, keys: [...model.keys()].sort() })
       }
       const listed = await store.list('/core/pods/')
@@ -171,7 +224,13 @@ export function storeConformance(name: string, open: () => Promise<{ store: Stor
 
     it('ends watches when it closes, and then refuses everything', async () => {
       const reasons: string[] = []
-      store.watch('/core/pods/', { after: store.revision, onEvent: () => {}, onEnd: reason => { reasons.push(reason.code) } })
+      store.watch('/core/pods/', {
+        after: store.revision,
+        onEvent: () => {},
+        onEnd: reason => {
+          reasons.push(reason.code)
+        },
+      })
       await store.close()
       expect([reasons, await codeOf(() => put('/core/pods/n/a')), await codeOf(() => store.get('/core/pods/n/a'))]).toEqual([['closed'], 'closed', 'closed'])
     })

@@ -18,9 +18,31 @@ function labels(name: string, attempt = 0): Record<string, string> {
 
 function spec(name: string, command: string[], more: Partial<ContainerSpec> = {}): ContainerSpec {
   return {
-    name: `quarterdeck_${name}_${uid}`, image, labels: { ...labels(name), [containerLabels.sandboxID]: sandbox }, entrypoint: command, env: ['A=b'], mounts: [], sandboxID: sandbox, hostNetwork: true, hostIPC: false,
-    stdin: false, stdinOnce: false, tty: false, groups: [], readOnlyRootFilesystem: false, privileged: false, addCapabilities: [], dropCapabilities: [], noNewPrivileges: false, unmaskPaths: false,
-    cpuShares: 2, cpuQuota: 0, cpuPeriod: 0, memoryBytes: 0, oomScoreAdjustment: 0, ...more,
+    name: `quarterdeck_${name}_${uid}`,
+    image,
+    labels: { ...labels(name), [containerLabels.sandboxID]: sandbox },
+    entrypoint: command,
+    env: ['A=b'],
+    mounts: [],
+    sandboxID: sandbox,
+    hostNetwork: true,
+    hostIPC: false,
+    stdin: false,
+    stdinOnce: false,
+    tty: false,
+    groups: [],
+    readOnlyRootFilesystem: false,
+    privileged: false,
+    addCapabilities: [],
+    dropCapabilities: [],
+    noNewPrivileges: false,
+    unmaskPaths: false,
+    cpuShares: 2,
+    cpuQuota: 0,
+    cpuPeriod: 0,
+    memoryBytes: 0,
+    oomScoreAdjustment: 0,
+    ...more,
   }
 }
 
@@ -35,11 +57,24 @@ async function ended(id: string): Promise<{ exitCode: number; oomKilled: boolean
 beforeAll(async () => {
   await setUpMachine()
   await new Promise<void>((resolve, reject) => {
-    const script = 'd=$(mktemp -d) && mkdir -p $d/bin $d/tmp && cp /bin/busybox $d/bin/ && for a in sh cat sleep echo head tr; do ln -sf busybox $d/bin/$a; done && tar -C $d -c . | docker import - '
-    spawn('sh', ['-c', script + image], { stdio: 'ignore' }).on('close', code => { if (code === 0) resolve(); else reject(new Error('docker import failed')) })
+    const script =
+      'd=$(mktemp -d) && mkdir -p $d/bin $d/tmp && cp /bin/busybox $d/bin/ && for a in sh cat sleep echo head tr; do ln -sf busybox $d/bin/$a; done && tar -C $d -c . | docker import - '
+    spawn('sh', ['-c', script + image], { stdio: 'ignore' }).on('close', code => {
+      if (code === 0) resolve()
+      else reject(new Error('docker import failed'))
+    })
   })
   await runtime.ensureSandboxImage()
-  sandbox = await runtime.createSandbox({ name: `quarterdeck_POD_${uid}`, hostname: 'x', labels: labels('POD'), hostNetwork: true, hostPID: false, hostIPC: false, ports: [], sysctls: {} })
+  sandbox = await runtime.createSandbox({
+    name: `quarterdeck_POD_${uid}`,
+    hostname: 'x',
+    labels: labels('POD'),
+    hostNetwork: true,
+    hostPID: false,
+    hostIPC: false,
+    ports: [],
+    sysctls: {},
+  })
   await runtime.start(sandbox)
 })
 afterAll(async () => {
@@ -57,7 +92,15 @@ describe('the container runtime', () => {
     const text = { stdout: '', stderr: '' }
     for await (const chunk of await runtime.logs(id, { follow: false, timestamps: false })) text[chunk.stream] += chunk.bytes.toString()
     const listed = (await runtime.list(uid)).map(c => [c.type, c.name, c.phase]).sort()
-    expect({ before, exitCode, text, listed }).toEqual({ before: 'created', exitCode: 3, text: { stdout: 'out\n', stderr: 'err\n' }, listed: [['container', 'exit', 'exited'], ['sandbox', 'POD', 'running']] })
+    expect({ before, exitCode, text, listed }).toEqual({
+      before: 'created',
+      exitCode: 3,
+      text: { stdout: 'out\n', stderr: 'err\n' },
+      listed: [
+        ['container', 'exit', 'exited'],
+        ['sandbox', 'POD', 'running'],
+      ],
+    })
   })
 
   it('runs commands with input and tells their exit code', async () => {
@@ -78,13 +121,19 @@ describe('the container runtime', () => {
     const tookMs = performance.now() - startMs
     const hog = await runtime.createContainer(spec('hog', ['sh', '-c', 'x=$(head -c 60000000 /dev/zero | tr "\\0" a); echo $x'], { memoryBytes: 16 << 20 }))
     await runtime.start(hog)
-    expect({ killed: (await ended(stubborn)).exitCode, inTime: tookMs > 900 && tookMs < 15_000, oom: (await ended(hog)).oomKilled }).toEqual({ killed: 137, inTime: true, oom: true })
+    expect({ killed: (await ended(stubborn)).exitCode, inTime: tookMs > 900 && tookMs < 15_000, oom: (await ended(hog)).oomKilled }).toEqual({
+      killed: 137,
+      inTime: true,
+      oom: true,
+    })
   })
 
   it('reports changes, and takes what is gone for done', async () => {
     const events: RuntimeEvent[] = []
     const abort = new AbortController()
-    runtime.watch(event => { events.push(event) }, abort.signal)
+    runtime.watch(event => {
+      events.push(event)
+    }, abort.signal)
     await new Promise(resolve => setTimeout(resolve, 300))
     const id = await runtime.createContainer(spec('brief', ['sh', '-c', ':']))
     await runtime.start(id)
@@ -94,18 +143,30 @@ describe('the container runtime', () => {
     abort.abort()
     await runtime.stop(id, 1)
     await runtime.remove(id)
-    expect({ actions: events.filter(e => e.containerID === id).map(e => e.action), inspected: await runtime.inspect(id), image: await runtime.image('quarterdeck-no-such-image') }).toEqual({ actions: ['create', 'start', 'die', 'destroy'], inspected: undefined, image: undefined })
+    expect({
+      actions: events.filter(e => e.containerID === id).map(e => e.action),
+      inspected: await runtime.inspect(id),
+      image: await runtime.image('quarterdeck-no-such-image'),
+    }).toEqual({ actions: ['create', 'start', 'die', 'destroy'], inspected: undefined, image: undefined })
   })
 
   it('removes an image that nobody uses, and only such', async () => {
-    await new Promise<void>(resolve => { spawn('sh', ['-c', `tar -C /tmp -c --files-from=/dev/null | docker import -c 'CMD ["x"]' - quarterdeck-runtime-unused:1`], { stdio: 'ignore' }).on('close', () => { resolve() }) })
+    await new Promise<void>(resolve => {
+      spawn('sh', ['-c', `tar -C /tmp -c --files-from=/dev/null | docker import -c 'CMD ["x"]' - quarterdeck-runtime-unused:1`], { stdio: 'ignore' }).on('close', () => {
+        resolve()
+      })
+    })
     const container = await runtime.createContainer(spec('keeper', ['sh', '-c', ':']))
     const unused = await runtime.image('quarterdeck-runtime-unused:1')
     const used = await runtime.image(image)
     if (!unused || !used) throw new Error('images are missing')
     const removed = [await runtime.removeUnusedImage(unused), await runtime.removeUnusedImage(used)]
     await runtime.remove(container)
-    expect({ removed, unused: await runtime.image('quarterdeck-runtime-unused:1'), used: (await runtime.image(image))?.id }).toEqual({ removed: [true, false], unused: undefined, used: used.id })
+    expect({ removed, unused: await runtime.image('quarterdeck-runtime-unused:1'), used: (await runtime.image(image))?.id }).toEqual({
+      removed: [true, false],
+      unused: undefined,
+      used: used.id,
+    })
   })
 
   it('has a sandbox that ends at once when asked', async () => {

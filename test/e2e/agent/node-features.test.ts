@@ -25,10 +25,14 @@ function host(): PracticeHost {
 
 /** Busybox from this machine, by import: no registry can be reached. */
 async function makeImage(): Promise<void> {
-  const script = 'd=$(mktemp -d) && mkdir -p $d/bin $d/etc $d/tmp $d/www && cp /bin/busybox $d/bin/ && for a in $($d/bin/busybox --list); do [ $a = busybox ] || ln -sf busybox $d/bin/$a; done && echo root:x:0:0:root:/:/bin/sh > $d/etc/passwd && tar -C $d -c .; rm -r "$d"'
+  const script =
+    'd=$(mktemp -d) && mkdir -p $d/bin $d/etc $d/tmp $d/www && cp /bin/busybox $d/bin/ && for a in $($d/bin/busybox --list); do [ $a = busybox ] || ln -sf busybox $d/bin/$a; done && echo root:x:0:0:root:/:/bin/sh > $d/etc/passwd && tar -C $d -c .; rm -r "$d"'
   await new Promise<void>((resolve, reject) => {
     const child = spawn('sh', ['-c', `(${script}) | docker exec -i ${host().name} docker import - ${image}`], { stdio: ['ignore', 'ignore', 'inherit'] })
-    child.on('close', code => { if (code === 0) resolve(); else reject(new Error(`docker import: exit ${code ?? ''}`)) })
+    child.on('close', code => {
+      if (code === 0) resolve()
+      else reject(new Error(`docker import: exit ${code ?? ''}`))
+    })
   })
 }
 
@@ -36,9 +40,13 @@ beforeAll(async () => {
   hosts = await startHosts({ set, count: 1, withDocker: true })
   cluster = await startCluster()
   await cluster.controlPlane.controllersReady
-  await cluster.provisioning.apply({
-    hosts: [{ name: 'n1', user: 'root', address: host().address, port: host().port, fingerprint: host().fingerprint }], credentials: { privateKey: hosts.privateKey },
-  }, new AbortController().signal)
+  await cluster.provisioning.apply(
+    {
+      hosts: [{ name: 'n1', user: 'root', address: host().address, port: host().port, fingerprint: host().fingerprint }],
+      credentials: { privateKey: hosts.privateKey },
+    },
+    new AbortController().signal,
+  )
   dir = await mkdtemp(join(tmpdir(), 'quarterdeck-features-'))
   const kubeconfig = join(dir, 'kubeconfig')
   await writeFile(kubeconfig, cluster.controlPlane.adminKubeconfig)
@@ -47,14 +55,27 @@ beforeAll(async () => {
   await makeImage()
   await machineWhere(cluster.client, 'n1', machine => machine.status?.phase === 'Ready', 240)
   await apply({ kind: 'ConfigMap', metadata: { name: 'conf' }, data: { colour: 'blue' } })
-  await apply(pod('web', {
-    containers: [{
-      name: 'c', image, command: ['sh', '-c', 'echo web > /www/index.html; exec httpd -f -p 8080 -h /www'], ports: [{ containerPort: 8080, hostPort: 18080 }],
-      lifecycle: { postStart: { exec: { command: ['sh', '-c', 'echo hooked > /tmp/hook'] } } },
-      volumeMounts: [{ name: 'conf', mountPath: '/conf' }, { name: 'file', mountPath: '/file' }],
-    }],
-    volumes: [{ name: 'conf', configMap: { name: 'conf' } }, { name: 'file', hostPath: { path: '/tmp/made-file', type: 'FileOrCreate' } }],
-  }))
+  await apply(
+    pod('web', {
+      containers: [
+        {
+          name: 'c',
+          image,
+          command: ['sh', '-c', 'echo web > /www/index.html; exec httpd -f -p 8080 -h /www'],
+          ports: [{ containerPort: 8080, hostPort: 18080 }],
+          lifecycle: { postStart: { exec: { command: ['sh', '-c', 'echo hooked > /tmp/hook'] } } },
+          volumeMounts: [
+            { name: 'conf', mountPath: '/conf' },
+            { name: 'file', mountPath: '/file' },
+          ],
+        },
+      ],
+      volumes: [
+        { name: 'conf', configMap: { name: 'conf' } },
+        { name: 'file', hostPath: { path: '/tmp/made-file', type: 'FileOrCreate' } },
+      ],
+    }),
+  )
   await kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=55s')
 })
 afterAll(async () => {
@@ -87,22 +108,40 @@ async function until(what: string, check: () => Promise<boolean>, seconds = 60):
 }
 
 describe('a node', () => {
-  it.each([['WebSocket', () => overWebSocket], ['SPDY', () => overSpdy]] as const)('runs commands with input over %s', async (_name, commands) => {
+  it.each([
+    ['WebSocket', () => overWebSocket],
+    ['SPDY', () => overSpdy],
+  ] as const)('runs commands with input over %s', async (_name, commands) => {
     const input = 'abcdefgh'.repeat(100_000)
-    const [echo, ended]: CommandAnswer[] = await Promise.all([commands().kubectl(['exec', '-i', 'web', '--', 'wc', '-c'], input), commands().kubectl(['exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'])])
-    expect({ count: echo?.stdout.trim(), out: ended?.stdout, err: ended?.stderr, code: ended?.code }).toEqual({ count: '800000', out: 'out\n', err: 'err\ncommand terminated with exit code 3\n', code: 3 })
+    const [echo, ended]: CommandAnswer[] = await Promise.all([
+      commands().kubectl(['exec', '-i', 'web', '--', 'wc', '-c'], input),
+      commands().kubectl(['exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3']),
+    ])
+    expect({ count: echo?.stdout.trim(), out: ended?.stdout, err: ended?.stderr, code: ended?.code }).toEqual({
+      count: '800000',
+      out: 'out\n',
+      err: 'err\ncommand terminated with exit code 3\n',
+      code: 3,
+    })
   })
 
   it('forwards a port over SPDY, and publishes one of the host', async () => {
     const forward = overSpdy.start('kubectl', ['port-forward', 'web', ':8080'])
     try {
       const port = await new Promise<string>((resolve, reject) => {
-        forward.stdout?.on('data', chunk => { const found = /127\.0\.0\.1:(\d+)/.exec(String(chunk))?.[1]; if (found !== undefined) resolve(found) })
-        forward.on('close', () => { reject(new Error('port-forward ended')) })
+        forward.stdout?.on('data', chunk => {
+          const found = /127\.0\.0\.1:(\d+)/.exec(String(chunk))?.[1]
+          if (found !== undefined) resolve(found)
+        })
+        forward.on('close', () => {
+          reject(new Error('port-forward ended'))
+        })
       })
       const forwarded = await (await fetch(`http://127.0.0.1:${port}/`)).text()
       expect({ forwarded, published: await inHost(host(), 'curl -s -m 5 http://127.0.0.1:18080/') }).toEqual({ forwarded: 'web\n', published: 'web' })
-    } finally { forward.kill() }
+    } finally {
+      forward.kill()
+    }
   })
 
   it('carries out hooks and makes host paths', async () => {
@@ -142,7 +181,11 @@ describe('a node', () => {
   it('starts its pods after a reboot while the API is away', async () => {
     // No sshd, no tunnel.
     await inHost(host(), 'systemctl disable -q ssh')
-    await new Promise<void>(resolve => { spawn('docker', ['restart', '-t', '20', host().name], { stdio: 'ignore' }).on('close', () => { resolve() }) })
+    await new Promise<void>(resolve => {
+      spawn('docker', ['restart', '-t', '20', host().name], { stdio: 'ignore' }).on('close', () => {
+        resolve()
+      })
+    })
     await until('the pod answers', async () => (await inHost(host(), 'systemctl is-active -q ssh || curl -s -m 2 http://127.0.0.1:18080/')) === 'web', 90)
     await inHost(host(), 'systemctl enable -q ssh; systemctl start ssh')
     await until('the API sees it', async () => (await kubectl('exec', 'web', '--', 'cat', '/conf/colour')) === 'red', 90)
@@ -151,7 +194,10 @@ describe('a node', () => {
   it('leaves nothing of its own behind when cleaned up', async () => {
     const command = await inHost(host(), 'sed -n "s/^ExecStart=\\(\\S*\\) .* \\(\\/opt\\S*agent.js\\) .*/\\1 \\2/p" /etc/systemd/system/quarterdeck-agent.service')
     const answer = await inHost(host(), `systemctl stop quarterdeck-agent; ${command.trim()} --cleanup /etc/quarterdeck/agent.json`)
-    const left = await inHost(host(), 'docker ps -aq; docker network ls -q --filter name=quarterdeck; docker images -q quarterdeck/sandbox; docker images -qf dangling=true; nft list tables | grep quarterdeck; iptables-save | grep 10.244; grep quarterdeck/ /proc/mounts; ip -br link | grep quarterdeck; :')
+    const left = await inHost(
+      host(),
+      'docker ps -aq; docker network ls -q --filter name=quarterdeck; docker images -q quarterdeck/sandbox; docker images -qf dangling=true; nft list tables | grep quarterdeck; iptables-save | grep 10.244; grep quarterdeck/ /proc/mounts; ip -br link | grep quarterdeck; :',
+    )
     expect({ answer: answer.trim(), left }).toEqual({ answer: '{"leftovers":[]}', left: '' })
   })
 })

@@ -7,8 +7,12 @@ import { taints, workloads } from './workloads.ts'
 
 let cluster: TestCluster | undefined
 
-beforeAll(async () => { cluster = await startTestCluster('cluster') })
-afterAll(async () => { await cluster?.stop() })
+beforeAll(async () => {
+  cluster = await startTestCluster('cluster')
+})
+afterAll(async () => {
+  await cluster?.stop()
+})
 
 function running(): TestCluster {
   if (!cluster) throw new Error('the cluster did not start')

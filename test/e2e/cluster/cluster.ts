@@ -45,19 +45,28 @@ export async function startTestCluster(setName: string): Promise<TestCluster> {
   const editor = join(dataDir, 'editor')
   await writeFile(editor, '#!/bin/sh\nsed -i "s/colour: brass/colour: copper/" "$1"\n', { mode: 0o755 })
   const warnings: string[] = []
-  const env = nodeEnv({ level: 'warn', write: line => { warnings.push(line); if (process.env['QUARTERDECK_TEST_LOG']) process.stderr.write(line) } })
+  const env = nodeEnv({
+    level: 'warn',
+    write: line => {
+      warnings.push(line)
+      if (process.env['QUARTERDECK_TEST_LOG']) process.stderr.write(line)
+    },
+  })
   let controlPlane: ControlPlane | undefined
   let product: Product | undefined
   let port = 0
   const cluster = {
-    set, warnings,
+    set,
+    warnings,
     terminalVariables: { KUBECTL: clientProgram('kubectl'), KUBECONFIG: join(dataDir, 'admin.kubeconfig') },
     commands: clientCommands(join(dataDir, 'admin.kubeconfig'), { KUBE_EDITOR: editor }),
     get client(): Client {
       if (!controlPlane) throw new Error('the control plane is stopped')
       return controlPlane.client(controlPlane.admin)
     },
-    get apiAddress(): string { return controlPlane?.address ?? '' },
+    get apiAddress(): string {
+      return controlPlane?.address ?? ''
+    },
     host(node: string): PracticeHost {
       const host = set.hosts[nodeNames.findIndex(name => name === node)]
       if (!host) throw new Error(`no host is node ${node}`)
@@ -86,16 +95,23 @@ export async function startTestCluster(setName: string): Promise<TestCluster> {
   const handlers = (product as unknown as Product).handlers
   const hosts = set.hosts.map((host, at) => ({ name: nodeNames[at] ?? '', user: 'root', address: host.address, port: host.port, fingerprint: host.fingerprint }))
   await handlers['machines.apply']({ hosts, credentials: { privateKey: set.privateKey } }, new AbortController().signal)
-  await until('both machines are Ready', 180, async () => (await cluster.client.resource(machines).list()).items.filter(machine => machine.status?.phase === 'Ready').length === nodeNames.length)
+  await until(
+    'both machines are Ready',
+    180,
+    async () => (await cluster.client.resource(machines).list()).items.filter(machine => machine.status?.phase === 'Ready').length === nodeNames.length,
+  )
   for (const image of [busyboxImage, webImage]) {
     const states = new Map<string, string>()
-    for await (const item of handlers['images.push']({ nodes: [...nodeNames], source: { type: 'docker', image } }, none(), new AbortController().signal)) states.set(item.node, `${item.state} ${item.message ?? ''}`)
+    for await (const item of handlers['images.push']({ nodes: [...nodeNames], source: { type: 'docker', image } }, none(), new AbortController().signal))
+      states.set(item.node, `${item.state} ${item.message ?? ''}`)
     for (const node of nodeNames) if (!states.get(node)?.startsWith('done')) throw new Error(`pushing ${image} to ${node}: ${states.get(node)}`)
   }
   return cluster
 }
 
-async function* none(): AsyncGenerator<Uint8Array> { /* the image comes from Docker, not from an upload */ }
+async function* none(): AsyncGenerator<Uint8Array> {
+  /* the image comes from Docker, not from an upload */
+}
 
 const patience = 2
 
@@ -109,7 +125,9 @@ export async function until<T>(what: string, seconds: number, ask: () => Promise
       const answer = await ask()
       if (answer !== undefined && answer !== false) return answer
       last = answer
-    } catch (fault) { last = fault }
+    } catch (fault) {
+      last = fault
+    }
     if (performance.now() > deadline) throw new Error(`waited ${seconds * patience} s until ${what}`, { cause: last })
     await sleep(150)
   }
@@ -118,9 +136,18 @@ export async function until<T>(what: string, seconds: number, ask: () => Promise
 /** Looks again and again while `work` runs, however it ends. */
 export async function whileLooking(look: () => Promise<void>, work: () => Promise<unknown>): Promise<void> {
   let over = false
-  const looking = (async () => { while (!over) { await look(); await sleep(50) } })()
+  const looking = (async () => {
+    while (!over) {
+      await look()
+      await sleep(50)
+    }
+  })()
   looking.catch(() => undefined) // told below, unless the work failed first
-  try { await work() } finally { over = true }
+  try {
+    await work()
+  } finally {
+    over = true
+  }
   await looking
 }
 
@@ -151,14 +178,21 @@ export function scope(cluster: TestCluster, name: string): Scope {
       if (answer.code !== 0) throw new Error(`kubectl ${words(args).join(' ')}: exit ${answer.code}: ${answer.stderr}${answer.stdout.slice(-500)}`)
       return answer.stdout
     },
-    async apply(...objects) { await self.kubectl('apply -f -', objects.map(object => JSON.stringify(object)).join('\n---\n')) },
-    async pods(labelSelector) { return (await cluster.client.resource(pods).list({ namespace: name, ...(labelSelector === undefined ? {} : { labelSelector }) })).items as Pod[] },
-    async pod(pod) { return (await cluster.client.resource(pods).get(pod, { namespace: name })) as Pod },
-    ready: (labelSelector, count, seconds = 40) => until(`${count} pods ${labelSelector} of ${name} are ready`, seconds, async () => {
-      const found = await self.pods(labelSelector)
-      if (found.length !== count || !found.every(pod => pod.metadata?.deletionTimestamp === undefined && isReady(pod))) throw new Error(summary(found))
-      return found
-    }),
+    async apply(...objects) {
+      await self.kubectl('apply -f -', objects.map(object => JSON.stringify(object)).join('\n---\n'))
+    },
+    async pods(labelSelector) {
+      return (await cluster.client.resource(pods).list({ namespace: name, ...(labelSelector === undefined ? {} : { labelSelector }) })).items as Pod[]
+    },
+    async pod(pod) {
+      return (await cluster.client.resource(pods).get(pod, { namespace: name })) as Pod
+    },
+    ready: (labelSelector, count, seconds = 40) =>
+      until(`${count} pods ${labelSelector} of ${name} are ready`, seconds, async () => {
+        const found = await self.pods(labelSelector)
+        if (found.length !== count || !found.every(pod => pod.metadata?.deletionTimestamp === undefined && isReady(pod))) throw new Error(summary(found))
+        return found
+      }),
     rolledOut: deployment => until(`${deployment} of ${name} is rolled out`, 60, async () => self.kubectl(`rollout status deployment/${deployment} --timeout=50s`)),
     sh: (pod, script, container) => self.kubectl(['exec', pod, ...(container === undefined ? [] : ['-c', container]), '--', 'sh', '-c', script]),
   }
@@ -173,7 +207,9 @@ export async function inNamespace(cluster: TestCluster, name: string, work: (ns:
   await cluster.commands.kubectl(['delete', 'namespace', name, '--wait=false'])
 }
 
-export function isReady(object: Pod | Node): boolean { return object.status?.conditions?.find(condition => condition.type === 'Ready')?.status === 'True' }
+export function isReady(object: Pod | Node): boolean {
+  return object.status?.conditions?.find(condition => condition.type === 'Ready')?.status === 'True'
+}
 
 export async function nodeCondition(cluster: TestCluster, name: string): Promise<string> {
   const node = (await cluster.client.resource(nodes).get(name)) as Node
@@ -182,10 +218,16 @@ export async function nodeCondition(cluster: TestCluster, name: string): Promise
 
 /** One line a pod: why it is not yet what a test waits for. */
 export function summary(found: readonly Pod[]): string {
-  return found.map(pod => {
-    const containers = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].map(status => `${status.name} ready=${status.ready} restarts=${status.restartCount} ${JSON.stringify(status.state)}`)
-    return `${pod.metadata?.name} on ${pod.spec?.nodeName} ${pod.status?.phase}${pod.metadata?.deletionTimestamp === undefined ? '' : ' terminating'} ${pod.status?.conditions?.find(one => one.type === 'PodScheduled')?.message ?? ''} ${containers.join('; ')}`
-  }).join('\n') || 'no pods'
+  return (
+    found
+      .map(pod => {
+        const containers = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].map(
+          status => `${status.name} ready=${status.ready} restarts=${status.restartCount} ${JSON.stringify(status.state)}`,
+        )
+        return `${pod.metadata?.name} on ${pod.spec?.nodeName} ${pod.status?.phase}${pod.metadata?.deletionTimestamp === undefined ? '' : ' terminating'} ${pod.status?.conditions?.find(one => one.type === 'PodScheduled')?.message ?? ''} ${containers.join('; ')}`
+      })
+      .join('\n') || 'no pods'
+  )
 }
 
 /** The container's id in the host's Docker. */
@@ -205,7 +247,9 @@ type Json = Record<string, unknown>
 /** A pod of one container that sleeps; `spec` and `container` are merged over it. */
 export function pod(name: string, options: { spec?: Json; container?: Json; labels?: Record<string, string>; annotations?: Record<string, string> } = {}): Json {
   return {
-    apiVersion: 'v1', kind: 'Pod', metadata: { name, labels: { app: name, ...options.labels }, annotations: options.annotations },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: name, ...options.labels }, annotations: options.annotations },
     spec: { terminationGracePeriodSeconds: 2, containers: [{ name: 'main', image: busyboxImage, ...options.container }], ...options.spec },
   }
 }
@@ -213,14 +257,27 @@ export function pod(name: string, options: { spec?: Json; container?: Json; labe
 /** A Deployment of web servers with a readiness probe. */
 export function webDeployment(name: string, options: { replicas?: number; spec?: Json; template?: Json; container?: Json } = {}): Json {
   return {
-    apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, labels: { app: name } },
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, labels: { app: name } },
     spec: {
-      replicas: options.replicas ?? 1, selector: { matchLabels: { app: name } }, ...options.spec,
+      replicas: options.replicas ?? 1,
+      selector: { matchLabels: { app: name } },
+      ...options.spec,
       template: {
         metadata: { labels: { app: name } },
         spec: {
-          terminationGracePeriodSeconds: 5, ...options.template,
-          containers: [{ name: 'web', image: webImage, ports: [{ name: 'http', containerPort: 80 }], readinessProbe: { httpGet: { path: '/', port: 'http' }, periodSeconds: 1 }, ...options.container }],
+          terminationGracePeriodSeconds: 5,
+          ...options.template,
+          containers: [
+            {
+              name: 'web',
+              image: webImage,
+              ports: [{ name: 'http', containerPort: 80 }],
+              readinessProbe: { httpGet: { path: '/', port: 'http' }, periodSeconds: 1 },
+              ...options.container,
+            },
+          ],
         },
       },
     },

@@ -34,7 +34,10 @@ export async function makeImages(): Promise<void> {
     for (const folder of ['bin', 'etc', 'tmp', 'root', 'var']) await mkdir(join(tree, folder))
     await chmod(join(tree, 'tmp'), 0o1777)
     await copyFile('/bin/busybox', join(tree, 'bin/busybox'))
-    const applets = (await run('/bin/busybox', ['--list'])).stdout.trim().split('\n').filter(name => name !== 'busybox')
+    const applets = (await run('/bin/busybox', ['--list'])).stdout
+      .trim()
+      .split('\n')
+      .filter(name => name !== 'busybox')
     await Promise.all(applets.map(name => symlink('busybox', join(tree, 'bin', name))))
     await writeFile(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/false\n')
     await writeFile(join(tree, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
@@ -69,6 +72,9 @@ function importTree(tree: string, name: string, command: string): Promise<void> 
     tar.stdout.pipe(into.stdin)
     tar.on('error', reject)
     into.on('error', reject)
-    into.on('close', status => { if (status === 0) resolve(); else reject(new Error(`docker import ${name} failed`)) })
+    into.on('close', status => {
+      if (status === 0) resolve()
+      else reject(new Error(`docker import ${name} failed`))
+    })
   })
 }

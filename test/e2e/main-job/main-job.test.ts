@@ -16,14 +16,29 @@ let nodes: string[]
 let shots = 0
 let failed: string | undefined
 let stopAll = async (): Promise<void> => {}
-beforeAll(async () => { around = await prepare(); stopAll = around.stop; page = around.page; nodes = around.hosts.hosts.map(h => `node-${h.address.replaceAll('.', '-')}`) })
-afterAll(async () => { await stopAll() })
-beforeEach(() => { if (failed !== undefined) throw new Error(`it builds on the step "${failed}", which failed`) })
+beforeAll(async () => {
+  around = await prepare()
+  stopAll = around.stop
+  page = around.page
+  nodes = around.hosts.hosts.map(h => `node-${h.address.replaceAll('.', '-')}`)
+})
+afterAll(async () => {
+  await stopAll()
+})
+beforeEach(() => {
+  if (failed !== undefined) throw new Error(`it builds on the step "${failed}", which failed`)
+})
 afterEach(async ({ task }) => {
-  if (task.result?.state === 'fail' && failed === undefined) { failed = task.name; await shot('failed'); console.error((await page.locator('body').innerText()).slice(0, 4000)) }
+  if (task.result?.state === 'fail' && failed === undefined) {
+    failed = task.name
+    await shot('failed')
+    console.error((await page.locator('body').innerText()).slice(0, 4000))
+  }
 })
 
-async function shot(name: string): Promise<void> { await page.screenshot({ path: join(screenshots, `${String(++shots).padStart(2, '0')}-${name}.png`), animations: 'disabled' }) }
+async function shot(name: string): Promise<void> {
+  await page.screenshot({ path: join(screenshots, `${String(++shots).padStart(2, '0')}-${name}.png`), animations: 'disabled' })
+}
 /** The same page at another size and in the other theme. */
 async function shotSmallAndLight(name: string): Promise<void> {
   await page.setViewportSize({ width: 1024, height: 700 })
@@ -33,7 +48,12 @@ async function shotSmallAndLight(name: string): Promise<void> {
   await shot(`${name}-light`)
   await page.emulateMedia({ colorScheme: 'dark' })
 }
-const rail = async (title: string): Promise<void> => { await page.getByRole('navigation').getByRole('link', { name: new RegExp(`^${title}\\b`) }).click() }
+const rail = async (title: string): Promise<void> => {
+  await page
+    .getByRole('navigation')
+    .getByRole('link', { name: new RegExp(`^${title}\\b`) })
+    .click()
+}
 const row = (key: string): Locator => page.locator(`[role=row][data-key="${key}"]`)
 const pods = (app: string, state = 'Running'): Locator => page.locator('[role=row][data-key]', { hasText: `${app}-` }).filter({ hasText: state })
 const drawer = (): Locator => page.locator('aside.drawer')
@@ -52,15 +72,42 @@ async function create(yaml: string): Promise<void> {
   await button('Apply', pane).click()
   await pane.waitFor({ state: 'detached' })
 }
-const deployment = (name: string, replicas: number, cpu: string, containers: Record<string, string>): string => JSON.stringify({
-  apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: 'default' },
-  spec: { replicas, selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: { terminationGracePeriodSeconds: 1, containers: Object.entries(containers).map(([container, script]) => ({ name: container, image: around.image, command: ['sh', '-c', script], resources: { requests: { cpu, memory: '16Mi' } } })) } } },
-}, undefined, 2)
+const deployment = (name: string, replicas: number, cpu: string, containers: Record<string, string>): string =>
+  JSON.stringify(
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, namespace: 'default' },
+      spec: {
+        replicas,
+        selector: { matchLabels: { app: name } },
+        template: {
+          metadata: { labels: { app: name } },
+          spec: {
+            terminationGracePeriodSeconds: 1,
+            containers: Object.entries(containers).map(([container, script]) => ({
+              name: container,
+              image: around.image,
+              command: ['sh', '-c', script],
+              resources: { requests: { cpu, memory: '16Mi' } },
+            })),
+          },
+        },
+      },
+    },
+    undefined,
+    2,
+  )
 
 test('two pasted hosts log in after their fingerprints are accepted', async () => {
   await page.getByText('Connected', { exact: true }).waitFor()
   await shot('first-start')
-  await page.getByRole('main').getByRole('button', { name: 'Add nodes' }).or(page.getByRole('main').getByRole('link', { name: 'Add nodes' })).first().click()
+  await page
+    .getByRole('main')
+    .getByRole('button', { name: 'Add nodes' })
+    .or(page.getByRole('main').getByRole('link', { name: 'Add nodes' }))
+    .first()
+    .click()
   await page.getByRole('heading', { name: 'New cluster' }).waitFor()
   await page.getByLabel('Hosts, one a line').fill(around.hosts.hosts.map((host, i) => `${i === 0 ? 'root' : 'ada'}@${host.address}:${host.port}`).join('\n'))
   await page.getByLabel('Private key').fill(around.hosts.privateKey)
@@ -71,7 +118,15 @@ test('two pasted hosts log in after their fingerprints are accepted', async () =
   const keys = await page.locator('table .mono.wrap').allInnerTexts()
   await shot('fingerprints')
   await button('Accept all 2').click()
-  await expect.poll(() => button('Check 2 hosts').isEnabled().catch(() => false), { timeout: 20_000 }).toBe(true)
+  await expect
+    .poll(
+      () =>
+        button('Check 2 hosts')
+          .isEnabled()
+          .catch(() => false),
+      { timeout: 20_000 },
+    )
+    .toBe(true)
   await expect.poll(() => page.getByText(/quarterdeck-click-\d · Debian/).count(), { timeout: 20_000 }).toBe(2)
   expect(keys).toEqual(around.hosts.hosts.map(h => h.fingerprint))
 })
@@ -94,13 +149,26 @@ test('a lane per host shows steps and output until both nodes are Ready', async 
   const lane = page.locator('article.lane').nth(1)
   await lane.getByRole('button', { name: /Install container runtime/ }).click()
   await lane.getByText('Install docker.io').first().waitFor()
-  await lane.locator('.output').getByText(/Reading package lists|Setting up|Unpacking/).first().waitFor({ timeout: 60_000 })
+  await lane
+    .locator('.output')
+    .getByText(/Reading package lists|Setting up|Unpacking/)
+    .first()
+    .waitFor({ timeout: 60_000 })
   await shot('work')
   await page.getByText('All 2 nodes are Ready.').waitFor({ timeout: 300_000 })
   await shotSmallAndLight('ready')
   await button('Show nodes').click()
   for (const node of nodes) await row(node).filter({ hasText: 'Ready' }).waitFor()
-  await expect.poll(() => page.locator('[role=row][data-key] [role=gridcell]').filter({ hasText: /^\d+ %$/ }).count(), { timeout: 40_000 }).toBe(4)
+  await expect
+    .poll(
+      () =>
+        page
+          .locator('[role=row][data-key] [role=gridcell]')
+          .filter({ hasText: /^\d+ %$/ })
+          .count(),
+      { timeout: 40_000 },
+    )
+    .toBe(4)
   await shot('nodes')
 })
 
@@ -114,14 +182,28 @@ test('an image archive dropped on the window reaches both nodes', async () => {
   await shot('drag')
   await page.dispatchEvent('.app', 'drop', { dataTransfer: transfer })
   await button('Push to 2 nodes', dialog()).click()
-  await expect.poll(() => dialog().locator('li').filter({ hasText: /done ·/ }).count(), { timeout: 60_000 }).toBe(2)
+  await expect
+    .poll(
+      () =>
+        dialog()
+          .locator('li')
+          .filter({ hasText: /done ·/ })
+          .count(),
+      { timeout: 60_000 },
+    )
+    .toBe(2)
   await shot('pushed')
   await page.keyboard.press('Escape')
 })
 
 test('a workload made in the window is seen to run', async () => {
   await rail('Pods')
-  await create(deployment('web', 3, '50m', { app: 'i=0; while true; do i=$((i+1)); echo "request $i status=$((200 + i % 3 * 150))"; sleep 0.3; done', side: 'while true; do echo "side of $HOSTNAME"; sleep 2; done' }))
+  await create(
+    deployment('web', 3, '50m', {
+      app: 'i=0; while true; do i=$((i+1)); echo "request $i status=$((200 + i % 3 * 150))"; sleep 0.3; done',
+      side: 'while true; do echo "side of $HOSTNAME"; sleep 2; done',
+    }),
+  )
   await expect.poll(() => pods('web').count(), { timeout: 60_000 }).toBe(3)
   expect(new Set(await page.locator('[role=row][data-key] .link-plain').allInnerTexts()).size).toBe(2)
   // More than the cluster can hold, so that there is something to warn of later.
@@ -135,7 +217,15 @@ test('logs of all its pods are one log that can be filtered, paused and saved', 
   await row('default/web').click()
   await button('Logs', drawer()).click()
   await expect.poll(() => page.locator('.source').count(), { timeout: 20_000 }).toBe(6)
-  await expect.poll(async () => { const said = (await lines().allInnerTexts()).join('\n'); return /request \d+/.test(said) && /side of web/.test(said) }, { timeout: 20_000 }).toBe(true)
+  await expect
+    .poll(
+      async () => {
+        const said = (await lines().allInnerTexts()).join('\n')
+        return /request \d+/.test(said) && /side of web/.test(said)
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(true)
   await shotSmallAndLight('logs')
   await page.getByLabel('Show lines with').fill('/status=5\\d\\d/')
   await expect.poll(async () => new Set((await lines().allInnerTexts()).map(t => /status=\d/.exec(t)?.[0])), { timeout: 10_000 }).toEqual(new Set(['status=5']))
@@ -183,7 +273,9 @@ test('it scales, restarts, and takes an edit of its YAML', async () => {
   await page.keyboard.press('Backspace')
   await page.keyboard.type('2')
   await button('Check and compare', drawer()).click()
-  await drawer().getByText(/The server accepts it; it changed meanwhile/).waitFor()
+  await drawer()
+    .getByText(/The server accepts it; it changed meanwhile/)
+    .waitFor()
   await shot('yaml-difference')
   await button('Apply', drawer()).click()
   await row('default/web').filter({ hasText: '2/2' }).waitFor({ timeout: 60_000 })
@@ -192,7 +284,7 @@ test('it scales, restarts, and takes an edit of its YAML', async () => {
 
 test('a deleted pod is made again; a node is cordoned and uncordoned', async () => {
   await rail('Pods')
-  const victim = await pods('web').first().getAttribute('data-key') ?? ''
+  const victim = (await pods('web').first().getAttribute('data-key')) ?? ''
   await row(victim).click()
   await button('Delete', drawer()).click()
   await button('Delete', dialog()).click()
@@ -202,16 +294,22 @@ test('a deleted pod is made again; a node is cordoned and uncordoned', async () 
   await rail('Nodes')
   await row(nodes[0] ?? '').click()
   await button('Cordon', drawer()).click()
-  await row(nodes[0] ?? '').filter({ hasText: 'Ready,SchedulingDisabled' }).waitFor()
+  await row(nodes[0] ?? '')
+    .filter({ hasText: 'Ready,SchedulingDisabled' })
+    .waitFor()
   await shot('cordoned')
   await button('Uncordon', drawer()).click()
-  await row(nodes[0] ?? '').filter({ hasNotText: 'SchedulingDisabled' }).waitFor()
+  await row(nodes[0] ?? '')
+    .filter({ hasNotText: 'SchedulingDisabled' })
+    .waitFor()
 })
 
 test('a node shows its samples and its events', async () => {
   await drawer().getByRole('tab', { name: 'Metrics' }).click()
   await drawer().locator('.u-over').first().waitFor({ timeout: 30_000 })
-  const charts = await drawer().locator('figure').evaluateAll(all => all.map(f => f.getAttribute('aria-label')))
+  const charts = await drawer()
+    .locator('figure')
+    .evaluateAll(all => all.map(f => f.getAttribute('aria-label')))
   await shotSmallAndLight('node-metrics')
   await button('Close details').click()
   await rail('Events')
@@ -222,7 +320,12 @@ test('a node shows its samples and its events', async () => {
 
 test('the balance page warns of what would not survive', async () => {
   await rail('Balance')
-  for (const id of ['C1', 'C5', 'C13']) await page.locator('.warning').filter({ has: page.getByText(id, { exact: true }) }).first().waitFor({ timeout: 90_000 })
+  for (const id of ['C1', 'C5', 'C13'])
+    await page
+      .locator('.warning')
+      .filter({ has: page.getByText(id, { exact: true }) })
+      .first()
+      .waitFor({ timeout: 90_000 })
   await shotSmallAndLight('balance')
   expect(await page.locator('.heat .cell').count()).toBe(2)
   await rail('Overview')
@@ -260,8 +363,13 @@ test('a removed node leaves nothing behind and says so', async () => {
   await row('default/big').waitFor({ state: 'detached' })
   await button('Close details').click()
   await rail('Machines')
-  await page.locator('tr', { hasText: nodes[1] ?? '' }).getByRole('button', { name: 'Remove' }).click()
-  await dialog().getByText(/pods? of node-.* moves? to other nodes|0 pods of/).waitFor()
+  await page
+    .locator('tr', { hasText: nodes[1] ?? '' })
+    .getByRole('button', { name: 'Remove' })
+    .click()
+  await dialog()
+    .getByText(/pods? of node-.* moves? to other nodes|0 pods of/)
+    .waitFor()
   await page.getByLabel(`Type ${nodes[1] ?? ''} to delete`).fill(nodes[1] ?? '')
   await shot('remove')
   await button('Delete', dialog()).click()

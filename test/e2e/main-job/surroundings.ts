@@ -18,7 +18,16 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 const set = 'click'
 export const sudoPassword = 'open sesame'
 export const screenshots = join(root, 'test-results', 'screenshots')
-const chromiumArguments = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const chromiumArguments = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 
 export interface Surroundings {
   readonly hosts: HostSet
@@ -36,7 +45,9 @@ export interface Surroundings {
 export async function prepare(): Promise<Surroundings> {
   const dataDir = await mkdtemp(join(tmpdir(), 'quarterdeck-main-job-'))
   const undo: (() => Promise<unknown>)[] = [() => rm(dataDir, { recursive: true, force: true })]
-  const stop = async (): Promise<void> => { for (const step of undo.toReversed()) await step() }
+  const stop = async (): Promise<void> => {
+    for (const step of undo.toReversed()) await step()
+  }
   try {
     await mkdir(screenshots, { recursive: true })
     // Packed artifacts are kept between runs.
@@ -56,9 +67,22 @@ export async function prepare(): Promise<Surroundings> {
     page.setDefaultTimeout(20_000)
     const faults: string[] = []
     page.on('pageerror', fault => faults.push(fault.message))
-    page.on('console', message => { if (message.type() === 'error') faults.push(message.text()) })
+    page.on('console', message => {
+      if (message.type() === 'error') faults.push(message.text())
+    })
     await page.goto(server.ui)
-    return { hosts, page, faults, archive, image, stop, async restart() { await endProcess(server.process); server = await startHeadless(dataDir) } }
+    return {
+      hosts,
+      page,
+      faults,
+      archive,
+      image,
+      stop,
+      async restart() {
+        await endProcess(server.process)
+        server = await startHeadless(dataDir)
+      },
+    }
   } catch (fault) {
     await stop()
     throw fault
@@ -68,10 +92,15 @@ export async function prepare(): Promise<Surroundings> {
 async function startHeadless(dataDir: string): Promise<{ process: ChildProcess; ui: string }> {
   const child = spawn(process.execPath, [join(root, 'src-main/server/run.js'), 'headless', '--data-dir', dataDir, '--api-port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { said = (said + text).slice(-4000); if (process.env['QUARTERDECK_TEST_LOG']) process.stderr.write(text) })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-4000)
+    if (process.env['QUARTERDECK_TEST_LOG']) process.stderr.write(text)
+  })
   const ready = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).once('line', resolve)
-    child.once('close', code => { reject(new Error(`the control plane ended with ${code} before it was ready: ${said}`)) })
+    child.once('close', code => {
+      reject(new Error(`the control plane ended with ${code} before it was ready: ${said}`))
+    })
   })
   const { ui } = JSON.parse(ready) as { ui?: string }
   if (ui === undefined) throw new Error(`the control plane serves no window: ${ready}`)
@@ -80,5 +109,10 @@ async function startHeadless(dataDir: string): Promise<{ process: ChildProcess; 
 
 function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null) return Promise.resolve()
-  return new Promise(resolve => { child.once('exit', () => { resolve() }); child.kill('SIGTERM') })
+  return new Promise(resolve => {
+    child.once('exit', () => {
+      resolve()
+    })
+    child.kill('SIGTERM')
+  })
 }

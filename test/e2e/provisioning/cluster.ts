@@ -13,7 +13,13 @@ import { createControlPlane, type ControlPlane } from '../../../src-main/control
 import { createProvisioning, type Provisioning } from '../../../src-main/provisioning/provisioning.ts'
 import { memoryStore } from '../../../src-main/store/memory/memory-store.ts'
 
-export interface TestCluster { readonly controlPlane: ControlPlane; readonly provisioning: Provisioning; readonly client: Client; readonly lines: string[]; stop(): Promise<void> }
+export interface TestCluster {
+  readonly controlPlane: ControlPlane
+  readonly provisioning: Provisioning
+  readonly client: Client
+  readonly lines: string[]
+  stop(): Promise<void>
+}
 
 /** Compressed artifacts are kept between runs. */
 const cacheDir = fileURLToPath(new URL('../../../.cache/artifacts', import.meta.url))
@@ -21,15 +27,33 @@ const cacheDir = fileURLToPath(new URL('../../../.cache/artifacts', import.meta.
 export async function startCluster(options: { resourcesDir?: string } = {}): Promise<TestCluster> {
   const dataDir = await mkdtemp(join(tmpdir(), 'quarterdeck-provisioning-'))
   const lines: string[] = []
-  const env = nodeEnv({ level: 'info', write: line => { lines.push(line); if (process.env['QUARTERDECK_TEST_LOG']) process.stderr.write(line) } })
+  const env = nodeEnv({
+    level: 'info',
+    write: line => {
+      lines.push(line)
+      if (process.env['QUARTERDECK_TEST_LOG']) process.stderr.write(line)
+    },
+  })
   const controlPlane = await createControlPlane({ env, dataDir, store: memoryStore(env), apiPort: 0 })
   await controlPlane.start()
   const client = controlPlane.client(controlPlane.admin)
-  const provisioning = createProvisioning({ env, client, certificateAuthority: controlPlane.certificateAuthority, cacheDir, ...options, serveApi: stream => { controlPlane.serveConnection(stream) } })
+  const provisioning = createProvisioning({
+    env,
+    client,
+    certificateAuthority: controlPlane.certificateAuthority,
+    cacheDir,
+    ...options,
+    serveApi: stream => {
+      controlPlane.serveConnection(stream)
+    },
+  })
   controlPlane.setDialer(provisioning.dialer)
   controlPlane.addControllers([provisioning.controller])
   return {
-    controlPlane, provisioning, client, lines,
+    controlPlane,
+    provisioning,
+    client,
+    lines,
     async stop() {
       provisioning.stop()
       await controlPlane.stop()

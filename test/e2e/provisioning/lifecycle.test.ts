@@ -42,24 +42,36 @@ function host(number: 1 | 2): PracticeHost {
 }
 
 /** Ends every SSH session of a host without a goodbye to this side. */
-const cut = (which: PracticeHost): Promise<string> => inHost(which, `for p in /proc/[0-9]*; do case "$(tr '\\0' ' ' < $p/cmdline 2>/dev/null)" in 'sshd: '*'[listener]'*) ;; 'sshd: '*) kill -9 "$(basename $p)";; esac; done; :`)
+const cut = (which: PracticeHost): Promise<string> =>
+  inHost(which, `for p in /proc/[0-9]*; do case "$(tr '\\0' ' ' < $p/cmdline 2>/dev/null)" in 'sshd: '*'[listener]'*) ;; 'sshd: '*) kill -9 "$(basename $p)";; esac; done; :`)
 
 function address(which: PracticeHost): { address: string; port: number; fingerprint: string } {
   return { address: which.address, port: which.port, fingerprint: which.fingerprint }
 }
 
-async function* nothing(): AsyncGenerator<Uint8Array> { /* the image is this computer's own */ }
+async function* nothing(): AsyncGenerator<Uint8Array> {
+  /* the image is this computer's own */
+}
 
 function podOn(node: string, image: string): Pod {
   return {
-    apiVersion: 'v1', kind: 'Pod', metadata: { name: `pod-${node}`, namespace: 'default' },
-    spec: { nodeName: node, terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image, imagePullPolicy: 'Never', command: ['/bin/sh', '-c', `echo hello from ${node}; sleep 100000`] }] },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `pod-${node}`, namespace: 'default' },
+    spec: {
+      nodeName: node,
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'main', image, imagePullPolicy: 'Never', command: ['/bin/sh', '-c', `echo hello from ${node}; sleep 100000`] }],
+    },
   }
 }
 
 describe('hosts', () => {
   it('are planned in sentences without being touched', async () => {
-    const plan = await cluster.provisioning.plan({ hosts: [{ name: 'b', user: 'ops', ...address(host(2)) }], credentials: { privateKey: set.privateKey, sudoPassword } }, new AbortController().signal)
+    const plan = await cluster.provisioning.plan(
+      { hosts: [{ name: 'b', user: 'ops', ...address(host(2)) }], credentials: { privateKey: set.privateKey, sudoPassword } },
+      new AbortController().signal,
+    )
     expect(plan.hosts[0]?.error).toBeUndefined()
     expect(plan.hosts[0]?.steps.flatMap(step => step.changes)).toContain('Install docker.io with apt')
     expect(await inHost(host(2), snapshot)).toBe(before.get(host(2).name))
@@ -67,7 +79,10 @@ describe('hosts', () => {
 
   it('pass preflight together', async () => {
     const results = []
-    const hosts = [{ name: 'a', user: 'root', ...address(host(1)) }, { name: 'b', user: 'ops', ...address(host(2)) }]
+    const hosts = [
+      { name: 'a', user: 'root', ...address(host(1)) },
+      { name: 'b', user: 'ops', ...address(host(2)) },
+    ]
     for await (const item of cluster.provisioning.preflight({ hosts, credentials: { privateKey: set.privateKey, sudoPassword } }, new AbortController().signal)) results.push(item)
     expect(results.filter(item => item.result.state === 'fail')).toEqual([])
     expect(new Set(results.map(item => item.host))).toEqual(new Set([0, 1]))
@@ -88,10 +103,21 @@ describe('hosts', () => {
     const [a, b] = await Promise.all(['a', 'b'].map(name => machineWhere(cluster.client, name, machine => machine.status?.phase === 'Ready', 300)))
     stop.abort()
     await cutting
-    expect(a?.status?.conditions?.map(condition => `${condition.type}=${condition.status}`).sort()).toEqual(['AgentInstalled=True', 'Connected=True', 'NodeReady=True', 'PreflightPassed=True', 'RuntimeReady=True'])
+    expect(a?.status?.conditions?.map(condition => `${condition.type}=${condition.status}`).sort()).toEqual([
+      'AgentInstalled=True',
+      'Connected=True',
+      'NodeReady=True',
+      'PreflightPassed=True',
+      'RuntimeReady=True',
+    ])
     expect(b?.status?.steps?.map(step => step.name)).toEqual(phases.map(phase => phase.name))
     // Every phase that changes something was cut; the image has the network tools, and waiting changes nothing.
-    expect([...seen].sort()).toEqual(phases.map(phase => phase.name).filter(name => !['node-ready', 'install-packages'].includes(name)).sort())
+    expect([...seen].sort()).toEqual(
+      phases
+        .map(phase => phase.name)
+        .filter(name => !['node-ready', 'install-packages'].includes(name))
+        .sort(),
+    )
     const ready = (await cluster.client.resource(nodes).list()).items.map(node => (node as Node).status?.conditions?.find(condition => condition.type === 'Ready')?.status)
     expect(ready).toEqual(['True', 'True'])
   })
@@ -105,16 +131,22 @@ describe('hosts', () => {
     const image = await ensureTestImage()
     const push = async (): Promise<Map<string, ImagePushProgress>> => {
       const last = new Map<string, ImagePushProgress>()
-      for await (const item of cluster.provisioning.pushImage({ nodes: ['a', 'b'], source: { type: 'docker', image } }, nothing(), new AbortController().signal)) last.set(item.node, item)
+      for await (const item of cluster.provisioning.pushImage({ nodes: ['a', 'b'], source: { type: 'docker', image } }, nothing(), new AbortController().signal))
+        last.set(item.node, item)
       return last
     }
     const first = await push()
-    expect([...first.values()].map(item => [item.node, item.state, item.message])).toEqual([['a', 'done', undefined], ['b', 'done', undefined]])
+    expect([...first.values()].map(item => [item.node, item.state, item.message])).toEqual([
+      ['a', 'done', undefined],
+      ['b', 'done', undefined],
+    ])
     const again = await push()
     expect([...again.values()].map(item => item.message)).toEqual(['The node has this image already.', 'The node has this image already.'])
     for (const node of ['a', 'b']) await cluster.client.resource(pods).create(podOn(node, image))
     for (const node of ['a', 'b']) {
-      await expect.poll(async () => ((await cluster.client.resource(pods).get(`pod-${node}`, { namespace: 'default' })) as Pod).status?.phase, { timeout: 60_000, interval: 200 }).toBe('Running')
+      await expect
+        .poll(async () => ((await cluster.client.resource(pods).get(`pod-${node}`, { namespace: 'default' })) as Pod).status?.phase, { timeout: 60_000, interval: 200 })
+        .toBe('Running')
       const log = await cluster.client.raw({ method: 'GET', url: `/api/v1/namespaces/default/pods/pod-${node}/log` })
       expect(await cluster.client.text(log.body)).toBe(`hello from ${node}\n`)
     }

@@ -31,9 +31,16 @@ function host(): HostSet['hosts'][number] {
 
 /** Creates a Machine and its Secret, waits for its first verdict, and removes both. */
 async function verdict(name: string, spec: Partial<Machine['spec']>, credentials: HostCredentials): Promise<Machine> {
-  await cluster.client.resource(secrets).create({ apiVersion: 'v1', kind: 'Secret', type: 'infra.quarterdeck.app/ssh', metadata: { name, namespace: 'kube-system' }, stringData: { ...credentials } })
+  await cluster.client
+    .resource(secrets)
+    .create({ apiVersion: 'v1', kind: 'Secret', type: 'infra.quarterdeck.app/ssh', metadata: { name, namespace: 'kube-system' }, stringData: { ...credentials } })
   const { address, port, fingerprint } = host()
-  await cluster.client.resource(machines).create({ apiVersion: 'infra.quarterdeck.app/v1alpha1', kind: 'Machine', metadata: { name }, spec: { address, port, hostKeyFingerprint: fingerprint, secretName: name, ...spec } })
+  await cluster.client.resource(machines).create({
+    apiVersion: 'infra.quarterdeck.app/v1alpha1',
+    kind: 'Machine',
+    metadata: { name },
+    spec: { address, port, hostKeyFingerprint: fingerprint, secretName: name, ...spec },
+  })
   const machine = await machineWhere(cluster.client, name, one => one.status?.phase === 'Failed' || one.status?.phase === 'AwaitingHostKey', 60)
   await cluster.client.resource(machines).delete(name)
   await machineGone(cluster.client, name, 30)
@@ -70,7 +77,10 @@ describe('a host is refused', () => {
   })
 
   it('when sudo wants another password', async () => {
-    expect((await verdict('wrong-sudo', { user: 'ops' }, { privateKey: hosts.privateKey, sudoPassword: 'no' })).status).toMatchObject({ phase: 'Failed', reason: 'SudoPasswordWrong' })
+    expect((await verdict('wrong-sudo', { user: 'ops' }, { privateKey: hosts.privateKey, sudoPassword: 'no' })).status).toMatchObject({
+      phase: 'Failed',
+      reason: 'SudoPasswordWrong',
+    })
   })
 
   it('when sudo wants a password and there is none', async () => {
@@ -85,7 +95,12 @@ describe('a host is refused', () => {
   })
 
   it('by the API when a field could reach a shell', async () => {
-    const create = cluster.client.resource(machines).create({ apiVersion: 'infra.quarterdeck.app/v1alpha1', kind: 'Machine', metadata: { name: 'injection' }, spec: { address: '$(reboot)', user: '-oProxyCommand=x', secretName: 'x' } })
+    const create = cluster.client.resource(machines).create({
+      apiVersion: 'infra.quarterdeck.app/v1alpha1',
+      kind: 'Machine',
+      metadata: { name: 'injection' },
+      spec: { address: '$(reboot)', user: '-oProxyCommand=x', secretName: 'x' },
+    })
     await expect(create).rejects.toMatchObject({ code: 422 })
   })
 })
@@ -93,7 +108,10 @@ describe('a host is refused', () => {
 describe('secrets', () => {
   it('stand in no log, process list or file of the host', async () => {
     expect(cluster.lines.filter(line => line.includes(sudoPassword) || line.includes('BEGIN OPENSSH'))).toEqual([])
-    const found = await inHost(host(), `grep -rlsF -e 'pass" $word' /etc /root /home /var/log /run /tmp --exclude-dir=journal 2>/dev/null | grep -v '^/etc/shadow' || true; journalctl --no-pager 2>/dev/null | grep -cF 'pass" $word' || true`)
+    const found = await inHost(
+      host(),
+      `grep -rlsF -e 'pass" $word' /etc /root /home /var/log /run /tmp --exclude-dir=journal 2>/dev/null | grep -v '^/etc/shadow' || true; journalctl --no-pager 2>/dev/null | grep -cF 'pass" $word' || true`,
+    )
     expect(found.trim()).toBe('0')
   })
 })

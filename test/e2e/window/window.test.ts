@@ -6,7 +6,16 @@ import type { Browser, Page } from 'playwright-core'
 import { startFixture } from '../../support/window-fixture/fixture.ts'
 import type { Web } from '../../../src-main/server/web.ts'
 
-const chromiumArguments = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const chromiumArguments = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 let browser: Browser
 let web: Web
 let page: Page
@@ -15,21 +24,35 @@ beforeAll(async () => {
   web = await startFixture({})
   browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: chromiumArguments })
 })
-afterAll(async () => { await browser.close(); await web.stop() })
-beforeEach(async () => { page = await opened(web.url) })
-afterEach(async () => { await page.context().close(); expect(faults).toEqual([]) })
+afterAll(async () => {
+  await browser.close()
+  await web.stop()
+})
+beforeEach(async () => {
+  page = await opened(web.url)
+})
+afterEach(async () => {
+  await page.context().close()
+  expect(faults).toEqual([])
+})
 
 async function opened(url: string, theme: 'dark' | 'light' = 'dark'): Promise<Page> {
   faults = []
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: theme })
   const made = await context.newPage()
   made.on('pageerror', fault => faults.push(fault.message))
-  made.on('console', message => { if (message.type() === 'error') faults.push(message.text()) })
+  made.on('console', message => {
+    if (message.type() === 'error') faults.push(message.text())
+  })
   await made.goto(url)
   await made.getByText('Connected', { exact: true }).waitFor()
   return made
 }
-const go = async (path: string): Promise<void> => { await page.evaluate(to => { location.hash = to }, path) }
+const go = async (path: string): Promise<void> => {
+  await page.evaluate(to => {
+    location.hash = to
+  }, path)
+}
 const row = (text: string): ReturnType<Page['locator']> => page.locator('[role=row][data-key]', { hasText: text }).first()
 
 describe('pages', () => {
@@ -46,7 +69,9 @@ describe('pages', () => {
     expect(found).toEqual([])
   })
 
-  test('the token leaves the address', () => { expect(page.url()).not.toContain('token') })
+  test('the token leaves the address', () => {
+    expect(page.url()).not.toContain('token')
+  })
 })
 
 describe('lists', () => {
@@ -93,7 +118,9 @@ test('logs of a workload come from all its pods and are filtered live', async ()
   await page.getByText(/lines/).first().waitFor()
   await expect.poll(() => page.locator('.source').count(), { timeout: 10_000 }).toBe(12)
   await page.getByLabel('Show lines with').fill('/status=5\\d\\d/')
-  await expect.poll(async () => new Set((await page.locator('.lines-box .line').allInnerTexts()).map(t => /status=\d/.exec(t)?.[0])), { timeout: 20_000 }).toEqual(new Set(['status=5']))
+  await expect
+    .poll(async () => new Set((await page.locator('.lines-box .line').allInnerTexts()).map(t => /status=\d/.exec(t)?.[0])), { timeout: 20_000 })
+    .toEqual(new Set(['status=5']))
 })
 
 test('the wizard goes from pasted hosts to the plan', async () => {
@@ -111,7 +138,10 @@ test('the wizard goes from pasted hosts to the plan', async () => {
 test('the palette finds objects', async () => {
   await page.keyboard.press('Control+k')
   await page.getByRole('combobox').fill('storefront-config')
-  await page.getByRole('option', { name: /storefront-config/ }).first().waitFor()
+  await page
+    .getByRole('option', { name: /storefront-config/ })
+    .first()
+    .waitFor()
   await page.keyboard.press('Enter')
   await page.getByText('application.yaml').waitFor()
   expect(await page.locator('aside').innerText()).toContain('newCheckout')

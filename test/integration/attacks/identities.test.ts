@@ -7,7 +7,16 @@ let running: RunningControlPlane
 let admin: ApiPeer
 let kinds: { path: string; name: string; namespaced: boolean; verbs: string[] }[]
 const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease', 'shop']
-const methods: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT', patch: 'PATCH', delete: 'DELETE', deletecollection: 'DELETE', get: 'GET', list: 'GET', watch: 'GET' }
+const methods: Readonly<Record<string, string>> = {
+  create: 'POST',
+  update: 'PUT',
+  patch: 'PATCH',
+  delete: 'DELETE',
+  deletecollection: 'DELETE',
+  get: 'GET',
+  list: 'GET',
+  watch: 'GET',
+}
 
 beforeAll(async () => {
   running = await startControlPlane({ runControllers: false })
@@ -15,10 +24,22 @@ beforeAll(async () => {
   await admin.ask('/api/v1/namespaces', { body: { metadata: { name: 'shop' } } })
   for (const namespace of namespaces) await admin.ask(`/api/v1/namespaces/${namespace}/serviceaccounts`, { body: { metadata: { name: 'default' } } })
   const json = async <T>(path: string): Promise<T> => JSON.parse((await admin.ask(path)).text) as T
-  const groups = (await json<{ groups: { versions: { groupVersion: string }[] }[] }>('/apis')).groups.flatMap(group => group.versions.map(version => `/apis/${version.groupVersion}`))
-  kinds = (await Promise.all(['/api/v1', ...groups].map(async path => (await json<{ resources: { name: string; namespaced: boolean; verbs: string[] }[] }>(path)).resources.map(one => ({ ...one, path }))))).flat()
+  const groups = (await json<{ groups: { versions: { groupVersion: string }[] }[] }>('/apis')).groups.flatMap(group =>
+    group.versions.map(version => `/apis/${version.groupVersion}`),
+  )
+  kinds = (
+    await Promise.all(
+      ['/api/v1', ...groups].map(async path =>
+        (await json<{ resources: { name: string; namespaced: boolean; verbs: string[] }[] }>(path)).resources.map(one => ({ ...one, path })),
+      ),
+    )
+  ).flat()
 })
-afterAll(async () => { await expectUnharmed(running); admin.close(); await running.stop() })
+afterAll(async () => {
+  await expectUnharmed(running)
+  admin.close()
+  await running.stop()
+})
 
 /** One request for each verb of each resource and subresource. */
 function* requests(namespace: string): Generator<{ what: string; method: string; path: string }> {
@@ -27,7 +48,11 @@ function* requests(namespace: string): Generator<{ what: string; method: string;
     const base = `${kind.path}${kind.namespaced ? `/namespaces/${namespace}` : ''}/${plural}`
     for (const verb of kind.verbs) {
       const isOne = sub !== undefined || ['get', 'update', 'patch', 'delete'].includes(verb)
-      yield { what: `${verb} ${kind.path} ${kind.name}`, method: methods[verb] ?? 'GET', path: `${base}${isOne ? `/x${sub === undefined ? '' : `/${sub}`}` : ''}${verb === 'watch' ? '?watch=true' : ''}` }
+      yield {
+        what: `${verb} ${kind.path} ${kind.name}`,
+        method: methods[verb] ?? 'GET',
+        path: `${base}${isOne ? `/x${sub === undefined ? '' : `/${sub}`}` : ''}${verb === 'watch' ? '?watch=true' : ''}`,
+      }
     }
   }
 }
@@ -35,16 +60,24 @@ function* requests(namespace: string): Generator<{ what: string; method: string;
 async function statuses(peer: ApiPeer, namespace: string): Promise<Map<string, number>> {
   const found = new Map<string, number>()
   const waiting = [...requests(namespace)]
-  await Promise.all(Array.from({ length: 8 }, async () => {
-    for (let one = waiting.shift(); one; one = waiting.shift()) {
-      const answer = await peer.ask(one.path, { method: one.method, ...(one.method === 'GET' || one.method === 'DELETE' ? {} : { body: {}, type: one.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }) })
-      found.set(one.what, answer.status)
-    }
-  }))
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (let one = waiting.shift(); one; one = waiting.shift()) {
+        const answer = await peer.ask(one.path, {
+          method: one.method,
+          ...(one.method === 'GET' || one.method === 'DELETE' ? {} : { body: {}, type: one.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
+        })
+        found.set(one.what, answer.status)
+      }
+    }),
+  )
   return found
 }
 
-const storedState = async (): Promise<string> => { const { entries } = await running.controlPlane.store.list('/'); return JSON.stringify(entries.map(entry => [entry.key, entry.revision])) }
+const storedState = async (): Promise<string> => {
+  const { entries } = await running.controlPlane.store.list('/')
+  return JSON.stringify(entries.map(entry => [entry.key, entry.revision]))
+}
 
 describe('without credentials', () => {
   test('every verb of every resource is 401, and nothing changes', async () => {
@@ -53,7 +86,25 @@ describe('without credentials', () => {
     const found = await statuses(peer, 'default')
     expect(found.size).toBeGreaterThan(300)
     expect([...found].filter(([, status]) => status !== 401)).toEqual([])
-    for (const path of ['/', '/api', '/apis', '/api/v1', '/version', '/metrics', '/openapi/v2', '/openapi/v3', '/.well-known/openid-configuration', '/openid/v1/jwks', '/debug/pprof', '/logs', '/livez/', '/livez/../api/v1/secrets', '/healthz%2f..%2fapi', '//livez', '/LIVEZ']) {
+    for (const path of [
+      '/',
+      '/api',
+      '/apis',
+      '/api/v1',
+      '/version',
+      '/metrics',
+      '/openapi/v2',
+      '/openapi/v3',
+      '/.well-known/openid-configuration',
+      '/openid/v1/jwks',
+      '/debug/pprof',
+      '/logs',
+      '/livez/',
+      '/livez/../api/v1/secrets',
+      '/healthz%2f..%2fapi',
+      '//livez',
+      '/LIVEZ',
+    ]) {
       const { status } = await peer.ask(path)
       expect([path, status]).toEqual([path, 401])
     }

@@ -10,7 +10,12 @@ export interface BenchClient {
   close(): void
 }
 
-export interface Credentials { server: string; ca: Buffer; cert: Buffer; key: Buffer }
+export interface Credentials {
+  server: string
+  ca: Buffer
+  cert: Buffer
+  key: Buffer
+}
 
 export function readKubeconfig(file: string): Credentials {
   const config = parse(readFileSync(file, 'utf8')) as { clusters: { cluster: Record<string, string> }[]; users: { user: Record<string, string> }[] }
@@ -32,8 +37,13 @@ export function benchClient(credentials: Credentials, sockets: number): BenchCli
         const outgoing = request({ ...base, method, path, headers }, answer => {
           const chunks: Buffer[] = []
           let bytes = 0
-          answer.on('data', (chunk: Buffer) => { chunks.push(chunk); bytes += chunk.length })
-          answer.on('end', () => { resolve({ status: answer.statusCode ?? 0, bytes, text: () => Buffer.concat(chunks).toString() }) })
+          answer.on('data', (chunk: Buffer) => {
+            chunks.push(chunk)
+            bytes += chunk.length
+          })
+          answer.on('end', () => {
+            resolve({ status: answer.statusCode ?? 0, bytes, text: () => Buffer.concat(chunks).toString() })
+          })
           answer.on('error', reject)
         })
         outgoing.on('error', reject)
@@ -42,21 +52,28 @@ export function benchClient(credentials: Credentials, sockets: number): BenchCli
     },
     watch(path, onLine) {
       return new Promise((resolve, reject) => {
-        const outgoing = request({ ...base, agent: new Agent({ ca: credentials.ca, cert: credentials.cert, key: credentials.key }), method: 'GET', path, headers: { accept: 'application/json' } }, answer => {
-          let rest = ''
-          answer.setEncoding('utf8')
-          answer.on('data', (chunk: string) => {
-            const lines = (rest + chunk).split('\n')
-            rest = lines.pop() ?? ''
-            for (const line of lines) onLine(line)
-          })
-          answer.on('error', () => undefined)
-          resolve(() => { outgoing.destroy() })
-        })
+        const outgoing = request(
+          { ...base, agent: new Agent({ ca: credentials.ca, cert: credentials.cert, key: credentials.key }), method: 'GET', path, headers: { accept: 'application/json' } },
+          answer => {
+            let rest = ''
+            answer.setEncoding('utf8')
+            answer.on('data', (chunk: string) => {
+              const lines = (rest + chunk).split('\n')
+              rest = lines.pop() ?? ''
+              for (const line of lines) onLine(line)
+            })
+            answer.on('error', () => undefined)
+            resolve(() => {
+              outgoing.destroy()
+            })
+          },
+        )
         outgoing.on('error', reject)
         outgoing.end()
       })
     },
-    close() { agent.destroy() },
+    close() {
+      agent.destroy()
+    },
   }
 }

@@ -11,7 +11,12 @@ import { benchClient, readKubeconfig, type BenchClient } from './api-client.ts'
 import { measureHosts } from './hosts.ts'
 import { startServer, type BenchServer } from './server.ts'
 
-interface Figure { readonly name: string; readonly value: number; readonly unit: string; readonly goal?: string }
+interface Figure {
+  readonly name: string
+  readonly value: number
+  readonly unit: string
+  readonly goal?: string
+}
 const figures: Figure[] = []
 
 function report(name: string, value: number, unit: string, goal?: string): void {
@@ -25,7 +30,9 @@ function quantile(values: number[], part: number): number {
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise(resolve => { setTimeout(resolve, ms) })
+  return new Promise(resolve => {
+    setTimeout(resolve, ms)
+  })
 }
 
 function configMap(name: string): object {
@@ -34,7 +41,9 @@ function configMap(name: string): object {
 
 function pod(index: number): object {
   return {
-    apiVersion: 'v1', kind: 'Pod', metadata: { name: `pod-${index}`, namespace: 'bench', labels: { app: `app-${index % 100}` } },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `pod-${index}`, namespace: 'bench', labels: { app: `app-${index % 100}` } },
     // A node name that does not exist keeps the scheduler out of this figure.
     spec: { nodeName: 'bench-node', containers: [{ name: 'app', image: 'app:1', resources: { requests: { cpu: '100m', memory: '64Mi' } } }] },
   }
@@ -78,7 +87,11 @@ async function rawSyncs(count: number): Promise<number> {
 
 async function creates(client: BenchClient): Promise<void> {
   report('raw append + fdatasync of 2 KiB, one at a time', await rawSyncs(500), '/s')
-  for (const [workers, count] of [[1, 500], [16, 4000], [64, 8000]] as const) {
+  for (const [workers, count] of [
+    [1, 500],
+    [16, 4000],
+    [64, 8000],
+  ] as const) {
     const { times, seconds } = await spread(count, workers, i => expectStatus(client, 201, 'POST', '/api/v1/namespaces/default/configmaps', configMap(`c-${workers}-${i}`)))
     report(`durable creates of 1 KiB, ${workers} client${workers === 1 ? '' : 's'}`, count / seconds, '/s')
     report(`  p99 of them`, quantile(times, 0.99), 'ms')
@@ -115,14 +128,22 @@ async function watchFanOut(client: BenchClient): Promise<void> {
   const watchers = 100
   const delays: number[] = []
   const sent = new Map<string, number>()
-  const stops = await Promise.all(Array.from({ length: watchers }, () => client.watch('/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0&labelSelector=fan%3Dout', line => {
-    const start = sent.get(/"name":"(fan-\d+)"/.exec(line)?.[1] ?? '')
-    if (start !== undefined) delays.push(performance.now() - start)
-  })))
+  const stops = await Promise.all(
+    Array.from({ length: watchers }, () =>
+      client.watch('/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0&labelSelector=fan%3Dout', line => {
+        const start = sent.get(/"name":"(fan-\d+)"/.exec(line)?.[1] ?? '')
+        if (start !== undefined) delays.push(performance.now() - start)
+      }),
+    ),
+  )
   for (let i = 0; i < 50; i++) {
     const name = `fan-${i}`
     sent.set(name, performance.now())
-    await expectStatus(client, 201, 'POST', '/api/v1/namespaces/default/configmaps', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default', labels: { fan: 'out' } } })
+    await expectStatus(client, 201, 'POST', '/api/v1/namespaces/default/configmaps', {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, namespace: 'default', labels: { fan: 'out' } },
+    })
     await pause(20)
   }
   await pause(500)
@@ -149,7 +170,11 @@ async function hosts(client: BenchClient): Promise<void> {
 
 async function main(): Promise<void> {
   console.log(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()}, Node ${process.version}`)
-  console.log(`load before the run: ${loadavg().map(load => load.toFixed(1)).join(' ')} on ${cpus().length} processors`)
+  console.log(
+    `load before the run: ${loadavg()
+      .map(load => load.toFixed(1))
+      .join(' ')} on ${cpus().length} processors`,
+  )
   // A first start bundles the sources as they are now, and leaves V8's code cache behind; users pay that once a version.
   await (await startServer()).stop()
   const server = await startServer()
@@ -171,7 +196,11 @@ async function main(): Promise<void> {
   const again = await startServer(server.dataDir)
   report('start to API ready, on 22,000 objects', again.readyMs, 'ms', '≤ 1000')
   report('  processor time of it', again.readyCpuMs, 'ms')
-  console.log(`load after the run: ${loadavg().map(load => load.toFixed(1)).join(' ')}`)
+  console.log(
+    `load after the run: ${loadavg()
+      .map(load => load.toFixed(1))
+      .join(' ')}`,
+  )
   await again.stop()
 }
 

@@ -9,13 +9,30 @@ const LIMIT_MS = 600_000
 /** Over which idle processor time is counted. */
 const IDLE_MS = 30_000
 
-export interface HostFigures { readonly readyMs: number; readonly agentBytes: number; /** Of one core, per cent. */ readonly agentIdlePercent: number }
+export interface HostFigures {
+  readonly readyMs: number
+  readonly agentBytes: number
+  /** Of one core, per cent. */ readonly agentIdlePercent: number
+}
 
 /** Makes two hosts, one with Docker; runs `use` with each while it is there; removes both. */
 export async function measureHosts(client: BenchClient, use: (withDocker: boolean, figures: HostFigures) => void): Promise<void> {
-  const set = await startHosts({ set: 'bench', count: 2, withDocker: [true, false], onProgress: message => { console.log(`  ${message}`) } })
+  const set = await startHosts({
+    set: 'bench',
+    count: 2,
+    withDocker: [true, false],
+    onProgress: message => {
+      console.log(`  ${message}`)
+    },
+  })
   try {
-    await create(client, '/api/v1/namespaces/kube-system/secrets', { apiVersion: 'v1', kind: 'Secret', type: 'infra.quarterdeck.app/ssh', metadata: { name: 'bench', namespace: 'kube-system' }, stringData: { privateKey: set.privateKey } })
+    await create(client, '/api/v1/namespaces/kube-system/secrets', {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'infra.quarterdeck.app/ssh',
+      metadata: { name: 'bench', namespace: 'kube-system' },
+      stringData: { privateKey: set.privateKey },
+    })
     for (const [index, host] of set.hosts.entries()) use(index === 0, await measureHost(client, host, set))
   } finally {
     await removeHosts(set.set)
@@ -25,7 +42,12 @@ export async function measureHosts(client: BenchClient, use: (withDocker: boolea
 async function measureHost(client: BenchClient, host: PracticeHost, set: HostSet): Promise<HostFigures> {
   const began = performance.now()
   const { name } = host
-  await create(client, machinesPath, { apiVersion: 'infra.quarterdeck.app/v1alpha1', kind: 'Machine', metadata: { name }, spec: { address: host.address, port: host.port, hostKeyFingerprint: host.fingerprint, secretName: set.set } })
+  await create(client, machinesPath, {
+    apiVersion: 'infra.quarterdeck.app/v1alpha1',
+    kind: 'Machine',
+    metadata: { name },
+    spec: { address: host.address, port: host.port, hostKeyFingerprint: host.fingerprint, secretName: set.set },
+  })
   while (!(await isReady(client, name))) {
     if (performance.now() - began > LIMIT_MS) throw new Error(`${name} did not get ready: ${(await client.send('GET', `${machinesPath}/${name}`)).text()}`)
     await sleep(50)
@@ -35,7 +57,7 @@ async function measureHost(client: BenchClient, host: PracticeHost, set: HostSet
   const before = await agentCost(host)
   await sleep(IDLE_MS)
   const after = await agentCost(host)
-  return { readyMs, agentBytes: after.bytes, agentIdlePercent: (after.cpuMs - before.cpuMs) / IDLE_MS * 100 }
+  return { readyMs, agentBytes: after.bytes, agentIdlePercent: ((after.cpuMs - before.cpuMs) / IDLE_MS) * 100 }
 }
 
 async function create(client: BenchClient, path: string, body: unknown): Promise<void> {

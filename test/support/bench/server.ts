@@ -23,16 +23,33 @@ export interface BenchServer {
 export async function startServer(dataDir = mkdtempSync(join(tmpdir(), 'quarterdeck-bench-'))): Promise<BenchServer> {
   const kubeconfig = join(dataDir, 'bench.kubeconfig')
   const began = performance.now()
-  const child = spawn(process.execPath, [join(root, 'src-main/server/run.js'), 'headless', '--data-dir', join(dataDir, 'data'), '--api-port', '0', '--ui-port', '0', '--kubeconfig', kubeconfig], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(
+    process.execPath,
+    [join(root, 'src-main/server/run.js'), 'headless', '--data-dir', join(dataDir, 'data'), '--api-port', '0', '--ui-port', '0', '--kubeconfig', kubeconfig],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
   await readyLine(child)
   const readyMs = performance.now() - began
-  const cpuMs = (): number => readFileSync(`/proc/${child.pid ?? 0}/stat`, 'utf8').split(') ')[1]?.split(' ').slice(11, 13).reduce((sum, ticks) => sum + Number(ticks) * 10, 0) ?? 0
+  const cpuMs = (): number =>
+    readFileSync(`/proc/${child.pid ?? 0}/stat`, 'utf8')
+      .split(') ')[1]
+      ?.split(' ')
+      .slice(11, 13)
+      .reduce((sum, ticks) => sum + Number(ticks) * 10, 0) ?? 0
   const readyCpuMs = cpuMs()
   return {
-    kubeconfig, readyMs, readyCpuMs, dataDir, cpuMs,
+    kubeconfig,
+    readyMs,
+    readyCpuMs,
+    dataDir,
+    cpuMs,
     residentBytes: () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid ?? 0}/status`, 'utf8'))?.[1] ?? 0) * 1024,
     async stop(keepData = false) {
-      const ended = new Promise<void>(resolve => { child.once('close', () => { resolve() }) })
+      const ended = new Promise<void>(resolve => {
+        child.once('close', () => {
+          resolve()
+        })
+      })
       child.kill('SIGTERM')
       await ended
       if (!keepData) rmSync(dataDir, { recursive: true, force: true })
@@ -48,7 +65,11 @@ function readyLine(child: ChildProcess): Promise<void> {
       output += chunk.toString()
       if (output.includes('"ready":true')) resolve()
     })
-    child.stderr?.on('data', (chunk: Buffer) => { faults = (faults + chunk.toString()).slice(-4096) })
-    child.once('close', code => { reject(new Error(`the control plane ended with ${code ?? 'a signal'}: ${faults}`)) })
+    child.stderr?.on('data', (chunk: Buffer) => {
+      faults = (faults + chunk.toString()).slice(-4096)
+    })
+    child.once('close', code => {
+      reject(new Error(`the control plane ended with ${code ?? 'a signal'}: ${faults}`))
+    })
   })
 }

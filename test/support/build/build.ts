@@ -22,6 +22,11 @@ console.log(`out/agent/agent.js ${await size(join(root, 'out/agent/agent.js'))}`
 await bundleServer(join(root, 'out/server'))
 console.log('out/server')
 if (!process.argv.includes('--headless')) {
-  const vite = await runCommand(join(root, 'node_modules/.bin/electron-vite'), ['build'], { cwd: root, onOutput: text => { process.stdout.write(text) } })
+  const vite = await runCommand(join(root, 'node_modules/.bin/electron-vite'), ['build'], {
+    cwd: root,
+    onOutput: text => {
+      process.stdout.write(text)
+    },
+  })
   if (vite.status !== 0) process.exitCode = vite.status
 }

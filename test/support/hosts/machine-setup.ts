@@ -65,12 +65,19 @@ async function endDockerDaemon(daemon: ChildProcess): Promise<void> {
 
 async function onPath(program: string): Promise<boolean> {
   for (const directory of (process.env['PATH'] ?? '').split(':').concat('/usr/sbin', '/sbin')) {
-    try { await access(`${directory}/${program}`); return true } catch { /* not in this directory */ }
+    try {
+      await access(`${directory}/${program}`)
+      return true
+    } catch {
+      /* not in this directory */
+    }
   }
   return false
 }
 
 if (import.meta.main) {
-  await setUpMachine(message => { console.log(message) })
+  await setUpMachine(message => {
+    console.log(message)
+  })
   console.log('This machine can run the end-to-end tests.')
 }

@@ -18,13 +18,22 @@ if (!api || !machinery) throw new Error('usage: protobuf.ts K8S_IO_API_DIR K8S_I
 
 /** Go types that are other things on the wire and in JSON; the decoder knows these names. */
 const special: Record<string, string> = {
-  'k8s.io/apimachinery/pkg/apis/meta/v1.Time': 'time', 'k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime': 'microTime', 'k8s.io/apimachinery/pkg/apis/meta/v1.Duration': 'duration',
-  'k8s.io/apimachinery/pkg/api/resource.Quantity': 'quantity', 'k8s.io/apimachinery/pkg/util/intstr.IntOrString': 'intOrString',
-  'k8s.io/apimachinery/pkg/runtime.RawExtension': 'raw', 'k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1': 'raw',
+  'k8s.io/apimachinery/pkg/apis/meta/v1.Time': 'time',
+  'k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime': 'microTime',
+  'k8s.io/apimachinery/pkg/apis/meta/v1.Duration': 'duration',
+  'k8s.io/apimachinery/pkg/api/resource.Quantity': 'quantity',
+  'k8s.io/apimachinery/pkg/util/intstr.IntOrString': 'intOrString',
+  'k8s.io/apimachinery/pkg/runtime.RawExtension': 'raw',
+  'k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1': 'raw',
 }
 const scalars = new Set(['string', 'bool', 'int32', 'int64', 'uint32', 'uint64', 'float64', 'float32', 'int'])
 
-interface GoPackage { readonly path: string; readonly imports: Map<string, string>; readonly aliases: Map<string, string>; readonly structs: Map<string, { goType: string; json: string; inline: boolean; omitempty: boolean; number: number; wire: string }[]> }
+interface GoPackage {
+  readonly path: string
+  readonly imports: Map<string, string>
+  readonly aliases: Map<string, string>
+  readonly structs: Map<string, { goType: string; json: string; inline: boolean; omitempty: boolean; number: number; wire: string }[]>
+}
 
 function parsePackage(path: string, directory: string): GoPackage {
   const found: GoPackage = { path, imports: new Map(), aliases: new Map(), structs: new Map() }
@@ -44,7 +53,14 @@ function parseFile(into: GoPackage, text: string): void {
       const json = match && /json:"([^"]*)"/.exec(match[3] ?? '')?.[1]
       if (!match || !tag || json === undefined || json === null) continue
       const [jsonName = '', ...options] = json.split(',')
-      fields.push({ goType: match[2] ?? '', json: jsonName, inline: jsonName === '' && (options.includes('inline') || match[1] === undefined), omitempty: options.includes('omitempty') || options.includes('omitzero'), number: Number(tag[2]), wire: tag[1] ?? '' })
+      fields.push({
+        goType: match[2] ?? '',
+        json: jsonName,
+        inline: jsonName === '' && (options.includes('inline') || match[1] === undefined),
+        omitempty: options.includes('omitempty') || options.includes('omitzero'),
+        number: Number(tag[2]),
+        wire: tag[1] ?? '',
+      })
     }
     into.structs.set(name, fields)
   }
@@ -52,17 +68,28 @@ function parseFile(into: GoPackage, text: string): void {
 
 const packages = new Map<string, GoPackage>()
 for (const group of readdirSync(api, { withFileTypes: true }).filter(entry => entry.isDirectory())) {
-  for (const version of readdirSync(join(api, group.name)).filter(name => /^v\d+$/.test(name))) packages.set(`k8s.io/api/${group.name}/${version}`, parsePackage(`k8s.io/api/${group.name}/${version}`, join(api, group.name, version)))
+  for (const version of readdirSync(join(api, group.name)).filter(name => /^v\d+$/.test(name)))
+    packages.set(`k8s.io/api/${group.name}/${version}`, parsePackage(`k8s.io/api/${group.name}/${version}`, join(api, group.name, version)))
 }
-for (const path of ['pkg/apis/meta/v1', 'pkg/runtime', 'pkg/util/intstr', 'pkg/api/resource', 'pkg/types']) packages.set(`k8s.io/apimachinery/${path}`, parsePackage(`k8s.io/apimachinery/${path}`, join(machinery, path)))
+for (const path of ['pkg/apis/meta/v1', 'pkg/runtime', 'pkg/util/intstr', 'pkg/api/resource', 'pkg/types'])
+  packages.set(`k8s.io/apimachinery/${path}`, parsePackage(`k8s.io/apimachinery/${path}`, join(machinery, path)))
 
 /** Type of a field or alias as the decoder wants it: a scalar, a special, or the full name of a struct. */
 function resolve(goType: string, from: GoPackage): { type: string; flags: string } {
-  if (goType.startsWith('*')) { const inner = resolve(goType.slice(1), from); return { type: inner.type, flags: `p${inner.flags}` } }
+  if (goType.startsWith('*')) {
+    const inner = resolve(goType.slice(1), from)
+    return { type: inner.type, flags: `p${inner.flags}` }
+  }
   if (goType === '[]byte') return { type: 'bytes', flags: '' }
-  if (goType.startsWith('[]')) { const inner = resolve(goType.slice(2), from); return { type: inner.type, flags: 'r' } }
+  if (goType.startsWith('[]')) {
+    const inner = resolve(goType.slice(2), from)
+    return { type: inner.type, flags: 'r' }
+  }
   const map = /^map\[[\w.]+\](.+)$/.exec(goType)
-  if (map) { const value = resolve(map[1] ?? '', from); return { type: value.flags.includes('r') ? `list:${value.type}` : value.type, flags: 'm' } }
+  if (map) {
+    const value = resolve(map[1] ?? '', from)
+    return { type: value.flags.includes('r') ? `list:${value.type}` : value.type, flags: 'm' }
+  }
   if (scalars.has(goType)) return { type: goType === 'int' ? 'int64' : goType, flags: '' }
   const dot = goType.indexOf('.')
   const home = dot < 0 ? from : packages.get(from.imports.get(goType.slice(0, dot)) ?? '')
@@ -89,6 +116,12 @@ for (const found of packages.values()) {
   }
 }
 const file = fileURLToPath(new URL('../../../resources/schema/protobuf.json', import.meta.url))
-writeFileSync(file, `{\n${Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, fields]) => `${JSON.stringify(name.replace('k8s.io/', ''))}:${JSON.stringify(fields).replaceAll('k8s.io/', '')}`).join(',\n')}\n}\n`)
+writeFileSync(
+  file,
+  `{\n${Object.entries(facts)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, fields]) => `${JSON.stringify(name.replace('k8s.io/', ''))}:${JSON.stringify(fields).replaceAll('k8s.io/', '')}`)
+    .join(',\n')}\n}\n`,
+)
 const unknown = Object.entries(facts).flatMap(([name, fields]) => fields.filter(field => field[2].includes('unknown')).map(field => `${name} ${field[1]}`))
 process.stdout.write(`${relative(process.cwd(), file)}: ${Object.keys(facts).length} structs${unknown.length > 0 ? `; not understood: ${unknown.join(', ')}` : ''}\n`)

@@ -7,8 +7,16 @@ import type { Random } from '../../../src-main/base/env.ts'
 import { StoreError } from '../../../src-main/store/store.ts'
 import type { Disk, DiskFile } from '../../../src-main/store/embedded/disk.ts'
 
-interface Write { readonly offset: number; readonly bytes: Uint8Array; readonly truncate: boolean }
-interface Inode { durable: Uint8Array; current: Uint8Array; unsynced: Write[] }
+interface Write {
+  readonly offset: number
+  readonly bytes: Uint8Array
+  readonly truncate: boolean
+}
+interface Inode {
+  durable: Uint8Array
+  current: Uint8Array
+  unsynced: Write[]
+}
 
 export interface FaultyDisk extends Disk {
   /** Thrown by the next writes (`times`, default for ever) while set. */
@@ -25,8 +33,12 @@ export interface FaultyDisk extends Disk {
   setBytes(name: string, bytes: Uint8Array): void
 }
 
-export function noSpace(): Error { return Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }) }
-export function ioError(): Error { return Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }) }
+export function noSpace(): Error {
+  return Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+}
+export function ioError(): Error {
+  return Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+}
 
 function applyWrite(content: Uint8Array, write: Write): Uint8Array {
   if (write.truncate) return write.offset <= content.length ? content.slice(0, write.offset) : grow(content, write.offset)
@@ -122,7 +134,9 @@ export function faultyDisk(files: ReadonlyMap<string, Uint8Array> = new Map()): 
       names.delete(from)
       names.set(to, inode)
     },
-    async remove(name) { names.delete(name) },
+    async remove(name) {
+      names.delete(name)
+    },
     async syncDirectory() {
       if (disk.failSyncs) throw disk.failSyncs
       durableNames = new Map(names)
@@ -130,7 +144,9 @@ export function faultyDisk(files: ReadonlyMap<string, Uint8Array> = new Map()): 
     async lock() {
       if (isLocked) throw new StoreError('locked', 'in use by another instance')
       isLocked = true
-      return async () => { isLocked = false }
+      return async () => {
+        isLocked = false
+      }
     },
     cutPower(random) {
       // Names may have reached the disk although nobody waited for them.
@@ -142,7 +158,9 @@ export function faultyDisk(files: ReadonlyMap<string, Uint8Array> = new Map()): 
       if (!inode) throw new Error(`no file ${name}`)
       return inode.current
     },
-    setBytes(name, bytes) { names.set(name, { durable: bytes, current: bytes, unsynced: [] }) },
+    setBytes(name, bytes) {
+      names.set(name, { durable: bytes, current: bytes, unsynced: [] })
+    },
   }
   return disk
 }

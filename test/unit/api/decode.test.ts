@@ -9,8 +9,18 @@ const core = (kind: string): { group: string; version: string; kind: string; sch
 const configMap = core('ConfigMap')
 const pod = core('Pod')
 const widget = {
-  group: 'example.com', version: 'v1', kind: 'Widget',
-  schema: { type: 'object', properties: { spec: { type: 'object', properties: { size: { type: 'integer' }, free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }, none: { type: 'string', nullable: true } } } } },
+  group: 'example.com',
+  version: 'v1',
+  kind: 'Widget',
+  schema: {
+    type: 'object',
+    properties: {
+      spec: {
+        type: 'object',
+        properties: { size: { type: 'integer' }, free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }, none: { type: 'string', nullable: true } },
+      },
+    },
+  },
 }
 
 function answer(run: () => unknown): string {
@@ -30,8 +40,14 @@ describe('bodies that cannot be read', () => {
     ['{"kind": ', 'couldn\'t get version/kind; json parse error: unexpected end of JSON input ({"kind": )'],
     ['[]', `couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type ${typeMeta} (5b5d)`],
     ['true', `couldn't get version/kind; json parse error: json: cannot unmarshal bool into Go value of type ${typeMeta} (74727565)`],
-    ['{"kind":1,"apiVersion":"v1"}', 'couldn\'t get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string ({"kind":1,"apiVersion":"v1"})'],
-    ['{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"t"}} trailing', 'couldn\'t get version/kind; json parse error: invalid character \'t\' after top-level value ({"kind":"ConfigMap","apiVersio ...)'],
+    [
+      '{"kind":1,"apiVersion":"v1"}',
+      'couldn\'t get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string ({"kind":1,"apiVersion":"v1"})',
+    ],
+    [
+      '{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"t"}} trailing',
+      'couldn\'t get version/kind; json parse error: invalid character \'t\' after top-level value ({"kind":"ConfigMap","apiVersio ...)',
+    ],
   ])('%j', (text, message) => {
     expect(answer(() => decodeBody(encodeUtf8(text), undefined, configMap))).toBe(`400 the object provided is unrecognized (must be of type ConfigMap): ${message}`)
   })
@@ -48,12 +64,18 @@ describe('bodies that cannot be read', () => {
     [pod, { spec: { priority: 1.5 } }, 'json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.priority of type int32'],
     [core('Secret'), { data: { a: 'not base64!' } }, 'illegal base64 data at input byte 3'],
   ])('%#: names the place and type as Go does', (resource, fields, message) => {
-    expect(answer(() => decodeObject({ apiVersion: 'v1', kind: resource.kind, ...fields }, resource))).toBe(`400 ${resource.kind} in version "v1" cannot be handled as a ${resource.kind}: ${message}`)
+    expect(answer(() => decodeObject({ apiVersion: 'v1', kind: resource.kind, ...fields }, resource))).toBe(
+      `400 ${resource.kind} in version "v1" cannot be handled as a ${resource.kind}: ${message}`,
+    )
   })
 
   it('refuses other kinds and unknown versions', () => {
-    expect(answer(() => decodeObject({ apiVersion: 'v1', kind: 'ConfigMap' }, pod))).toBe('400 ConfigMap in version "v1" cannot be handled as a Pod: converting (v1.ConfigMap) to (core.Pod): unknown conversion')
-    expect(answer(() => decodeObject({ apiVersion: 'v9', kind: 'Pod' }, pod))).toBe('400 Pod in version "v9" cannot be handled as a Pod: no kind "Pod" is registered for version "v9" in scheme "pkg/runtime/scheme.go:111"')
+    expect(answer(() => decodeObject({ apiVersion: 'v1', kind: 'ConfigMap' }, pod))).toBe(
+      '400 ConfigMap in version "v1" cannot be handled as a Pod: converting (v1.ConfigMap) to (core.Pod): unknown conversion',
+    )
+    expect(answer(() => decodeObject({ apiVersion: 'v9', kind: 'Pod' }, pod))).toBe(
+      '400 Pod in version "v9" cannot be handled as a Pod: no kind "Pod" is registered for version "v9" in scheme "pkg/runtime/scheme.go:111"',
+    )
     expect(answer(() => decodeBody(encodeUtf8('x'), 'text/plain', pod))).toMatch(/^415 /)
   })
 })
@@ -61,7 +83,9 @@ describe('bodies that cannot be read', () => {
 describe('unknown and duplicate fields', () => {
   const body = encodeUtf8('{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","Name":"b","name":"c"},"nosuch":{"deep":1},"data":{"x":"y"}}')
   it('Strict refuses with all of them', () => {
-    expect(answer(() => decodeBody(body, undefined, configMap, 'Strict'))).toBe('400 ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "metadata.name", unknown field "metadata.Name", unknown field "nosuch"')
+    expect(answer(() => decodeBody(body, undefined, configMap, 'Strict'))).toBe(
+      '400 ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "metadata.name", unknown field "metadata.Name", unknown field "nosuch"',
+    )
   })
   it('Warn tells and drops them; miscased names are not accepted', () => {
     const { object, warnings } = decodeBody(body, undefined, configMap, 'Warn')
@@ -72,26 +96,57 @@ describe('unknown and duplicate fields', () => {
     expect(decodeBody(body, undefined, configMap, 'Ignore').warnings).toEqual([])
   })
   it('a patched document gets the 422 of patches', () => {
-    expect(answer(() => decodeValue({ apiVersion: 'v1', kind: 'ConfigMap', metadata: {}, nosuch: 1 }, configMap, 'Strict'))).toBe('422  "" is invalid: patch: Invalid value: "{\\"apiVersion\\":\\"v1\\",\\"kind\\":\\"ConfigMap\\",\\"metadata\\":{},\\"nosuch\\":1}": strict decoding error: unknown field "nosuch"')
+    expect(answer(() => decodeValue({ apiVersion: 'v1', kind: 'ConfigMap', metadata: {}, nosuch: 1 }, configMap, 'Strict'))).toBe(
+      '422  "" is invalid: patch: Invalid value: "{\\"apiVersion\\":\\"v1\\",\\"kind\\":\\"ConfigMap\\",\\"metadata\\":{},\\"nosuch\\":1}": strict decoding error: unknown field "nosuch"',
+    )
   })
 })
 
 describe('normal form', () => {
   it('drops nulls and zero values, keeps those of pointers, adds what Go always writes', () => {
-    const { object } = decodeObject({
-      kind: 'Pod', metadata: { name: 'a', labels: {}, annotations: null, generateName: '' },
-      spec: { hostNetwork: false, automountServiceAccountToken: false, terminationGracePeriodSeconds: 0, containers: [{ name: 'c', args: [], resources: { limits: { cpu: '1000m', memory: 1024 } } }], nodeSelector: { a: null } },
-    }, pod)
+    const { object } = decodeObject(
+      {
+        kind: 'Pod',
+        metadata: { name: 'a', labels: {}, annotations: null, generateName: '' },
+        spec: {
+          hostNetwork: false,
+          automountServiceAccountToken: false,
+          terminationGracePeriodSeconds: 0,
+          containers: [{ name: 'c', args: [], resources: { limits: { cpu: '1000m', memory: 1024 } } }],
+          nodeSelector: { a: null },
+        },
+      },
+      pod,
+    )
     expect(object).toEqual({
-      apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' },
-      spec: { automountServiceAccountToken: false, terminationGracePeriodSeconds: 0, containers: [{ name: 'c', resources: { limits: { cpu: '1', memory: '1024' } } }], nodeSelector: { a: '' } }, status: {},
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'a' },
+      spec: {
+        automountServiceAccountToken: false,
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name: 'c', resources: { limits: { cpu: '1', memory: '1024' } } }],
+        nodeSelector: { a: '' },
+      },
+      status: {},
     })
   })
 
   it('finishShape writes null where Kubernetes does', () => {
     const { object } = decodeObject({ metadata: { name: 'e' }, involvedObject: {} }, core('Event'))
     finishShape(object, schemaOf(core('Event')))
-    expect(object).toEqual({ apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, involvedObject: {}, source: {}, eventTime: null, firstTimestamp: null, lastTimestamp: null, reportingComponent: '', reportingInstance: '' })
+    expect(object).toEqual({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'e' },
+      involvedObject: {},
+      source: {},
+      eventTime: null,
+      firstTimestamp: null,
+      lastTimestamp: null,
+      reportingComponent: '',
+      reportingInstance: '',
+    })
   })
 
   it('keeps hostile keys of maps as data', () => {
@@ -110,7 +165,11 @@ describe('normal form', () => {
 
 describe('custom kinds', () => {
   it('prune unknown fields, keep what is to be preserved, int64 and null exactly', () => {
-    const { object, warnings } = decodeBody(encodeUtf8('{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"a","odd":1},"spec":{"size":9007199254740993,"nosuch":1,"none":null,"free":{"a":{"b":null}}}}'), undefined, widget)
+    const { object, warnings } = decodeBody(
+      encodeUtf8('{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"a","odd":1},"spec":{"size":9007199254740993,"nosuch":1,"none":null,"free":{"a":{"b":null}}}}'),
+      undefined,
+      widget,
+    )
     expect(object).toEqual({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'a' }, spec: { size: 9007199254740993n, none: null, free: { a: { b: null } } } })
     expect(warnings).toEqual(['unknown field "metadata.odd"', 'unknown field "spec.nosuch"'])
   })
@@ -123,13 +182,21 @@ describe('custom kinds', () => {
 
 describe('YAML bodies', () => {
   it('mean what kubectl means', () => {
-    expect(answer(() => decodeBody(encodeUtf8('metadata: {name: y}\n'), 'application/yaml', configMap))).toContain('json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.name of type string')
-    expect(decodeBody(encodeUtf8('metadata: {name: y1, labels: &l {a: b}, annotations: *l}\n---\nmetadata: {name: y2}\n'), 'application/yaml', configMap).object.metadata).toEqual({ name: 'y1', labels: { a: 'b' }, annotations: { a: 'b' } })
+    expect(answer(() => decodeBody(encodeUtf8('metadata: {name: y}\n'), 'application/yaml', configMap))).toContain(
+      'json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.name of type string',
+    )
+    expect(decodeBody(encodeUtf8('metadata: {name: y1, labels: &l {a: b}, annotations: *l}\n---\nmetadata: {name: y2}\n'), 'application/yaml', configMap).object.metadata).toEqual({
+      name: 'y1',
+      labels: { a: 'b' },
+      annotations: { a: 'b' },
+    })
   })
   it('report keys that stand twice and text that is no YAML', () => {
-    expect(answer(() => decodeBody(encodeUtf8('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y4}\ndata: {a: "1"}\ndata: {b: "2"}\n'), 'application/yaml', configMap, 'Strict'))).toBe(
-      '400 ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: yaml: unmarshal errors:\n  line 5: key "data" already set in map',
+    expect(
+      answer(() => decodeBody(encodeUtf8('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y4}\ndata: {a: "1"}\ndata: {b: "2"}\n'), 'application/yaml', configMap, 'Strict')),
+    ).toBe('400 ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: yaml: unmarshal errors:\n  line 5: key "data" already set in map')
+    expect(answer(() => decodeBody(encodeUtf8('a: ['), 'application/yaml', configMap))).toBe(
+      '400 the object provided is unrecognized (must be of type ConfigMap): yaml: line 1: did not find expected node content (613a205b)',
     )
-    expect(answer(() => decodeBody(encodeUtf8('a: ['), 'application/yaml', configMap))).toBe('400 the object provided is unrecognized (must be of type ConfigMap): yaml: line 1: did not find expected node content (613a205b)')
   })
 })

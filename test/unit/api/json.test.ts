@@ -1,9 +1,23 @@
 import { describe, expect, it } from 'vitest'
-import { JsonError, cloneJson, compareBytes, deepEqual, deepFreeze, duplicateKeys, getOwn, maxJsonDepth, parseJson, quoteGo, setOwn, stringifyJson } from '../../../src-main/api/json.ts'
+import {
+  JsonError,
+  cloneJson,
+  compareBytes,
+  deepEqual,
+  deepFreeze,
+  duplicateKeys,
+  getOwn,
+  maxJsonDepth,
+  parseJson,
+  quoteGo,
+  setOwn,
+  stringifyJson,
+} from '../../../src-main/api/json.ts'
 
 describe('parseJson', () => {
   it('keeps integers of int64 exactly and writes them back', () => {
-    for (const text of ['9007199254740993', '-9223372036854775808', '9223372036854775807', '[1,9007199254740993,2]', '{"a":{"b":9007199254740993}}']) expect(stringifyJson(parseJson(text))).toBe(text)
+    for (const text of ['9007199254740993', '-9223372036854775808', '9223372036854775807', '[1,9007199254740993,2]', '{"a":{"b":9007199254740993}}'])
+      expect(stringifyJson(parseJson(text))).toBe(text)
   })
 
   it('reads integers beyond int64 as floats, as Kubernetes does', () => {

@@ -12,8 +12,28 @@ const kinds = {
   Service: { group: '', version: 'v1', kind: 'Service', schema: 'io.k8s.api.core.v1.Service' },
   Deployment: { group: 'apps', version: 'v1', kind: 'Deployment', schema: 'io.k8s.api.apps.v1.Deployment' },
   Widget: {
-    group: 'example.com', version: 'v1', kind: 'Widget',
-    schema: { type: 'object', properties: { spec: { type: 'object', properties: { n: { type: 'integer' }, free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }, set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } }, map: { type: 'array', 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['k'], items: { type: 'object', properties: { k: { type: 'string' }, v: { type: 'string' } } } } } } } },
+    group: 'example.com',
+    version: 'v1',
+    kind: 'Widget',
+    schema: {
+      type: 'object',
+      properties: {
+        spec: {
+          type: 'object',
+          properties: {
+            n: { type: 'integer' },
+            free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+            set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'string' } },
+            map: {
+              type: 'array',
+              'x-kubernetes-list-type': 'map',
+              'x-kubernetes-list-map-keys': ['k'],
+              items: { type: 'object', properties: { k: { type: 'string' }, v: { type: 'string' } } },
+            },
+          },
+        },
+      },
+    },
   },
 } as const
 
@@ -26,7 +46,9 @@ class Subject {
   object: KubernetesObject | undefined
   now = Date.UTC(2026, 0, 1)
 
-  constructor(kind: Kind) { this.kind = kind }
+  constructor(kind: Kind) {
+    this.kind = kind
+  }
 
   #context(manager: string): { manager: string; subresource: string; apiVersion: string; schema: ReturnType<typeof schemaOf>; now: number } {
     const { group, version } = kinds[this.kind]
@@ -49,10 +71,14 @@ class Subject {
 
   /** `manager operation` → fields. */
   owners(): Record<string, unknown> {
-    return Object.fromEntries((this.object?.metadata.managedFields ?? []).map(e => [`${e.manager ?? ''} ${e.operation ?? ''}${e.subresource ? ` ${e.subresource}` : ''}`, e.fieldsV1]))
+    return Object.fromEntries(
+      (this.object?.metadata.managedFields ?? []).map(e => [`${e.manager ?? ''} ${e.operation ?? ''}${e.subresource ? ` ${e.subresource}` : ''}`, e.fieldsV1]),
+    )
   }
 
-  field(name: string): unknown { return (this.object as unknown as Fields | undefined)?.[name] }
+  field(name: string): unknown {
+    return (this.object as unknown as Fields | undefined)?.[name]
+  }
 }
 
 function conflictOf(run: () => void): { message: string; fields: unknown[] } {
@@ -98,7 +124,9 @@ describe('server-side apply', () => {
   it('lists several conflicts by manager', () => {
     const s = new Subject('Widget')
     s.apply('a', { spec: { n: 1, map: [{ k: 'p', v: '1' }], free: { z: { y: 1 } } } })
-    expect(conflictOf(() => s.apply('b', { spec: { n: 2, map: [{ k: 'p', v: '2' }], free: { z: { y: 2 } } } })).message).toBe('Apply failed with 3 conflicts: conflicts with "a":\n- .spec.free.z.y\n- .spec.map[k="p"].v\n- .spec.n')
+    expect(conflictOf(() => s.apply('b', { spec: { n: 2, map: [{ k: 'p', v: '2' }], free: { z: { y: 2 } } } })).message).toBe(
+      'Apply failed with 3 conflicts: conflicts with "a":\n- .spec.free.z.y\n- .spec.map[k="p"].v\n- .spec.n',
+    )
   })
 
   it('tells list items apart by all keys, with defaults, and owns atomic maps as a whole', () => {
@@ -139,7 +167,11 @@ describe('server-side apply', () => {
     ['Widget', { spec: { n: 'x' } }, '.spec.n: expected numeric (int or float), got string'],
     ['Widget', { spec: { set: ['1', '1'] } }, '.spec.set: duplicate entries for key [="1"]'],
     ['Widget', { spec: { map: [{ k: 'a' }, { k: 'a' }] } }, '.spec.map: duplicate entries for key [k="a"]'],
-    ['Widget', { spec: { map: [{ v: 'a' }] } }, '.spec.map: element 0: associative list with keys has an element that omits all key fields ["k"] (and doesn\'t have default values for any key fields)'],
+    [
+      'Widget',
+      { spec: { map: [{ v: 'a' }] } },
+      '.spec.map: element 0: associative list with keys has an element that omits all key fields ["k"] (and doesn\'t have default values for any key fields)',
+    ],
   ] as const)('refuses %s %j', (kind, fields, message) => {
     expect(() => new Subject(kind).apply('m', fields)).toThrow(`failed to create typed patch object (/a; example.com/v1, Kind=Widget): ${message}`)
   })
@@ -154,14 +186,24 @@ describe('server-side apply', () => {
 })
 
 describe('tracking of other writes', () => {
-  const deployment = { spec: { selector: { matchLabels: { app: 'x' } }, replicas: 1, template: { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'c', image: 'i' }] } } }, status: { replicas: 9 } }
+  const deployment = {
+    spec: { selector: { matchLabels: { app: 'x' } }, replicas: 1, template: { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'c', image: 'i' }] } } },
+    status: { replicas: 9 },
+  }
 
   it('a create owns all it set, as Kubernetes writes it down, and never status', () => {
     const s = new Subject('Deployment')
     s.update('kubectl', deployment)
     expect(s.owners()).toEqual({
       'kubectl Update': {
-        'f:spec': { 'f:replicas': {}, 'f:selector': {}, 'f:template': { 'f:metadata': { 'f:labels': { '.': {}, 'f:app': {} } }, 'f:spec': { 'f:containers': { 'k:{"name":"c"}': { '.': {}, 'f:image': {}, 'f:name': {}, 'f:resources': {} } } } } },
+        'f:spec': {
+          'f:replicas': {},
+          'f:selector': {},
+          'f:template': {
+            'f:metadata': { 'f:labels': { '.': {}, 'f:app': {} } },
+            'f:spec': { 'f:containers': { 'k:{"name":"c"}': { '.': {}, 'f:image': {}, 'f:name': {}, 'f:resources': {} } } },
+          },
+        },
       },
     })
   })

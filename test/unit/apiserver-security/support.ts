@@ -22,9 +22,15 @@ export async function world(): Promise<World> {
   for (const place of Object.values(places)) copies.of(place)
   await copies.ready
   return {
-    env, store, copies,
-    async put(place, object) { await store.put(storageKey(place, object.metadata.namespace ?? '', object.metadata.name), object as StorableObject, { any: true }) },
-    async remove(place, namespace, name) { await store.delete(storageKey(place, namespace, name), { any: true }) },
+    env,
+    store,
+    copies,
+    async put(place, object) {
+      await store.put(storageKey(place, object.metadata.namespace ?? '', object.metadata.name), object as StorableObject, { any: true })
+    },
+    async remove(place, namespace, name) {
+      await store.delete(storageKey(place, namespace, name), { any: true })
+    },
   }
 }
 

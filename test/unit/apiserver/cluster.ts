@@ -35,19 +35,31 @@ export function testServer(options: Partial<ApiServerOptions> = {}): TestServer 
   const server = createApiServer({ env, store, resources: allResources, ...options })
   async function call(method: string, url: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const bytes = body === undefined ? undefined : new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body))
-    const response = await server.handle({ method, url, user, headers: { 'content-type': 'application/json', 'user-agent': 'test/1', ...headers }, ...(bytes ? { body: { bytes } } : {}) })
+    const response = await server.handle({
+      method,
+      url,
+      user,
+      headers: { 'content-type': 'application/json', 'user-agent': 'test/1', ...headers },
+      ...(bytes ? { body: { bytes } } : {}),
+    })
     const text = response.body.kind === 'bytes' ? Buffer.concat(response.body.chunks).toString('utf8') : ''
     return { status: response.status, headers: response.headers, body: response.headers['content-type'] === 'application/json' && text !== '' ? JSON.parse(text) : text, response }
   }
   return {
-    env, store, server, call,
+    env,
+    store,
+    server,
+    call,
     create: (url, body) => call('POST', url, body),
     merge: (url, body) => call('PATCH', url, body, { 'content-type': 'application/merge-patch+json' }),
   }
 }
 
 /** Reads `count` events of a watch. */
-export async function readEvents(answer: Answer, count: number): Promise<{ type: string; object: { metadata: { name?: string; resourceVersion?: string }; kind: string } & Partial<Status> }[]> {
+export async function readEvents(
+  answer: Answer,
+  count: number,
+): Promise<{ type: string; object: { metadata: { name?: string; resourceVersion?: string }; kind: string } & Partial<Status> }[]> {
   if (answer.response.body.kind !== 'stream') throw new Error(`no stream but ${answer.response.body.kind}`)
   const events = []
   for await (const chunk of answer.response.body.chunks) {

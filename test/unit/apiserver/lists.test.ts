@@ -8,7 +8,9 @@ const names = (answer: Answer): string[] => answer.body.items.map((item: { metad
 const create = (server: TestServer, name: string, labels: Record<string, string> = {}): Promise<Answer> => server.create(url, { metadata: { name, labels } })
 
 let server: TestServer
-beforeEach(() => { server = testServer() })
+beforeEach(() => {
+  server = testServer()
+})
 
 describe('list', () => {
   it('is the stored bytes without kind and version', async () => {
@@ -26,7 +28,12 @@ describe('list', () => {
     const second = await server.call('GET', `${url}?limit=2&continue=${first.body.metadata.continue}`)
     const third = await server.call('GET', `${url}?limit=2&continue=${second.body.metadata.continue}`)
     expect([first, second, third].map(names)).toEqual([['a', 'b'], ['c', 'd'], ['e']])
-    expect([first.body.metadata.remainingItemCount, second.body.metadata.remainingItemCount, third.body.metadata.continue, new Set([first, second, third].map(page => page.body.metadata.resourceVersion)).size]).toEqual([3, 1, undefined, 1])
+    expect([
+      first.body.metadata.remainingItemCount,
+      second.body.metadata.remainingItemCount,
+      third.body.metadata.continue,
+      new Set([first, second, third].map(page => page.body.metadata.resourceVersion)).size,
+    ]).toEqual([3, 1, undefined, 1])
   })
 
   it('offers an inconsistent rest when the snapshot is gone', async () => {
@@ -44,7 +51,10 @@ describe('list', () => {
     await create(server, 'b', { app: 'y' })
     expect(names(await server.call('GET', `${url}?labelSelector=app+in+(x,z)`))).toEqual(['a'])
     expect(names(await server.call('GET', `${url}?fieldSelector=metadata.name!%3Da`))).toEqual(['b'])
-    expect((await server.call('GET', `${url}?fieldSelector=data%3Dx`)).body).toMatchObject({ code: 400, message: '"data" is not a known field selector: only "metadata.name", "metadata.namespace"' })
+    expect((await server.call('GET', `${url}?fieldSelector=data%3Dx`)).body).toMatchObject({
+      code: 400,
+      message: '"data" is not a known field selector: only "metadata.name", "metadata.namespace"',
+    })
   })
 
   it('reads the past exactly, or says that it is gone or has not come', async () => {
@@ -62,8 +72,14 @@ describe('list', () => {
   it('comes as a table, as metadata alone, as YAML, or is refused', async () => {
     await create(server, 'a')
     const accept = (value: string, path = url): Promise<Answer> => server.call('GET', path, undefined, { accept: value })
-    expect((await accept('application/json;as=Table;v=v1;g=meta.k8s.io')).body).toMatchObject({ kind: 'Table', rows: [{ cells: ['a', 0, '0s'], object: { kind: 'PartialObjectMetadata', metadata: { name: 'a' } } }] })
-    expect((await accept('application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io')).body).toMatchObject({ kind: 'PartialObjectMetadataList', items: [{ kind: 'PartialObjectMetadata' }] })
+    expect((await accept('application/json;as=Table;v=v1;g=meta.k8s.io')).body).toMatchObject({
+      kind: 'Table',
+      rows: [{ cells: ['a', 0, '0s'], object: { kind: 'PartialObjectMetadata', metadata: { name: 'a' } } }],
+    })
+    expect((await accept('application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io')).body).toMatchObject({
+      kind: 'PartialObjectMetadataList',
+      items: [{ kind: 'PartialObjectMetadata' }],
+    })
     expect((await accept('application/yaml', `${url}/a`)).body).toContain('kind: ConfigMap\n')
     expect((await accept('application/vnd.kubernetes.protobuf,application/json', `${url}/a`)).status).toBe(200)
     expect([(await accept('application/vnd.kubernetes.protobuf')).status, (await accept('text/html')).status]).toEqual([406, 406])
@@ -89,7 +105,12 @@ describe('watch', () => {
     await server.merge(`${url}/a`, { metadata: { labels: { app: 'y' } } })
     await server.call('DELETE', `${url}/b`)
     const events = await readEvents(watch, 4)
-    expect(events.map(event => [event.type, event.object.metadata.name])).toEqual([['ADDED', 'a'], ['ADDED', 'b'], ['DELETED', 'a'], ['DELETED', 'b']])
+    expect(events.map(event => [event.type, event.object.metadata.name])).toEqual([
+      ['ADDED', 'a'],
+      ['ADDED', 'b'],
+      ['DELETED', 'a'],
+      ['DELETED', 'b'],
+    ])
     expect(Number(events[3]?.object.metadata.resourceVersion)).toBe(server.store.revision)
   })
 

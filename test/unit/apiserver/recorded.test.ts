@@ -14,10 +14,13 @@ const template = { metadata: { labels: { app: 'shop' } }, spec: { containers: [c
 const deployment = { metadata: { name: 'shop' }, spec: { selector: { matchLabels: { app: 'shop' } }, template } }
 
 let server: TestServer
-beforeEach(() => { server = testServer() })
+beforeEach(() => {
+  server = testServer()
+})
 
 describe('what is always written as null', () => {
-  const managers = (body: { metadata: { managedFields: { manager: string; fieldsV1: unknown }[] } }): unknown => body.metadata.managedFields.map(entry => [entry.manager, entry.fieldsV1])
+  const managers = (body: { metadata: { managedFields: { manager: string; fieldsV1: unknown }[] } }): unknown =>
+    body.metadata.managedFields.map(entry => [entry.manager, entry.fieldsV1])
 
   it('is no change when the object is put back as it was read', async () => {
     const made = await server.create(slices, { metadata: { name: 's' }, addressType: 'IPv4', endpoints: [{ addresses: ['10.1.0.1'] }] })
@@ -29,15 +32,29 @@ describe('what is always written as null', () => {
   it('belongs to nobody, so that an apply without it is no conflict', async () => {
     const made = await server.create(roles, { metadata: { name: 'r' } })
     expect(made.body.rules).toBeNull()
-    expect((await server.call('PATCH', `${roles}/r`, [{ op: 'replace', path: '/metadata/managedFields', value: [{}] }], { 'content-type': 'application/json-patch+json' })).body.metadata.managedFields).toBeUndefined()
-    const applied = await server.call('PATCH', `${roles}/r?fieldManager=m`, { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name: 'r', labels: { a: 'b' } } }, apply)
+    expect(
+      (await server.call('PATCH', `${roles}/r`, [{ op: 'replace', path: '/metadata/managedFields', value: [{}] }], { 'content-type': 'application/json-patch+json' })).body.metadata
+        .managedFields,
+    ).toBeUndefined()
+    const applied = await server.call(
+      'PATCH',
+      `${roles}/r?fieldManager=m`,
+      { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name: 'r', labels: { a: 'b' } } },
+      apply,
+    )
     expect([applied.status, applied.body.metadata.labels]).toEqual([200, { a: 'b' }])
   })
 
   it('counts where it comes with something new', async () => {
     await server.create(`${n}/pods`, { metadata: { name: 'p' }, spec: { containers: [container] } })
     const { body } = await server.merge(`${n}/pods/p/status`, { status: { conditions: [{ type: 'Ready', status: 'True' }] } })
-    expect(body.metadata.managedFields[1].fieldsV1['f:status']['f:conditions']['k:{"type":"Ready"}']).toEqual({ '.': {}, 'f:lastProbeTime': {}, 'f:lastTransitionTime': {}, 'f:status': {}, 'f:type': {} })
+    expect(body.metadata.managedFields[1].fieldsV1['f:status']['f:conditions']['k:{"type":"Ready"}']).toEqual({
+      '.': {},
+      'f:lastProbeTime': {},
+      'f:lastTransitionTime': {},
+      'f:status': {},
+      'f:type': {},
+    })
   })
 })
 
@@ -49,7 +66,9 @@ describe('apply', () => {
     [{ apiVersion: 'v1', metadata: { name: 'a' } }, 'invalid object type: /v1, Kind='],
     [{ apiVersion: 'v1', kind: 'ConfigMap' }, 'the name of the object (a based on URL) was undeterminable: name must be provided'],
     [[1], 'error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type map[string]interface {}'],
-  ])('refuses %j', async (document, message) => { expect(await put(document)).toMatchObject({ status: 400, body: { message } }) })
+  ])('refuses %j', async (document, message) => {
+    expect(await put(document)).toMatchObject({ status: 400, body: { message } })
+  })
 })
 
 describe('scale', () => {
@@ -59,17 +78,32 @@ describe('scale', () => {
     const url = `${apps}/deployments/shop`
     expect((await server.call('PATCH', `${url}/scale?fieldManager=s`, scale, apply)).status).toBe(409)
     expect((await server.call('PATCH', `${url}/scale?fieldManager=s&force=true`, scale, apply)).body.spec.replicas).toBe(4)
-    expect((await server.call('GET', url)).body.metadata.managedFields[0]).toEqual({ manager: 's', operation: 'Apply', apiVersion: 'apps/v1', fieldsType: 'FieldsV1', fieldsV1: { 'f:spec': { 'f:replicas': {} } }, subresource: 'scale' })
+    expect((await server.call('GET', url)).body.metadata.managedFields[0]).toEqual({
+      manager: 's',
+      operation: 'Apply',
+      apiVersion: 'apps/v1',
+      fieldsType: 'FieldsV1',
+      fieldsV1: { 'f:spec': { 'f:replicas': {} } },
+      subresource: 'scale',
+    })
     const whole = { apiVersion: 'apps/v1', kind: 'Deployment', ...deployment, spec: { ...deployment.spec, replicas: 5 } }
-    expect((await server.call('PATCH', `${url}?fieldManager=w`, whole, apply)).body.message).toBe('Apply failed with 1 conflict: conflict with "s" with subresource "scale": .spec.replicas')
-    expect((await server.call('PUT', `${url}/scale`, { ...deployment, apiVersion: 'apps/v1', kind: 'Deployment' })).body.message).toBe('Deployment in version "v1" cannot be handled as a Scale: converting (v1.Deployment) to (autoscaling.Scale): unknown conversion')
+    expect((await server.call('PATCH', `${url}?fieldManager=w`, whole, apply)).body.message).toBe(
+      'Apply failed with 1 conflict: conflict with "s" with subresource "scale": .spec.replicas',
+    )
+    expect((await server.call('PUT', `${url}/scale`, { ...deployment, apiVersion: 'apps/v1', kind: 'Deployment' })).body.message).toBe(
+      'Deployment in version "v1" cannot be handled as a Scale: converting (v1.Deployment) to (autoscaling.Scale): unknown conversion',
+    )
   })
 })
 
 describe('deletion', () => {
   it.each([
     [{ preconditions: { uid: 'x' } }, 409, 'Operation cannot be fulfilled on ConfigMap "a": the UID in the precondition (x) does not match the UID in record ('],
-    [{ preconditions: { resourceVersion: '1' } }, 409, 'Operation cannot be fulfilled on ConfigMap "a": the ResourceVersion in the precondition (1) does not match the ResourceVersion in record ('],
+    [
+      { preconditions: { resourceVersion: '1' } },
+      409,
+      'Operation cannot be fulfilled on ConfigMap "a": the ResourceVersion in the precondition (1) does not match the ResourceVersion in record (',
+    ],
     [{ propagationPolicy: 'Later' }, 422, 'supported values: "Foreground", "Background", "Orphan", "nil"'],
     [{ apiVersion: 'v1', kind: 'Node' }, 400, 'no kind "Node" is registered for version "v1" in scheme'],
     ['{"orphanDependents": fals', 400, "invalid character ' ' in literal false (expecting 'e')"],
@@ -99,28 +133,43 @@ describe('subresources', () => {
     const requests = '/apis/certificates.k8s.io/v1/certificatesigningrequests'
     const request = btoa('-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n')
     await server.create(requests, { metadata: { name: 'c' }, spec: { request, signerName: 'shop.example/tls', usages: ['client auth'] } })
-    const { body } = await server.merge(`${requests}/c/approval`, { metadata: { annotations: { by: 'me' } }, spec: { usages: ['any'] }, status: { conditions: [{ type: 'Approved', status: 'True' }] } })
+    const { body } = await server.merge(`${requests}/c/approval`, {
+      metadata: { annotations: { by: 'me' } },
+      spec: { usages: ['any'] },
+      status: { conditions: [{ type: 'Approved', status: 'True' }] },
+    })
     expect([body.metadata.annotations, body.spec.usages, body.status.conditions[0].type]).toEqual([{ by: 'me' }, ['client auth'], 'Approved'])
   })
 
   it('a service learns the mode of its load balancer and refuses bad addresses', async () => {
     await server.create(`${n}/services`, { metadata: { name: 's' }, spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } })
-    expect((await server.merge(`${n}/services/s/status`, { status: { loadBalancer: { ingress: [{ ip: '192.0.2.7' }] } } })).body.status.loadBalancer.ingress).toEqual([{ ip: '192.0.2.7', ipMode: 'VIP' }])
-    expect((await server.merge(`${n}/services/s/status`, { status: { loadBalancer: { ingress: [{ ip: 'no' }] } } })).body.details.causes[0].field).toBe('status.loadBalancer.ingress[0].ip')
+    expect((await server.merge(`${n}/services/s/status`, { status: { loadBalancer: { ingress: [{ ip: '192.0.2.7' }] } } })).body.status.loadBalancer.ingress).toEqual([
+      { ip: '192.0.2.7', ipMode: 'VIP' },
+    ])
+    expect((await server.merge(`${n}/services/s/status`, { status: { loadBalancer: { ingress: [{ ip: 'no' }] } } })).body.details.causes[0].field).toBe(
+      'status.loadBalancer.ingress[0].ip',
+    )
   })
 })
 
 describe('kinds', () => {
   it('a webhook is filled in, and its configuration is only replaced in a named version', async () => {
     const url = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations'
-    const { body } = await server.create(url, { metadata: { name: 'w' }, webhooks: [{ name: 'shop.example.com', clientConfig: { url: 'https://localhost/' }, sideEffects: 'None', admissionReviewVersions: ['v1'] }] })
+    const { body } = await server.create(url, {
+      metadata: { name: 'w' },
+      webhooks: [{ name: 'shop.example.com', clientConfig: { url: 'https://localhost/' }, sideEffects: 'None', admissionReviewVersions: ['v1'] }],
+    })
     expect(body.webhooks[0]).toMatchObject({ failurePolicy: 'Fail', matchPolicy: 'Equivalent', namespaceSelector: {}, objectSelector: {}, timeoutSeconds: 10 })
     expect((await server.call('PUT', `${url}/w`, { metadata: { name: 'w' } })).body).toMatchObject({ code: 422, details: { kind: 'validatingwebhookconfigurations' } })
   })
 
   it.each([
     ['resourcequotas', { hard: { pods: '1' }, scopes: ['Terminating', 'NotTerminating'] }, 'spec.scopes'],
-    ['resourcequotas', { hard: { pods: '1' }, scopeSelector: { matchExpressions: [{ scopeName: 'BestEffort', operator: 'In', values: ['a'] }] } }, 'spec.scopeSelector.matchExpressions.operator'],
+    [
+      'resourcequotas',
+      { hard: { pods: '1' }, scopeSelector: { matchExpressions: [{ scopeName: 'BestEffort', operator: 'In', values: ['a'] }] } },
+      'spec.scopeSelector.matchExpressions.operator',
+    ],
     ['limitranges', { limits: [{ type: 'Container', maxLimitRequestRatio: { memory: '0.9' } }] }, 'spec.limits[0].maxLimitRequestRatio[memory]'],
     ['limitranges', { limits: [{ type: 'PersistentVolumeClaim' }] }, 'spec.limits[0].limits'],
     ['services', { ports: [{ port: 80 }], ipFamilies: ['IPv6'] }, 'spec.ipFamilies[0]'],
@@ -135,13 +184,17 @@ describe('tables and metadata', () => {
     await server.create(`${n}/pods`, { metadata: { name: 'p' }, spec: { containers: [container] } })
     expect((await server.call('GET', `${n}/pods/p`, undefined, table)).body.rows[0].conditions).toBeUndefined()
     await server.merge(`${n}/pods/p/status`, { status: { phase: 'Failed' } })
-    expect((await server.call('GET', `${n}/pods/p`, undefined, table)).body.rows[0].conditions).toEqual([{ type: 'Completed', status: 'True', reason: 'Failed', message: 'The pod failed.' }])
+    expect((await server.call('GET', `${n}/pods/p`, undefined, table)).body.rows[0].conditions).toEqual([
+      { type: 'Completed', status: 'True', reason: 'Failed', message: 'The pod failed.' },
+    ])
   })
 
   it('leave out what only whole daemon sets show', async () => {
     const { body } = await server.create(`${apps}/daemonsets`, { ...deployment })
     expect(body.metadata.annotations).toEqual({ 'deprecated.daemonset.template.generation': '1' })
-    expect((await server.call('GET', `${apps}/daemonsets/shop`, undefined, { accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' })).body.metadata.annotations).toBeUndefined()
+    expect(
+      (await server.call('GET', `${apps}/daemonsets/shop`, undefined, { accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' })).body.metadata.annotations,
+    ).toBeUndefined()
   })
 
   it('warn of a deprecated kind only where the kind has its say', async () => {

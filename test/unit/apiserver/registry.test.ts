@@ -6,19 +6,34 @@ const configMaps = '/api/v1/namespaces/n/configmaps'
 const pods = '/api/v1/namespaces/n/pods'
 const deployments = '/apis/apps/v1/namespaces/n/deployments'
 const pod = (name: string, spec: object = {}): object => ({ metadata: { name }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } })
-const deployment = { metadata: { name: 'd' }, spec: { selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } } } }
+const deployment = {
+  metadata: { name: 'd' },
+  spec: { selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } } },
+}
 
 let server: TestServer
-beforeEach(() => { server = testServer() })
+beforeEach(() => {
+  server = testServer()
+})
 
 describe('create', () => {
   it('sets what the server decides and keeps the caller from deciding it', async () => {
     const { status, body } = await server.create(configMaps, { metadata: { name: 'a', uid: 'mine', deletionTimestamp: '2020-01-01T00:00:00Z' }, data: { k: 'v' } })
-    expect([status, body.metadata.uid === 'mine', body.metadata.resourceVersion, body.metadata.deletionTimestamp, body.metadata.creationTimestamp, body.metadata.namespace]).toEqual([201, false, '2', undefined, '2026-01-01T00:00:00Z', 'n'])
+    expect([
+      status,
+      body.metadata.uid === 'mine',
+      body.metadata.resourceVersion,
+      body.metadata.deletionTimestamp,
+      body.metadata.creationTimestamp,
+      body.metadata.namespace,
+    ]).toEqual([201, false, '2', undefined, '2026-01-01T00:00:00Z', 'n'])
   })
 
   it('refuses a resourceVersion and keeps a generation that it does not count', async () => {
-    expect((await server.create(configMaps, { metadata: { name: 'a', resourceVersion: '7' } })).body).toMatchObject({ code: 500, message: 'resourceVersion should not be set on objects to be created' })
+    expect((await server.create(configMaps, { metadata: { name: 'a', resourceVersion: '7' } })).body).toMatchObject({
+      code: 500,
+      message: 'resourceVersion should not be set on objects to be created',
+    })
     expect((await server.create(configMaps, { metadata: { name: 'a', generation: 5 } })).body.metadata.generation).toBe(5)
   })
 
@@ -29,9 +44,17 @@ describe('create', () => {
 
   it('answers in the words of Kubernetes', async () => {
     await server.create(configMaps, { metadata: { name: 'a' } })
-    expect((await server.create(configMaps, { metadata: { name: 'a' } })).body).toMatchObject({ kind: 'Status', code: 409, reason: 'AlreadyExists', message: 'configmaps "a" already exists', details: { name: 'a', kind: 'configmaps' } })
+    expect((await server.create(configMaps, { metadata: { name: 'a' } })).body).toMatchObject({
+      kind: 'Status',
+      code: 409,
+      reason: 'AlreadyExists',
+      message: 'configmaps "a" already exists',
+      details: { name: 'a', kind: 'configmaps' },
+    })
     expect((await server.create(configMaps, { metadata: { name: 'B_' } })).body).toMatchObject({ code: 422, reason: 'Invalid' })
-    expect((await server.create(configMaps, { metadata: { name: 'b', namespace: 'other' } })).body.message).toBe('the namespace of the provided object does not match the namespace sent on the request')
+    expect((await server.create(configMaps, { metadata: { name: 'b', namespace: 'other' } })).body.message).toBe(
+      'the namespace of the provided object does not match the namespace sent on the request',
+    )
     expect((await server.call('GET', `${configMaps}/z`)).body).toMatchObject({ code: 404, message: 'configmaps "z" not found' })
   })
 
@@ -46,7 +69,10 @@ describe('update', () => {
   it('refuses a stale version and a foreign uid with 409, and writes nothing where nothing changes', async () => {
     const first = (await server.create(configMaps, { metadata: { name: 'a' }, data: { k: '1' } })).body
     await server.call('PUT', `${configMaps}/a`, { ...first, data: { k: '2' } })
-    expect((await server.call('PUT', `${configMaps}/a`, { ...first, data: { k: '3' } })).body).toMatchObject({ code: 409, message: 'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again' })
+    expect((await server.call('PUT', `${configMaps}/a`, { ...first, data: { k: '3' } })).body).toMatchObject({
+      code: 409,
+      message: 'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
+    })
     expect((await server.call('PUT', `${configMaps}/a`, { metadata: { name: 'a', uid: 'other' } })).status).toBe(409)
     const { revision } = server.store
     expect((await server.call('PUT', `${configMaps}/a`, { metadata: { name: 'a' }, data: { k: '2' } })).status).toBe(200)
@@ -58,7 +84,11 @@ describe('update', () => {
     const labelled = await server.merge(`${deployments}/d`, { metadata: { labels: { x: 'y' } }, status: { replicas: 5 } })
     const scaled = await server.merge(`${deployments}/d`, { spec: { replicas: 2 } })
     const reported = await server.merge(`${deployments}/d/status`, { spec: { replicas: 9 }, status: { replicas: 1 } })
-    expect([labelled, scaled, reported].map(answer => [answer.body.metadata.generation, answer.body.spec.replicas, answer.body.status.replicas])).toEqual([[1, 1, undefined], [2, 2, undefined], [2, 2, 1]])
+    expect([labelled, scaled, reported].map(answer => [answer.body.metadata.generation, answer.body.spec.replicas, answer.body.status.replicas])).toEqual([
+      [1, 1, undefined],
+      [2, 2, undefined],
+      [2, 2, 1],
+    ])
   })
 
   it('lets many merge patches of one object through', async () => {
@@ -125,7 +155,10 @@ describe('pods', () => {
     await server.create(pods, pod('p'))
     const binding = { metadata: { name: 'p' }, target: { kind: 'Node', name: 'one' } }
     expect((await server.create(`${pods}/p/binding`, binding)).status).toBe(201)
-    expect((await server.create(`${pods}/p/binding`, { ...binding, target: { kind: 'Node', name: 'two' } })).body).toMatchObject({ code: 409, message: 'Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "one"' })
+    expect((await server.create(`${pods}/p/binding`, { ...binding, target: { kind: 'Node', name: 'two' } })).body).toMatchObject({
+      code: 409,
+      message: 'Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "one"',
+    })
     const bound = (await server.call('GET', `${pods}/p`)).body
     expect([bound.spec.nodeName, bound.status.conditions.find((condition: { type: string }) => condition.type === 'PodScheduled').status]).toEqual(['one', 'True'])
   })
@@ -154,7 +187,9 @@ describe('services', () => {
     const first = (await server.create(services, service('a', { type: 'NodePort' }))).body.spec
     expect([first.clusterIP.startsWith('10.96.'), first.clusterIPs, first.ports[0].nodePort >= 30000]).toEqual([true, [first.clusterIP], true])
     const asked = { clusterIP: first.clusterIP }
-    expect((await server.create(services, service('b', asked))).body.message).toBe(`Service "b" is invalid: spec.clusterIPs: Invalid value: ["${first.clusterIP}"]: failed to allocate IP ${first.clusterIP}: provided IP is already allocated`)
+    expect((await server.create(services, service('b', asked))).body.message).toBe(
+      `Service "b" is invalid: spec.clusterIPs: Invalid value: ["${first.clusterIP}"]: failed to allocate IP ${first.clusterIP}: provided IP is already allocated`,
+    )
     await server.call('DELETE', `${services}/a`)
     expect((await server.create(services, service('b', asked))).body.spec.clusterIP).toBe(first.clusterIP)
   })

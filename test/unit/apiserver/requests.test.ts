@@ -22,7 +22,11 @@ describe('requestInfo', () => {
     ['GET', '/api/v1/namespaces/n/pods/p/proxy/x/y', 'get||v1|n|pods|p|proxy'],
     ['GET', '/healthz', 'get /healthz'],
     ['GET', '/apis/apps/v1', 'get /apis/apps/v1'],
-  ])('reads %s %s', (method, url, expected) => { expect(shown(method, url)).toBe(expected) })
+  ])('reads %s %s', (method, url, expected) => {
+    expect(shown(method, url)).toBe(expected)
+  })
 
-  it('refuses escapes that are no text', () => { expect(() => requestInfo('GET', '/api/v1/%ff')).toThrow('not valid') })
+  it('refuses escapes that are no text', () => {
+    expect(() => requestInfo('GET', '/api/v1/%ff')).toThrow('not valid')
+  })
 })

@@ -6,20 +6,46 @@ import type { DownFrame, Frame } from '../../../src-main/api/bridge-frames.ts'
 import { createDispatcher } from '../../../src-main/bridge/dispatch.ts'
 import { createBridgeHandlers } from '../../../src-main/bridge/bridge.ts'
 
-const settle = async (): Promise<void> => { for (let i = 0; i < 10; i++) await new Promise(resolve => setImmediate(resolve)) }
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 10; i++) await new Promise(resolve => setImmediate(resolve))
+}
 
 function dispatcher(change: Partial<BridgeHandlers> = {}): { sent: DownFrame[]; reports: string[]; receive(frame: Frame): void; close(): void } {
   const sent: DownFrame[] = []
   const reports: string[] = []
   const handlers: BridgeHandlers = {
     ...createBridgeHandlers({
-      info: () => Promise.reject(new BridgeError('failed', 'not here')), user: { name: 'u', groups: [] }, upgrade: () => Promise.resolve(),
-      handle: request => Promise.resolve({ status: 200, headers: { 'content-type': 'application/json', warning: ['299 - "old"'] }, body: { kind: 'object', object: { url: request.url, user: request.user?.name } } }),
+      info: () => Promise.reject(new BridgeError('failed', 'not here')),
+      user: { name: 'u', groups: [] },
+      upgrade: () => Promise.resolve(),
+      handle: request =>
+        Promise.resolve({
+          status: 200,
+          headers: { 'content-type': 'application/json', warning: ['299 - "old"'] },
+          body: { kind: 'object', object: { url: request.url, user: request.user?.name } },
+        }),
     }),
     ...change,
   }
-  const made = createDispatcher(handlers, frame => { sent.push(frame) }, (_error, method) => { reports.push(method) })
-  return { sent, reports, receive: frame => { made.receive(frame) }, close: () => { made.close() } }
+  const made = createDispatcher(
+    handlers,
+    frame => {
+      sent.push(frame)
+    },
+    (_error, method) => {
+      reports.push(method)
+    },
+  )
+  return {
+    sent,
+    reports,
+    receive: frame => {
+      made.receive(frame)
+    },
+    close: () => {
+      made.close()
+    },
+  }
 }
 
 describe('a window that is not trusted', () => {
@@ -28,7 +54,11 @@ describe('a window that is not trusted', () => {
     ['a method of Object', { t: 'call', id: 1, method: 'constructor', value: {} }, 'not-found'],
     ['a stream asked as a call', { t: 'call', id: 1, method: 'monitoring.snapshot', value: {} }, 'invalid'],
     ['a path outside the API', { t: 'call', id: 1, method: 'kubernetes.request', value: { method: 'GET', path: 'http://169.254.169.254/' } }, 'invalid'],
-    ['headers that are not its own', { t: 'call', id: 1, method: 'kubernetes.request', value: { method: 'GET', path: '/api/v1/pods', headers: { 'impersonate-user': 'root' } } }, 'invalid'],
+    [
+      'headers that are not its own',
+      { t: 'call', id: 1, method: 'kubernetes.request', value: { method: 'GET', path: '/api/v1/pods', headers: { 'impersonate-user': 'root' } } },
+      'invalid',
+    ],
     ['a watch as a request', { t: 'call', id: 1, method: 'kubernetes.request', value: { method: 'GET', path: '/api/v1/pods?watch=true' } }, 'invalid'],
     ['a part that is missing', { t: 'call', id: 1, method: 'images.local', value: {} }, 'unavailable'],
   ])('%s is refused', async (_name, frame, code) => {
@@ -47,7 +77,14 @@ describe('a window that is not trusted', () => {
   })
 
   test('a flood of input ends the stream', async () => {
-    const { sent, receive } = dispatcher({ 'images.push': async function* (_input, _up, signal) { await new Promise(resolve => { signal.addEventListener('abort', resolve) }); yield* [] } })
+    const { sent, receive } = dispatcher({
+      'images.push': async function* (_input, _up, signal) {
+        await new Promise(resolve => {
+          signal.addEventListener('abort', resolve)
+        })
+        yield* []
+      },
+    })
     receive({ t: 'open', id: 1, method: 'images.push', value: { nodes: [], source: { type: 'upload', name: 'a', bytes: 1 } } })
     for (let i = 0; i < 200; i++) receive({ t: 'item', id: 1, value: new Uint8Array([1]) })
     await settle()
@@ -64,7 +101,11 @@ describe('calls and streams', () => {
   })
 
   test('a stream stops at its window until the other side acknowledges', async () => {
-    const { sent, receive } = dispatcher({ 'monitoring.snapshot': async function* () { for (let i = 0; i < 500; i++) yield { at: i } as MonitoringSnapshot } })
+    const { sent, receive } = dispatcher({
+      'monitoring.snapshot': async function* () {
+        for (let i = 0; i < 500; i++) yield { at: i } as MonitoringSnapshot
+      },
+    })
     receive({ t: 'open', id: 1, method: 'monitoring.snapshot', value: {} })
     await settle()
     const before = sent.length
@@ -75,7 +116,17 @@ describe('calls and streams', () => {
 
   test('cancelling and closing abort what is open', async () => {
     const aborted: number[] = []
-    const { receive, close } = dispatcher({ 'machines.output': async function* (_input, _up, signal) { signal.addEventListener('abort', () => { aborted.push(1) }); await new Promise(resolve => { signal.addEventListener('abort', resolve) }); yield* [] } })
+    const { receive, close } = dispatcher({
+      'machines.output': async function* (_input, _up, signal) {
+        signal.addEventListener('abort', () => {
+          aborted.push(1)
+        })
+        await new Promise(resolve => {
+          signal.addEventListener('abort', resolve)
+        })
+        yield* []
+      },
+    })
     receive({ t: 'open', id: 1, method: 'machines.output', value: {} })
     receive({ t: 'open', id: 2, method: 'machines.output', value: {} })
     await settle()

@@ -14,21 +14,35 @@ const echo: Upgrade = async (request, socket, head) => {
   server.handleUpgrade(incoming, socket as never, Buffer.from(head), connection => {
     connection.on('message', (data: Buffer) => {
       if (data[0] === 0) connection.send(Buffer.concat([Buffer.from([1]), data.subarray(1)]))
-      if (data[0] === 255) { connection.send(Buffer.concat([Buffer.from([3]), Buffer.from('{"status":"Success"}')])); connection.close(1000) }
+      if (data[0] === 255) {
+        connection.send(Buffer.concat([Buffer.from([3]), Buffer.from('{"status":"Success"}')]))
+        connection.close(1000)
+      }
     })
   })
 }
 
 test('input comes back on its channel, and the end of input ends the command', async () => {
-  async function* up(): AsyncGenerator<ChannelData> { yield { channel: 0, data: Buffer.from('hello') } }
+  async function* up(): AsyncGenerator<ChannelData> {
+    yield { channel: 0, data: Buffer.from('hello') }
+  }
   const got: string[] = []
-  for await (const { channel, data } of openExec({ upgrade: echo, user, path: '/api/v1/namespaces/n/pods/p/exec?command=cat' }, up(), new AbortController().signal)) got.push(`${channel}:${Buffer.from(data).toString()}`)
+  for await (const { channel, data } of openExec({ upgrade: echo, user, path: '/api/v1/namespaces/n/pods/p/exec?command=cat' }, up(), new AbortController().signal))
+    got.push(`${channel}:${Buffer.from(data).toString()}`)
   expect(got).toEqual(['1:hello', '3:{"status":"Success"}'])
 })
 
 test('a refused command gives the server’s words', async () => {
-  const refuse: Upgrade = async (_request, socket) => { const body = JSON.stringify({ kind: 'Status', message: 'pods "p" not found' }); socket.end(`HTTP/1.1 404 Not Found\r\ncontent-length: ${body.length}\r\n\r\n${body}`) }
-  async function* up(): AsyncGenerator<ChannelData> { yield* [] }
-  const read = async (): Promise<void> => { for await (const item of openExec({ upgrade: refuse, user, path: '/api/v1/namespaces/n/pods/p/exec' }, up(), new AbortController().signal)) throw new Error(String(item.channel)) }
+  const refuse: Upgrade = async (_request, socket) => {
+    const body = JSON.stringify({ kind: 'Status', message: 'pods "p" not found' })
+    socket.end(`HTTP/1.1 404 Not Found\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+  }
+  async function* up(): AsyncGenerator<ChannelData> {
+    yield* []
+  }
+  const read = async (): Promise<void> => {
+    for await (const item of openExec({ upgrade: refuse, user, path: '/api/v1/namespaces/n/pods/p/exec' }, up(), new AbortController().signal))
+      throw new Error(String(item.channel))
+  }
   await expect(read()).rejects.toMatchObject({ code: 'not-found', message: 'pods "p" not found' })
 })

@@ -9,13 +9,21 @@ describe('frames on the wire', () => {
     ['bytes in the field data', { t: 'item', id: 3, value: { channel: 1, data: Uint8Array.from([104, 105]) } }],
     ['an object of the cluster that looks like our marker', { t: 'item', id: 4, value: { bytes: 'value', data: 'text' } }],
     ['empty bytes', { t: 'item', id: 5, value: new Uint8Array() }],
-  ])('%s arrive as they were', (_name, frame) => { expect(decodeFrame(encodeFrame(frame))).toEqual(frame) })
+  ])('%s arrive as they were', (_name, frame) => {
+    expect(decodeFrame(encodeFrame(frame))).toEqual(frame)
+  })
 
   test('integers beyond 2^53 arrive as their digits', () => {
     expect(decodeFrame(encodeFrame({ t: 'answer', id: 1, value: { n: 9007199254740993n } }))).toEqual({ t: 'answer', id: 1, value: { n: '9007199254740993' } })
   })
 
-  test.each([['no JSON', 'x'], ['no frame', '{"a":1}'], ['no id', '{"t":"call"}'], ['a cut frame', Uint8Array.from([0, 0, 0, 9, 1])], ['nothing', new Uint8Array()]])('%s is refused', (_name, data) => {
+  test.each([
+    ['no JSON', 'x'],
+    ['no frame', '{"a":1}'],
+    ['no id', '{"t":"call"}'],
+    ['a cut frame', Uint8Array.from([0, 0, 0, 9, 1])],
+    ['nothing', new Uint8Array()],
+  ])('%s is refused', (_name, data) => {
     expect(() => decodeFrame(data)).toThrow(expect.objectContaining({ code: 'invalid' }) as Error)
   })
 })
@@ -23,7 +31,12 @@ describe('frames on the wire', () => {
 describe('the window’s end', () => {
   function connected(): { sent: UpFrame[]; client: ReturnType<typeof createFrameClient> } {
     const sent: UpFrame[] = []
-    return { sent, client: createFrameClient(frame => { sent.push(frame) }) }
+    return {
+      sent,
+      client: createFrameClient(frame => {
+        sent.push(frame)
+      }),
+    }
   }
 
   test('a call is answered once and an error carries its hint', async () => {
@@ -41,7 +54,10 @@ describe('the window’s end', () => {
     const { sent, client } = connected()
     const stream = client.client.stream('monitoring.snapshot', {})
     client.receive({ t: 'item', id: 1, value: { at: 1 } } as DownFrame)
-    for await (const item of stream) { expect(item).toEqual({ at: 1 }); break }
+    for await (const item of stream) {
+      expect(item).toEqual({ at: 1 })
+      break
+    }
     expect(sent.at(-1)).toEqual({ t: 'cancel', id: 1 })
   })
 

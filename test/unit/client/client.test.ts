@@ -12,18 +12,32 @@ import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
 let cluster: TestCluster
-afterEach(async () => { await cluster.stop() })
+afterEach(async () => {
+  await cluster.stop()
+})
 
 const map = (name: string, value = '1'): ConfigMap => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, data: { value } })
 
-test('writes with an old version conflict, missing objects are not found, and what was passed stays the caller\'s', async () => {
+test("writes with an old version conflict, missing objects are not found, and what was passed stays the caller's", async () => {
   cluster = await testCluster({ controllers: false })
   const client = cluster.client.resource(configMaps)
   const given = map('a')
   const made = await client.create(given)
   await client.update({ ...made, data: { value: '2' } })
-  const faults = await Promise.all([client.update({ ...made, data: { value: '3' } }), client.get('b', { namespace: 'default' })].map(p => p.then(() => undefined, (fault: unknown) => fault)))
-  expect({ given, conflict: isConflict(faults[0]), missing: isNotFound(faults[1]), value: (await client.get('a', { namespace: 'default' })).data }).toEqual({ given: map('a'), conflict: true, missing: true, value: { value: '2' } })
+  const faults = await Promise.all(
+    [client.update({ ...made, data: { value: '3' } }), client.get('b', { namespace: 'default' })].map(p =>
+      p.then(
+        () => undefined,
+        (fault: unknown) => fault,
+      ),
+    ),
+  )
+  expect({ given, conflict: isConflict(faults[0]), missing: isNotFound(faults[1]), value: (await client.get('a', { namespace: 'default' })).data }).toEqual({
+    given: map('a'),
+    conflict: true,
+    missing: true,
+    value: { value: '2' },
+  })
 })
 
 test('an informer follows adds, updates and deletions, with indexes', async () => {
@@ -33,7 +47,17 @@ test('an informer follows adds, updates and deletions, with indexes', async () =
   const informer = createInformer(client, cluster.env, { namespace: 'default' })
   informer.addIndex('value', m => [m.data?.['value'] ?? ''])
   const seen: string[] = []
-  informer.addHandlers({ onAdd: m => { seen.push(`+${m.metadata.name ?? ''}`) }, onUpdate: (m, p) => { seen.push(`${m.metadata.name ?? ''}:${p.data?.['value'] ?? ''}>${m.data?.['value'] ?? ''}`) }, onDelete: m => { seen.push(`-${m.metadata.name ?? ''}`) } })
+  informer.addHandlers({
+    onAdd: m => {
+      seen.push(`+${m.metadata.name ?? ''}`)
+    },
+    onUpdate: (m, p) => {
+      seen.push(`${m.metadata.name ?? ''}:${p.data?.['value'] ?? ''}>${m.data?.['value'] ?? ''}`)
+    },
+    onDelete: m => {
+      seen.push(`-${m.metadata.name ?? ''}`)
+    },
+  })
   await informer.synced
   await client.create(map('b'))
   await client.patch('a', 'merge', { data: { value: '2' } }, { namespace: 'default' })
@@ -55,7 +79,11 @@ test('an informer that was cut off, and told that its revision is gone, lists an
     const response = await cluster.client.raw(request)
     if (response.body.kind !== 'events') return response
     const events = response.body.events
-    const broken = new Promise<never>((_, reject) => { cut = () => { reject(expired('too old resource version: 1 (2)')) } })
+    const broken = new Promise<never>((_, reject) => {
+      cut = () => {
+        reject(expired('too old resource version: 1 (2)'))
+      }
+    })
     broken.catch(() => {})
     async function* until() {
       const iterator = events[Symbol.asyncIterator]()
@@ -71,7 +99,17 @@ test('an informer that was cut off, and told that its revision is gone, lists an
   await informer.synced
   await cluster.env.settle()
   const seen: string[] = []
-  informer.addHandlers({ onAdd: m => { seen.push(`+${m.metadata.name ?? ''}`) }, onUpdate: m => { seen.push(`~${m.metadata.name ?? ''}`) }, onDelete: m => { seen.push(`-${m.metadata.name ?? ''}`) } })
+  informer.addHandlers({
+    onAdd: m => {
+      seen.push(`+${m.metadata.name ?? ''}`)
+    },
+    onUpdate: m => {
+      seen.push(`~${m.metadata.name ?? ''}`)
+    },
+    onDelete: m => {
+      seen.push(`-${m.metadata.name ?? ''}`)
+    },
+  })
   seen.length = 0
   down = true
   cut?.()
@@ -83,7 +121,13 @@ test('an informer that was cut off, and told that its revision is gone, lists an
   down = false
   await cluster.env.advance(60_000)
   informer.stop()
-  expect({ seen: seen.sort(), now: informer.list().map(m => m.metadata.name).sort() }).toEqual({ seen: ['+new', '-removed', '~changed'], now: ['changed', 'kept', 'new'] })
+  expect({
+    seen: seen.sort(),
+    now: informer
+      .list()
+      .map(m => m.metadata.name)
+      .sort(),
+  }).toEqual({ seen: ['+new', '-removed', '~changed'], now: ['changed', 'kept', 'new'] })
 })
 
 test('events are counted when they repeat and combined when only their text differs', async () => {
@@ -95,8 +139,11 @@ test('events are counted when they repeat and combined when only their text diff
   await recorder.flushed()
   const all = await cluster.list<Event>(events, 'default')
   const combined = all.filter(e => e.message?.startsWith('(combined from similar events): '))
-  expect({ same: all.filter(e => e.reason === 'Same').map(e => e.count), single: all.filter(e => e.reason === 'Differs').length - combined.length, combined: combined.map(e => [e.count, e.message]) })
-    .toEqual({ same: [3], single: 10, combined: [[3, '(combined from similar events): message 12']] })
+  expect({
+    same: all.filter(e => e.reason === 'Same').map(e => e.count),
+    single: all.filter(e => e.reason === 'Differs').length - combined.length,
+    combined: combined.map(e => [e.count, e.message]),
+  }).toEqual({ same: [3], single: 10, combined: [[3, '(combined from similar events): message 12']] })
 })
 
 test('one object cannot be flooded with events', async () => {
@@ -112,10 +159,23 @@ test('one leads, another takes over when it falls silent, and at once when it re
   cluster = await testCluster({ controllers: false })
   await cluster.client.resource(namespaces).get('kube-system')
   const log: string[] = []
-  const candidate = (identity: string, client: Client = cluster.client) => startLeaderElection({
-    client, env: cluster.env, leases, namespace: 'kube-system', name: 'leader', identity,
-    lead: signal => new Promise(resolve => { log.push(`${identity} leads`); signal.addEventListener('abort', () => { log.push(`${identity} stops`); resolve() }) }),
-  })
+  const candidate = (identity: string, client: Client = cluster.client) =>
+    startLeaderElection({
+      client,
+      env: cluster.env,
+      leases,
+      namespace: 'kube-system',
+      name: 'leader',
+      identity,
+      lead: signal =>
+        new Promise(resolve => {
+          log.push(`${identity} leads`)
+          signal.addEventListener('abort', () => {
+            log.push(`${identity} stops`)
+            resolve()
+          })
+        }),
+    })
   let dead = false
   const mortal = createClient(request => (dead ? Promise.reject(new Error('unreachable')) : cluster.client.raw(request)))
   const a = candidate('a', mortal)

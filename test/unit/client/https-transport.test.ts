@@ -38,7 +38,9 @@ async function served(): Promise<{ server: string; ca: string; tokens: string[] 
 test('the client works over TLS: writes, errors, and a watch that streams', async () => {
   const { server, ca, tokens } = await served()
   const transport = httpsTransport({ server, ca, token: () => 'secret' })
-  stops.push(() => { transport.close() })
+  stops.push(() => {
+    transport.close()
+  })
   const client = createClient(transport).resource(configMaps)
   const list = await client.list({ namespace: 'default' })
   const stopping = new AbortController()
@@ -54,28 +56,57 @@ test('the client works over TLS: writes, errors, and a watch that streams', asyn
   await client.delete('a', { namespace: 'default' })
   await watching
   stopping.abort()
-  expect({ text: made.data, again: isAlreadyExists(again), seen: seen.map(e => [e.type, e.object.metadata.name]), token: tokens.every(t => t === 'Bearer secret') })
-    .toEqual({ text: { text: 'käse €' }, again: true, seen: [['ADDED', 'a'], ['DELETED', 'a']], token: true })
+  expect({ text: made.data, again: isAlreadyExists(again), seen: seen.map(e => [e.type, e.object.metadata.name]), token: tokens.every(t => t === 'Bearer secret') }).toEqual({
+    text: { text: 'käse €' },
+    again: true,
+    seen: [
+      ['ADDED', 'a'],
+      ['DELETED', 'a'],
+    ],
+    token: true,
+  })
 })
 
 test('a server of another authority is refused, and so is one that is not there', async () => {
   const { server } = await served()
   const other = await createAuthority('other', Date.now() - 1000, Date.now() + 60_000)
-  const faults = await Promise.all([{ server, ca: other.certificate }, { server: 'https://127.0.0.1:1', ca: other.certificate }].map(async options => {
-    const transport = httpsTransport(options)
-    stops.push(() => { transport.close() })
-    return createClient(transport).resource(configMaps).list().then(() => 'answered', () => 'refused')
-  }))
+  const faults = await Promise.all(
+    [
+      { server, ca: other.certificate },
+      { server: 'https://127.0.0.1:1', ca: other.certificate },
+    ].map(async options => {
+      const transport = httpsTransport(options)
+      stops.push(() => {
+        transport.close()
+      })
+      return createClient(transport)
+        .resource(configMaps)
+        .list()
+        .then(
+          () => 'answered',
+          () => 'refused',
+        )
+    }),
+  )
   expect(faults).toEqual(['refused', 'refused'])
 })
 
 test('an aborted watch ends at once', async () => {
   const { server, ca } = await served()
   const transport = httpsTransport({ server, ca })
-  stops.push(() => { transport.close() })
+  stops.push(() => {
+    transport.close()
+  })
   const stopping = new AbortController()
-  const watching = (async () => { for await (const event of createClient(transport).resource(configMaps).watch({ namespace: 'default', signal: stopping.signal })) void event })().then(() => 'ended', () => 'ended')
-  await new Promise(resolve => { setTimeout(resolve, 100) })
+  const watching = (async () => {
+    for await (const event of createClient(transport).resource(configMaps).watch({ namespace: 'default', signal: stopping.signal })) void event
+  })().then(
+    () => 'ended',
+    () => 'ended',
+  )
+  await new Promise(resolve => {
+    setTimeout(resolve, 100)
+  })
   stopping.abort()
   expect(await watching).toBe('ended')
 })

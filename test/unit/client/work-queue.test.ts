@@ -28,7 +28,9 @@ test('failures come back after 5, 10, 20 ms, and at once after forget', async ()
     queue.addRateLimited('a')
     const next = queue.next()
     let got = false
-    void next.then(() => { got = true })
+    void next.then(() => {
+      got = true
+    })
     while (!got) await env.advance(1)
     times.push(env.clock.awakeMs() - before)
     queue.done('a')
@@ -54,7 +56,9 @@ test('shutting down waits for work in progress and wakes idle workers', async ()
   await queue.next()
   const idle = queue.next()
   let down = false
-  const stopping = queue.shutDown().then(() => { down = true })
+  const stopping = queue.shutDown().then(() => {
+    down = true
+  })
   queue.add('b')
   const idleGot = await idle
   const early = down

@@ -3,11 +3,20 @@ import { describe, expect, it } from 'vitest'
 import type { Container, ContainerStatus, Pod } from '../../../src-main/api/generated/core-v1.ts'
 import { podLimits, podQosClass, podRequests, podStatusReason, tolerationTolerates } from '../../../src-main/api/core/v1/pod.ts'
 
-const container = (requests?: Record<string, string>, limits?: Record<string, string>, more: Partial<Container> = {}): Container =>
-  ({ name: 'c', image: 'i', resources: { ...(requests ? { requests } : {}), ...(limits ? { limits } : {}) }, ...more })
+const container = (requests?: Record<string, string>, limits?: Record<string, string>, more: Partial<Container> = {}): Container => ({
+  name: 'c',
+  image: 'i',
+  resources: { ...(requests ? { requests } : {}), ...(limits ? { limits } : {}) },
+  ...more,
+})
 
-const pod = (spec: Partial<NonNullable<Pod['spec']>>, status?: Pod['status'], metadata: Partial<Pod['metadata']> = {}): Pod =>
-  ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', ...metadata }, spec: { containers: [], ...spec }, ...(status ? { status } : {}) })
+const pod = (spec: Partial<NonNullable<Pod['spec']>>, status?: Pod['status'], metadata: Partial<Pod['metadata']> = {}): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'p', ...metadata },
+  spec: { containers: [], ...spec },
+  ...(status ? { status } : {}),
+})
 
 describe('requests', () => {
   it('adds containers', () => {
@@ -22,7 +31,10 @@ describe('requests', () => {
   })
   it('adds overhead to requests, and to limits only where there is one', () => {
     const subject = pod({ containers: [container({ cpu: '1' }, { cpu: '1' })], overhead: { cpu: '100m', memory: '10Mi' } })
-    expect({ requests: Object.fromEntries(podRequests(subject)), limits: Object.fromEntries(podLimits(subject)) }).toEqual({ requests: { cpu: 1100, memory: 10 * 2 ** 20 }, limits: { cpu: 1100 } })
+    expect({ requests: Object.fromEntries(podRequests(subject)), limits: Object.fromEntries(podLimits(subject)) }).toEqual({
+      requests: { cpu: 1100, memory: 10 * 2 ** 20 },
+      limits: { cpu: 1100 },
+    })
   })
   it('lets pod-level requests stand for the containers', () => {
     expect(podRequests(pod({ containers: [container({ cpu: '1' })], resources: { requests: { cpu: '3' } } })).get('cpu')).toBe(3000)
@@ -42,8 +54,15 @@ describe('quality of service', () => {
   })
 })
 
-const status = (name: string, state: ContainerStatus['state'], more: Partial<ContainerStatus> = {}): ContainerStatus =>
-  ({ name, image: 'i', imageID: '', ready: false, restartCount: 0, ...(state ? { state } : {}), ...more })
+const status = (name: string, state: ContainerStatus['state'], more: Partial<ContainerStatus> = {}): ContainerStatus => ({
+  name,
+  image: 'i',
+  imageID: '',
+  ready: false,
+  restartCount: 0,
+  ...(state ? { state } : {}),
+  ...more,
+})
 
 describe('the STATUS text', () => {
   const spec = { containers: [container()], initContainers: [container(), container()] }

@@ -33,6 +33,12 @@ it.each([
   expect(() => parseSchedule(text)).toThrow(message)
 })
 
-it.each([['0,2-4', 4], ['', 0], ['3-1', 'non-increasing order, previous: 3, current: 1'], ['x', 'cannot convert string to integer for index: "x"'], ['9', 'too large index: "9"']])('counts indexes of %s', (text, expected) => {
+it.each([
+  ['0,2-4', 4],
+  ['', 0],
+  ['3-1', 'non-increasing order, previous: 3, current: 1'],
+  ['x', 'cannot convert string to integer for index: "x"'],
+  ['9', 'too large index: "9"'],
+])('counts indexes of %s', (text, expected) => {
   expect(countIndexes(text, 5)).toBe(expected)
 })

@@ -18,8 +18,12 @@ describe('history', () => {
     const start = Date.UTC(2026, 0, 1)
     for (let i = 0; i < 6 * 60 * 25; i++) series.add({ at: start + i * 10_000, cpuMillicores: i % 6, memoryBytes: 6 })
     const all = series.since(0)
-    expect({ fine: series.since(start + (25 * 60 - 60) * 60_000).length, all: all.length, mean: all[0]?.cpuMillicores, ascending: all.every((s, i) => i === 0 || s.at > (all[i - 1]?.at ?? 0)) })
-      .toEqual({ fine: 360, all: 360 + (1440 - 59), mean: 2.5, ascending: true })
+    expect({
+      fine: series.since(start + (25 * 60 - 60) * 60_000).length,
+      all: all.length,
+      mean: all[0]?.cpuMillicores,
+      ascending: all.every((s, i) => i === 0 || s.at > (all[i - 1]?.at ?? 0)),
+    }).toEqual({ fine: 360, all: 360 + (1440 - 59), mean: 2.5, ascending: true })
   })
   it('drops samples that are not newer', () => {
     const series = new Series()
@@ -32,28 +36,84 @@ describe('history', () => {
 describe('summary', () => {
   it('reads node, file system, network and pods', () => {
     const body = {
-      node: { cpu: { usageNanoCores: 250_000_000 }, memory: { workingSetBytes: 1024 }, fs: { usedBytes: 5, capacityBytes: 10 }, network: { interfaces: [{ rxBytes: 1, txBytes: 2 }, { rxBytes: 10, txBytes: 20 }] } },
-      pods: [{ podRef: { namespace: 'shop', name: 'web' }, containers: [{ name: 'app', cpu: { usageNanoCores: 1e6 }, memory: { workingSetBytes: 7 } }, { name: 'side', cpu: { usageNanoCores: 2e6 }, memory: { workingSetBytes: 3 } }] }],
+      node: {
+        cpu: { usageNanoCores: 250_000_000 },
+        memory: { workingSetBytes: 1024 },
+        fs: { usedBytes: 5, capacityBytes: 10 },
+        network: {
+          interfaces: [
+            { rxBytes: 1, txBytes: 2 },
+            { rxBytes: 10, txBytes: 20 },
+          ],
+        },
+      },
+      pods: [
+        {
+          podRef: { namespace: 'shop', name: 'web' },
+          containers: [
+            { name: 'app', cpu: { usageNanoCores: 1e6 }, memory: { workingSetBytes: 7 } },
+            { name: 'side', cpu: { usageNanoCores: 2e6 }, memory: { workingSetBytes: 3 } },
+          ],
+        },
+      ],
     }
     expect(readSummary(body, 5)).toEqual({
-      at: 5, cpuMillicores: 250, memoryBytes: 1024, disk: { usedBytes: 5, capacityBytes: 10 }, network: { receivedBytes: 11, sentBytes: 22 },
-      pods: [{ namespace: 'shop', name: 'web', at: 5, cpuMillicores: 3, memoryBytes: 10, containers: [{ name: 'app', cpuMillicores: 1, memoryBytes: 7 }, { name: 'side', cpuMillicores: 2, memoryBytes: 3 }] }],
+      at: 5,
+      cpuMillicores: 250,
+      memoryBytes: 1024,
+      disk: { usedBytes: 5, capacityBytes: 10 },
+      network: { receivedBytes: 11, sentBytes: 22 },
+      pods: [
+        {
+          namespace: 'shop',
+          name: 'web',
+          at: 5,
+          cpuMillicores: 3,
+          memoryBytes: 10,
+          containers: [
+            { name: 'app', cpuMillicores: 1, memoryBytes: 7 },
+            { name: 'side', cpuMillicores: 2, memoryBytes: 3 },
+          ],
+        },
+      ],
     })
   })
-  it.each([undefined, null, 7, [], {}, { node: [] }, { node: { cpu: { usageNanoCores: -1 } } }, { node: { memory: { workingSetBytes: 'many' } } }])('takes no figures from a body without them: %o', body => {
-    expect(readSummary(body, 1)).toBeUndefined()
-  })
+  it.each([undefined, null, 7, [], {}, { node: [] }, { node: { cpu: { usageNanoCores: -1 } } }, { node: { memory: { workingSetBytes: 'many' } } }])(
+    'takes no figures from a body without them: %o',
+    body => {
+      expect(readSummary(body, 1)).toBeUndefined()
+    },
+  )
 })
 
 describe('load of nodes', () => {
   it('adds up requests of the pods that hold resources, and shows fresh usage only', () => {
     const ended = { ...pod('done', { node: 'a', cpu: '2' }), status: { phase: 'Succeeded' } } as ReturnType<typeof pod>
     const sample = (at: number) => ({ sample: { at, cpuMillicores: 10, memoryBytes: 20, pods: [] } })
-    const result = loadOfNodes([node('b'), node('a')], [pod('x', { node: 'a', cpu: '500m' }), ended, pod('waiting')], new Map([['a', sample(now - 1000)], ['b', sample(now - 100_000)]]), now)
-    expect(result.map(r => [r.usage.name, r.usage.requests.cpuMillicores, r.usage.pods, r.usage.usage])).toEqual([['a', 500, 1, { cpuMillicores: 10, memoryBytes: 20 }], ['b', 0, 0, undefined]])
+    const result = loadOfNodes(
+      [node('b'), node('a')],
+      [pod('x', { node: 'a', cpu: '500m' }), ended, pod('waiting')],
+      new Map([
+        ['a', sample(now - 1000)],
+        ['b', sample(now - 100_000)],
+      ]),
+      now,
+    )
+    expect(result.map(r => [r.usage.name, r.usage.requests.cpuMillicores, r.usage.pods, r.usage.usage])).toEqual([
+      ['a', 500, 1, { cpuMillicores: 10, memoryBytes: 20 }],
+      ['b', 0, 0, undefined],
+    ])
   })
   it('puts nodes of the same roles and taints into one pool, whatever their health', () => {
-    const tainted = { ...node('c'), spec: { taints: [{ key: 'gpu', value: 'yes', effect: 'NoSchedule' }, { key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' }] } } as ReturnType<typeof node>
+    const tainted = {
+      ...node('c'),
+      spec: {
+        taints: [
+          { key: 'gpu', value: 'yes', effect: 'NoSchedule' },
+          { key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' },
+        ],
+      },
+    } as ReturnType<typeof node>
     expect([poolOf(node('a')), poolOf(tainted)]).toEqual(['default', 'gpu=yes:NoSchedule'])
   })
 })
@@ -82,14 +142,29 @@ describe('warnings', () => {
     const many = Array.from({ length: 12 }, (_, i) => pod(`p${i}`, { node: 'a', cpu: '1m', memory: '1' }))
     const byPods = podsAndAddresses.find(input(load([node('a', { pods: '12' })], many)))
     const byRange = podsAndAddresses.find(input(load([node('a', { podCIDR: '10.0.0.0/28' })], many)))
-    expect([byPods[0]?.severity, byPods[0]?.message, byRange[0]?.severity, byRange[0]?.message]).toEqual(['critical', '12 pods of 12 (100 %).', 'warning', '12 of 13 addresses of 10.0.0.0/28 are taken (92 %).'])
+    expect([byPods[0]?.severity, byPods[0]?.message, byRange[0]?.severity, byRange[0]?.message]).toEqual([
+      'critical',
+      '12 pods of 12 (100 %).',
+      'warning',
+      '12 of 13 addresses of 10.0.0.0/28 are taken (92 %).',
+    ])
   })
-  it.each([['10.0.0.0/24', 253], ['10.0.0.0/30', 1], ['fd00::/64', undefined], ['nonsense', undefined], [undefined, undefined]])('counts the addresses of %s', (range, count) => {
+  it.each([
+    ['10.0.0.0/24', 253],
+    ['10.0.0.0/30', 1],
+    ['fd00::/64', undefined],
+    ['nonsense', undefined],
+    [undefined, undefined],
+  ])('counts the addresses of %s', (range, count) => {
     expect(addressesOf(range)).toBe(count)
   })
   it('C13 gathers pods that wait for the same reason, after a minute', () => {
     const reason = '0/2 nodes are available: 2 Insufficient cpu.'
-    const pending = [pod('old', { unschedulableSince: now - 120_000, reason }), pod('older', { unschedulableSince: now - 660_000, reason }), pod('young', { unschedulableSince: now - 5_000, reason })]
+    const pending = [
+      pod('old', { unschedulableSince: now - 120_000, reason }),
+      pod('older', { unschedulableSince: now - 660_000, reason }),
+      pod('young', { unschedulableSince: now - 5_000, reason }),
+    ]
     const found = pendingPods.find(input(load([node('a')], []), pending))
     expect(found.map(f => [f.severity, f.message, f.subjects.map(s => s.name)])).toEqual([['critical', `Waiting for 11 min: ${reason}`, ['old', 'older']]])
   })
@@ -97,7 +172,13 @@ describe('warnings', () => {
     const owner = { kind: 'ReplicaSet', name: 'web' }
     const full = load([node('a'), node('b')], [pod('x', { node: 'a', cpu: '3', owner }), pod('y', { node: 'b', cpu: '3' })])
     const roomy = load([node('a'), node('b')], [pod('x', { node: 'a', cpu: '1', owner }), pod('y', { node: 'b', cpu: '1' })])
-    expect([nodeLoss.find(input(full)).map(f => [f.severity, f.subjects.map(s => s.name)]), nodeLoss.find(input(roomy))]).toEqual([[['critical', ['a', 'x']], ['warning', ['b', 'y']]], []])
+    expect([nodeLoss.find(input(full)).map(f => [f.severity, f.subjects.map(s => s.name)]), nodeLoss.find(input(roomy))]).toEqual([
+      [
+        ['critical', ['a', 'x']],
+        ['warning', ['b', 'y']],
+      ],
+      [],
+    ])
   })
   it('C1 leaves DaemonSet pods out: they belong to their node', () => {
     const owner = { kind: 'DaemonSet', name: 'agent' }

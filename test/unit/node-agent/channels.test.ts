@@ -7,7 +7,10 @@ import { nodeEnv } from '../../../src-main/base/node/node-env.ts'
 import { openChannels, type Channels } from '../../../src-main/node-agent/server/channels.ts'
 
 let server: Server | undefined
-afterEach(() => { server?.closeAllConnections(); server?.close() })
+afterEach(() => {
+  server?.closeAllConnections()
+  server?.close()
+})
 
 /** A client, and the channels that the agent has with it. */
 async function connected(): Promise<{ client: WebSocket; channels: Channels }> {
@@ -15,7 +18,9 @@ async function connected(): Promise<{ client: WebSocket; channels: Channels }> {
   const made = createServer()
   server = made
   const channels = new Promise<Channels>((resolve, reject) => {
-    made.on('upgrade', (request, socket, head) => { openChannels(clock, { stdin: true, stdout: true, stderr: false, tty: true }, request, socket, head).then(resolve, reject) })
+    made.on('upgrade', (request, socket, head) => {
+      openChannels(clock, { stdin: true, stdout: true, stderr: false, tty: true }, request, socket, head).then(resolve, reject)
+    })
   })
   await new Promise<void>(resolve => made.listen(0, '127.0.0.1', resolve))
   const client = new WebSocket(`ws://127.0.0.1:${(made.address() as AddressInfo).port}/exec`, ['v5.channel.k8s.io'])
@@ -34,7 +39,9 @@ describe('channels', () => {
     // The input came after both sizes on the same connection.
     await new Promise(resolve => channels.stdin?.once('readable', resolve))
     const sizes: unknown[] = []
-    channels.onResize(size => { sizes.push(size) })
+    channels.onResize(size => {
+      sizes.push(size)
+    })
     expect(sizes).toEqual([{ width: 97, height: 31 }])
     client.send(sized(100, 40))
     await expect.poll(() => sizes.length).toBe(2)

@@ -18,10 +18,14 @@ beforeEach(async () => {
   server = createServer((request, response) => {
     const url = request.url ?? ''
     let body = ''
-    request.on('data', chunk => { body += String(chunk) })
+    request.on('data', chunk => {
+      body += String(chunk)
+    })
     request.on('end', () => {
       requests.push(`${request.method ?? ''} ${url}${body === '' ? '' : ` ${body}`}`)
-      const answer = (code: number, value: unknown): void => { response.writeHead(code, { 'Content-Type': 'application/json' }).end(value === undefined ? '' : JSON.stringify(value)) }
+      const answer = (code: number, value: unknown): void => {
+        response.writeHead(code, { 'Content-Type': 'application/json' }).end(value === undefined ? '' : JSON.stringify(value))
+      }
       if (url === '/version') answer(200, { ApiVersion: '1.55', MinAPIVersion: minimum })
       else if (url.includes('/silent/')) return
       else if (url.includes('/started/')) response.writeHead(304).end()
@@ -31,12 +35,16 @@ beforeEach(async () => {
       else answer(500, undefined)
     })
   })
-  await new Promise<void>(resolve => { server.listen(join(dir, 'socket'), resolve) })
+  await new Promise<void>(resolve => {
+    server.listen(join(dir, 'socket'), resolve)
+  })
 })
 afterEach(async () => {
   vi.unstubAllEnvs()
   server.closeAllConnections()
-  await new Promise(resolve => { server.close(resolve) })
+  await new Promise(resolve => {
+    server.close(resolve)
+  })
   await rm(dir, { recursive: true })
 })
 
@@ -57,15 +65,20 @@ describe('the Docker engine', () => {
     const create = engine().ask(docker => docker.createContainer(parts({ name: 'a' }, { Image: 'i' })))
     const pull = engine().ask(docker => docker.createImage({}, parts<object>({ fromImage: 'i' })))
     const gone = new DockerEngine(join(dir, 'nothing')).ask(docker => docker.version())
-    const faults = (await Promise.allSettled([create, pull, gone])).map(result => (result.status === 'rejected' ? { code: (result.reason as { code: number }).code, message: String((result.reason as Error).message) } : 'no fault'))
+    const faults = (await Promise.allSettled([create, pull, gone])).map(result =>
+      result.status === 'rejected' ? { code: (result.reason as { code: number }).code, message: String((result.reason as Error).message) } : 'no fault',
+    )
     expect(faults).toEqual([
-      { code: 409, message: 'The name - "a" - is in use' }, { code: 404, message: 'pull access denied' },
+      { code: 409, message: 'The name - "a" - is in use' },
+      { code: 404, message: 'pull access denied' },
       { code: 0, message: `container runtime: connect ENOENT ${join(dir, 'nothing')}` },
     ])
   })
 
   it('sends a query as query and a body as body', async () => {
-    await engine().ask(docker => docker.createContainer(parts({ name: 'a' }, { Image: 'i' }))).catch(() => {})
+    await engine()
+      .ask(docker => docker.createContainer(parts({ name: 'a' }, { Image: 'i' })))
+      .catch(() => {})
     expect(requests.at(-1)).toBe('POST /v1.41/containers/create?name=a {"Image":"i"}')
   })
 
@@ -76,7 +89,9 @@ describe('the Docker engine', () => {
   it('ends a call with its signal', async () => {
     const abort = new AbortController()
     const waiting = engine().ask(docker => docker.getContainer('silent').wait(abortedBy(abort.signal)))
-    setTimeout(() => { abort.abort() }, 100)
+    setTimeout(() => {
+      abort.abort()
+    }, 100)
     await expect(waiting).rejects.toThrow('aborted')
   })
 

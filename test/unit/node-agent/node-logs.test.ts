@@ -6,7 +6,15 @@ const argumentsOf = (text: string): string[] => journalArguments(new URLSearchPa
 describe('a query of the node journal', () => {
   it('becomes options of journalctl', () => {
     expect(argumentsOf('query=kubelet&query=docker&sinceTime=2026-01-01T00:00:00Z&tailLines=5&boot=-1&pattern=a%20b')).toEqual([
-      '--utc', '--no-pager', '--output=short-precise', '--unit=quarterdeck-agent.service', '--unit=docker', '--since=@1767225600', '--lines=5', '--boot=-1', '--grep=a b',
+      '--utc',
+      '--no-pager',
+      '--output=short-precise',
+      '--unit=quarterdeck-agent.service',
+      '--unit=docker',
+      '--since=@1767225600',
+      '--lines=5',
+      '--boot=-1',
+      '--grep=a b',
     ])
   })
   it.each(['query=', 'query=--flush', 'query=a%20b', 'query=a&tailLines=x', 'query=a&sinceTime=x', 'query=a&boot=1'])('is refused: %s', text => {

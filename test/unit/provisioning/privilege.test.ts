@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { codeOfOutput } from '../../../src-main/provisioning/host/errors.ts'
 import { choosePrivilege, privilegeFault } from '../../../src-main/provisioning/host/privilege.ts'
 
-const code = (act: () => unknown): unknown => { try { return act() } catch (fault) { return (fault as { code: string }).code } }
+const code = (act: () => unknown): unknown => {
+  try {
+    return act()
+  } catch (fault) {
+    return (fault as { code: string }).code
+  }
+}
 
 describe('the way to root', () => {
   it.each<[string, string, 'auto' | 'root' | 'sudo' | 'doas', string | undefined, unknown]>([
@@ -16,9 +22,17 @@ describe('the way to root', () => {
     ['does not exist without either', '1000\n-\n-', 'auto', 'x', 'NotRoot'],
     ['is not sudo when only root is allowed', '1000\nsudo-free\n-', 'root', 'x', 'NotRoot'],
     ['takes no password with a line break', '1000\nsudo\n-', 'auto', 'x\nreboot', 'SudoPasswordWrong'],
-  ])('%s', (_name, probe, choice, password, expected) => { expect(code(() => choosePrivilege(probe, choice, password, 'h'))).toEqual(expected) })
+  ])('%s', (_name, probe, choice, password, expected) => {
+    expect(code(() => choosePrivilege(probe, choice, password, 'h'))).toEqual(expected)
+  })
 
-  it.each([['Sorry, try again.\nsudo: no password was provided', 'SudoPasswordWrong'], ['ops is not in the sudoers file.', 'NotRoot'], ['sudo: a password is required', 'SudoPasswordWrong']])('%j means %s', (text, expected) => { expect(privilegeFault(text, 'h').code).toBe(expected) })
+  it.each([
+    ['Sorry, try again.\nsudo: no password was provided', 'SudoPasswordWrong'],
+    ['ops is not in the sudoers file.', 'NotRoot'],
+    ['sudo: a password is required', 'SudoPasswordWrong'],
+  ])('%j means %s', (text, expected) => {
+    expect(privilegeFault(text, 'h').code).toBe(expected)
+  })
 })
 
 describe('output of a failed command', () => {
@@ -28,5 +42,7 @@ describe('output of a failed command', () => {
     ['Err:1 http://x bookworm InRelease\n  Temporary failure resolving', 'PackagesUnreachable'],
     ['No match for argument: docker-ce', 'PackagesUnreachable'],
     ['segmentation fault', 'CommandFailed'],
-  ])('%j is %s', (text, expected) => { expect(codeOfOutput(text)).toBe(expected) })
+  ])('%j is %s', (text, expected) => {
+    expect(codeOfOutput(text)).toBe(expected)
+  })
 })

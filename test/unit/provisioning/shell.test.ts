@@ -17,9 +17,16 @@ describe('words for a shell', () => {
   it('arrive exactly as they were through the shell inside a root command', () => {
     const { commandLine } = asRoot(sh`for w in ${nasty}; do printf '%s\0' "$w"; done`, { type: 'root' })
     const out = execFileSync('/bin/sh', ['-c', commandLine], { encoding: 'utf8' })
-    expect(out.slice(out.indexOf('\n') + 1).split('\0').slice(0, -1)).toEqual(nasty)
+    expect(
+      out
+        .slice(out.indexOf('\n') + 1)
+        .split('\0')
+        .slice(0, -1),
+    ).toEqual(nasty)
   })
-  it('cannot hold NUL', () => { expect(() => quote('a\0b')).toThrow() })
+  it('cannot hold NUL', () => {
+    expect(() => quote('a\0b')).toThrow()
+  })
 })
 
 describe('a root command', () => {

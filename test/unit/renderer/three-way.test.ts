@@ -24,11 +24,31 @@ describe('a three-way merge', () => {
 
 describe('labels of log sources', () => {
   test('are what tells them apart', () => {
-    const labels = sourceLabels([{ pod: 'web-6d54-aaaaa', container: 'app' }, { pod: 'web-6d54-aaaaa', container: 'side' }, { pod: 'web-6d54-abbbb', container: 'app' }])
+    const labels = sourceLabels([
+      { pod: 'web-6d54-aaaaa', container: 'app' },
+      { pod: 'web-6d54-aaaaa', container: 'side' },
+      { pod: 'web-6d54-abbbb', container: 'app' },
+    ])
     expect(labels.map(l => l.both)).toEqual(['aaaaa app ', 'aaaaa side', 'abbbb app '])
   })
   test('are the pods alone where each has one container, the containers alone in one pod', () => {
-    expect(sourceLabels([{ pod: 'a-1', container: 'app' }, { pod: 'b-2', container: 'app' }]).map(l => [l.pod, l.container])).toEqual([['a-1', ''], ['b-2', '']])
-    expect(sourceLabels([{ pod: 'a-1', container: 'app' }, { pod: 'a-1', container: 'side' }]).map(l => [l.pod, l.container])).toEqual([['', 'app'], ['', 'side']])
+    expect(
+      sourceLabels([
+        { pod: 'a-1', container: 'app' },
+        { pod: 'b-2', container: 'app' },
+      ]).map(l => [l.pod, l.container]),
+    ).toEqual([
+      ['a-1', ''],
+      ['b-2', ''],
+    ])
+    expect(
+      sourceLabels([
+        { pod: 'a-1', container: 'app' },
+        { pod: 'a-1', container: 'side' },
+      ]).map(l => [l.pod, l.container]),
+    ).toEqual([
+      ['', 'app'],
+      ['', 'side'],
+    ])
   })
 })

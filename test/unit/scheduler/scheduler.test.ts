@@ -5,10 +5,15 @@ import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
 let cluster: TestCluster
-afterEach(async () => { await cluster.stop() })
+afterEach(async () => {
+  await cluster.stop()
+})
 
 const pod = (name: string, spec: Partial<PodSpec> = {}, cpu = '100m', labels: Record<string, string> = {}): Pod => ({
-  apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels }, spec: { containers: [{ name: 'c', image: 'i', resources: { requests: { cpu } } }], ...spec },
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'default', labels },
+  spec: { containers: [{ name: 'c', image: 'i', resources: { requests: { cpu } } }], ...spec },
 })
 const create = (p: Pod): Promise<Pod> => cluster.client.resource(pods).create(p)
 const get = (name: string): Promise<Pod> => cluster.client.resource(pods).get(name, { namespace: 'default' })
@@ -33,8 +38,12 @@ test('a pod that fits nowhere says why in the words of Kubernetes, and runs once
   expect({ message, event: event?.message, why, scheduled: scheduled?.message, from: scheduled?.source?.component }).toEqual({
     message: '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.',
     event: '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.',
-    why: [['cordoned', ['node(s) were unschedulable']], ['small', ['Insufficient cpu']]],
-    scheduled: 'Successfully assigned default/big to cordoned', from: 'default-scheduler',
+    why: [
+      ['cordoned', ['node(s) were unschedulable']],
+      ['small', ['Insufficient cpu']],
+    ],
+    scheduled: 'Successfully assigned default/big to cordoned',
+    from: 'default-scheduler',
   })
 })
 

@@ -6,14 +6,15 @@ import { setWebhookDefaults } from './webhook-defaults.ts'
 export type { MutatingWebhookConfiguration }
 
 export const mutatingWebhookConfigurations = defineResource<MutatingWebhookConfiguration>({
-  group: 'admissionregistration.k8s.io', version: 'v1', kind: 'MutatingWebhookConfiguration', plural: 'mutatingwebhookconfigurations', scope: 'Cluster',
-  categories: ['api-extensions'], generation: true,
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'MutatingWebhookConfiguration',
+  plural: 'mutatingwebhookconfigurations',
+  scope: 'Cluster',
+  categories: ['api-extensions'],
+  generation: true,
   schema: 'io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration',
-  columns: [
-    nameColumn(),
-    { name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 },
-    ageColumn(),
-  ],
+  columns: [nameColumn(), { name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 }, ageColumn()],
   setDefaults(configuration) {
     for (const webhook of configuration.webhooks ?? []) {
       setWebhookDefaults(webhook)

@@ -6,14 +6,15 @@ import { setWebhookDefaults } from './webhook-defaults.ts'
 export type { ValidatingWebhookConfiguration }
 
 export const validatingWebhookConfigurations = defineResource<ValidatingWebhookConfiguration>({
-  group: 'admissionregistration.k8s.io', version: 'v1', kind: 'ValidatingWebhookConfiguration', plural: 'validatingwebhookconfigurations', scope: 'Cluster',
-  categories: ['api-extensions'], generation: true,
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'ValidatingWebhookConfiguration',
+  plural: 'validatingwebhookconfigurations',
+  scope: 'Cluster',
+  categories: ['api-extensions'],
+  generation: true,
   schema: 'io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration',
-  columns: [
-    nameColumn(),
-    { name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 },
-    ageColumn(),
-  ],
+  columns: [nameColumn(), { name: 'Webhooks', type: 'integer', value: o => o.webhooks?.length ?? 0 }, ageColumn()],
   setDefaults(configuration) {
     for (const webhook of configuration.webhooks ?? []) {
       setWebhookDefaults(webhook)

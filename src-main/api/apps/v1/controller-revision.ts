@@ -15,7 +15,11 @@ function controllerText(revision: ControllerRevision): string {
 }
 
 export const controllerRevisions = defineResource<ControllerRevision>({
-  group: 'apps', version: 'v1', kind: 'ControllerRevision', plural: 'controllerrevisions', scope: 'Namespaced',
+  group: 'apps',
+  version: 'v1',
+  kind: 'ControllerRevision',
+  plural: 'controllerrevisions',
+  scope: 'Namespaced',
   schema: 'io.k8s.api.apps.v1.ControllerRevision',
   columns: [nameColumn(), { name: 'Controller', type: 'string', value: controllerText }, { name: 'Revision', type: 'string', value: r => r.revision ?? 0 }, ageColumn()],
   validate(revision, at) {
@@ -26,5 +30,9 @@ export const controllerRevisions = defineResource<ControllerRevision>({
     if ((revision.revision ?? 0) < 0) faults.push(invalidValue(at.child('revision'), revision.revision, 'must be greater than or equal to 0'))
     return faults
   },
-  validateUpdate: (next, previous, at) => immutable(next.data, previous.data, at.child('data')).map(fault => ({ ...fault, message: fault.message.replace(/^.*$/s, `Invalid value: ${JSON.stringify(next.data ?? null)}: ${immutableText}`) })),
+  validateUpdate: (next, previous, at) =>
+    immutable(next.data, previous.data, at.child('data')).map(fault => ({
+      ...fault,
+      message: fault.message.replace(/^.*$/s, `Invalid value: ${JSON.stringify(next.data ?? null)}: ${immutableText}`),
+    })),
 })

@@ -15,7 +15,14 @@ const isZero = (value: number | string | undefined): boolean => value === 0 || v
 function strategyFaults(spec: DaemonSetSpec, at: FieldPath): FieldErrorList {
   const strategy = spec.updateStrategy
   if (strategy?.type === 'OnDelete') return []
-  if (strategy?.type !== 'RollingUpdate') return [{ type: 'FieldValueNotSupported', field: at.child('type').toString(), message: `Unsupported value: ${JSON.stringify(strategy?.type ?? '')}: supported values: "OnDelete", "RollingUpdate"` }]
+  if (strategy?.type !== 'RollingUpdate')
+    return [
+      {
+        type: 'FieldValueNotSupported',
+        field: at.child('type').toString(),
+        message: `Unsupported value: ${JSON.stringify(strategy?.type ?? '')}: supported values: "OnDelete", "RollingUpdate"`,
+      },
+    ]
   const rolling = strategy.rollingUpdate
   const path = at.child('rollingUpdate')
   if (rolling === undefined) return [required(path, '')]
@@ -23,7 +30,8 @@ function strategyFaults(spec: DaemonSetSpec, at: FieldPath): FieldErrorList {
   const [surge, unavailable] = [isZero(rolling.maxSurge), isZero(rolling.maxUnavailable)]
   if (!unavailable && !surge) faults.push(invalidValue(path.child('maxSurge'), rolling.maxSurge, 'may not be set when maxUnavailable is non-zero'))
   if (unavailable && surge) faults.push(required(path.child('maxUnavailable'), 'cannot be 0 when maxSurge is 0'))
-  for (const field of ['maxUnavailable', 'maxSurge'] as const) faults.push(...intOrPercentFaults(rolling[field], path.child(field)), ...percentAtMost100(rolling[field], path.child(field)))
+  for (const field of ['maxUnavailable', 'maxSurge'] as const)
+    faults.push(...intOrPercentFaults(rolling[field], path.child(field)), ...percentAtMost100(rolling[field], path.child(field)))
   return faults
 }
 
@@ -38,8 +46,14 @@ function countTemplateGeneration(next: DaemonSet, previous: DaemonSet): void {
 }
 
 export const daemonSets = defineResource<DaemonSet>({
-  group: 'apps', version: 'v1', kind: 'DaemonSet', plural: 'daemonsets', scope: 'Namespaced',
-  shortNames: ['ds'], categories: ['all'], generation: true,
+  group: 'apps',
+  version: 'v1',
+  kind: 'DaemonSet',
+  plural: 'daemonsets',
+  scope: 'Namespaced',
+  shortNames: ['ds'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.apps.v1.DaemonSet',
   subresources: { status: true },
   columns: [
@@ -75,8 +89,15 @@ export const daemonSets = defineResource<DaemonSet>({
   validate(set, at) {
     const spec = set.spec ?? ({} as DaemonSetSpec)
     const path = at.child('spec')
-    const faults: FieldErrorList = [...workloadSelectorFaults(spec.selector, undefined, path, 'daemonset'), ...longLivedTemplateFaults(spec.selector, spec.template, path, 'DaemonSet')]
-    faults.push(...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')), ...strategyFaults(spec, path.child('updateStrategy')), ...nonNegative(spec.revisionHistoryLimit, path.child('revisionHistoryLimit')))
+    const faults: FieldErrorList = [
+      ...workloadSelectorFaults(spec.selector, undefined, path, 'daemonset'),
+      ...longLivedTemplateFaults(spec.selector, spec.template, path, 'DaemonSet'),
+    ]
+    faults.push(
+      ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')),
+      ...strategyFaults(spec, path.child('updateStrategy')),
+      ...nonNegative(spec.revisionHistoryLimit, path.child('revisionHistoryLimit')),
+    )
     return faults
   },
   validateUpdate: selectorImmutable,

@@ -35,15 +35,25 @@ function strategyFaults(spec: DeploymentSpec, at: FieldPath): FieldErrorList {
   const path = at.child('rollingUpdate')
   if (type === 'Recreate') return rollingUpdate === undefined ? [] : [forbiddenField(path, "may not be specified when strategy `type` is 'Recreate'")]
   if (type !== 'RollingUpdate') return [notSupported(at.child('type'), type ?? '', ['Recreate', 'RollingUpdate'])]
-  if (rollingUpdate === undefined) return [required(path, "this should be defaulted and never be nil")]
-  const faults: FieldErrorList = [...intOrPercentFaults(rollingUpdate.maxUnavailable, path.child('maxUnavailable')), ...intOrPercentFaults(rollingUpdate.maxSurge, path.child('maxSurge'))]
-  if (isZero(rollingUpdate.maxUnavailable) && isZero(rollingUpdate.maxSurge)) faults.push(invalidValue(path.child('maxUnavailable'), rollingUpdate.maxUnavailable ?? 0, 'may not be 0 when `maxSurge` is 0'))
+  if (rollingUpdate === undefined) return [required(path, 'this should be defaulted and never be nil')]
+  const faults: FieldErrorList = [
+    ...intOrPercentFaults(rollingUpdate.maxUnavailable, path.child('maxUnavailable')),
+    ...intOrPercentFaults(rollingUpdate.maxSurge, path.child('maxSurge')),
+  ]
+  if (isZero(rollingUpdate.maxUnavailable) && isZero(rollingUpdate.maxSurge))
+    faults.push(invalidValue(path.child('maxUnavailable'), rollingUpdate.maxUnavailable ?? 0, 'may not be 0 when `maxSurge` is 0'))
   return [...faults, ...percentAtMost100(rollingUpdate.maxUnavailable, path.child('maxUnavailable'))]
 }
 
 export const deployments = defineResource<Deployment>({
-  group: 'apps', version: 'v1', kind: 'Deployment', plural: 'deployments', scope: 'Namespaced',
-  shortNames: ['deploy'], categories: ['all'], generation: true,
+  group: 'apps',
+  version: 'v1',
+  kind: 'Deployment',
+  plural: 'deployments',
+  scope: 'Namespaced',
+  shortNames: ['deploy'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.apps.v1.Deployment',
   subresources: { status: true, scale: { replicas: 'spec.replicas', current: 'status.replicas', selector: 'spec.selector' } },
   columns: [
@@ -56,13 +66,19 @@ export const deployments = defineResource<Deployment>({
   ],
   menu: { area: 'workloads', order: 20 },
   setDefaults,
-  prepareForCreate(deployment) { deployment.status = {} },
+  prepareForCreate(deployment) {
+    deployment.status = {}
+  },
   validate(deployment, at) {
     const spec = deployment.spec ?? ({} as DeploymentSpec)
     const path = at.child('spec')
     const faults: FieldErrorList = nonNegative(spec.replicas, path.child('replicas'))
     faults.push(...workloadSelectorFaults(spec.selector, undefined, path, 'deployment'), ...longLivedTemplateFaults(spec.selector, spec.template, path, 'ReplicaSet'))
-    faults.push(...strategyFaults(spec, path.child('strategy')), ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')), ...nonNegative(spec.revisionHistoryLimit, path.child('revisionHistoryLimit')))
+    faults.push(
+      ...strategyFaults(spec, path.child('strategy')),
+      ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')),
+      ...nonNegative(spec.revisionHistoryLimit, path.child('revisionHistoryLimit')),
+    )
     const deadline = spec.progressDeadlineSeconds
     if (deadline !== undefined) {
       faults.push(...nonNegative(deadline, path.child('progressDeadlineSeconds')))
@@ -72,8 +88,16 @@ export const deployments = defineResource<Deployment>({
   },
   validateUpdate: selectorImmutable,
   validateStatusUpdate: (next, previous, at) => [
-    ...statusCountFaults(next.status as Record<string, unknown> | undefined,
-      [['updatedReplicas', 'replicas'], ['readyReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+    ...statusCountFaults(
+      next.status as Record<string, unknown> | undefined,
+      [
+        ['updatedReplicas', 'replicas'],
+        ['readyReplicas', 'replicas'],
+        ['availableReplicas', 'replicas'],
+        ['availableReplicas', 'readyReplicas'],
+      ],
+      at.child('status'),
+    ),
     ...collisionCountFaults(next.status?.collisionCount, previous.status?.collisionCount, at.child('status', 'collisionCount')),
   ],
   warnings: templateWarnings,

@@ -9,8 +9,14 @@ import { longLivedTemplateFaults, selectorImmutable, statusCountFaults, template
 export type { ReplicaSet }
 
 export const replicaSets = defineResource<ReplicaSet>({
-  group: 'apps', version: 'v1', kind: 'ReplicaSet', plural: 'replicasets', scope: 'Namespaced',
-  shortNames: ['rs'], categories: ['all'], generation: true,
+  group: 'apps',
+  version: 'v1',
+  kind: 'ReplicaSet',
+  plural: 'replicasets',
+  scope: 'Namespaced',
+  shortNames: ['rs'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.apps.v1.ReplicaSet',
   subresources: { status: true, scale: { replicas: 'spec.replicas', current: 'status.replicas', selector: 'spec.selector' } },
   columns: [
@@ -27,7 +33,9 @@ export const replicaSets = defineResource<ReplicaSet>({
     set.spec.replicas ??= 1
     setPodTemplateDefaults(set.spec.template)
   },
-  prepareForCreate(set) { set.status = { replicas: 0 } },
+  prepareForCreate(set) {
+    set.status = { replicas: 0 }
+  },
   validate(set, at) {
     const spec = set.spec ?? ({} as ReplicaSetSpec)
     const path = at.child('spec')
@@ -35,7 +43,16 @@ export const replicaSets = defineResource<ReplicaSet>({
     return [...faults, ...workloadSelectorFaults(spec.selector, undefined, path, 'deployment'), ...longLivedTemplateFaults(spec.selector, spec.template, path, 'ReplicaSet')]
   },
   validateUpdate: selectorImmutable,
-  validateStatusUpdate: (next, _previous, at) => statusCountFaults(next.status as Record<string, unknown> | undefined,
-    [['fullyLabeledReplicas', 'replicas'], ['readyReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+  validateStatusUpdate: (next, _previous, at) =>
+    statusCountFaults(
+      next.status as Record<string, unknown> | undefined,
+      [
+        ['fullyLabeledReplicas', 'replicas'],
+        ['readyReplicas', 'replicas'],
+        ['availableReplicas', 'replicas'],
+        ['availableReplicas', 'readyReplicas'],
+      ],
+      at.child('status'),
+    ),
   warnings: templateWarnings,
 })

@@ -12,7 +12,8 @@ import { longLivedTemplateFaults, collisionCountFaults, statusCountFaults, templ
 
 export type { StatefulSet }
 
-const updateText = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+const updateText =
+  "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
 const mutable = ['replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy', 'minReadySeconds'] as const
 
 function setDefaults(set: StatefulSet): void {
@@ -42,28 +43,52 @@ function setDefaults(set: StatefulSet): void {
 }
 
 export const statefulSets = defineResource<StatefulSet>({
-  group: 'apps', version: 'v1', kind: 'StatefulSet', plural: 'statefulsets', scope: 'Namespaced',
-  shortNames: ['sts'], categories: ['all'], generation: true,
+  group: 'apps',
+  version: 'v1',
+  kind: 'StatefulSet',
+  plural: 'statefulsets',
+  scope: 'Namespaced',
+  shortNames: ['sts'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.apps.v1.StatefulSet',
   subresources: { status: true, scale: { replicas: 'spec.replicas', current: 'status.replicas', selector: 'spec.selector' } },
-  columns: [nameColumn(), { name: 'Ready', type: 'string', value: s => `${s.status?.readyReplicas ?? 0}/${s.spec?.replicas ?? 0}` }, ageColumn(), ...containerColumns<StatefulSet>(s => s.spec?.template?.spec)],
+  columns: [
+    nameColumn(),
+    { name: 'Ready', type: 'string', value: s => `${s.status?.readyReplicas ?? 0}/${s.spec?.replicas ?? 0}` },
+    ageColumn(),
+    ...containerColumns<StatefulSet>(s => s.spec?.template?.spec),
+  ],
   menu: { area: 'workloads', order: 40 },
   validateName: isDns1123Label,
   setDefaults,
-  prepareForCreate(set) { set.status = { replicas: 0, availableReplicas: 0 } },
+  prepareForCreate(set) {
+    set.status = { replicas: 0, availableReplicas: 0 }
+  },
   validate(set, at) {
     const spec = set.spec ?? ({} as StatefulSetSpec)
     const path = at.child('spec')
     const faults: FieldErrorList = []
-    if (spec.podManagementPolicy !== 'OrderedReady' && spec.podManagementPolicy !== 'Parallel') faults.push(spec.podManagementPolicy ? invalidValue(path.child('podManagementPolicy'), spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'") : required(path.child('podManagementPolicy'), ''))
+    if (spec.podManagementPolicy !== 'OrderedReady' && spec.podManagementPolicy !== 'Parallel')
+      faults.push(
+        spec.podManagementPolicy
+          ? invalidValue(path.child('podManagementPolicy'), spec.podManagementPolicy, "must be 'OrderedReady' or 'Parallel'")
+          : required(path.child('podManagementPolicy'), ''),
+      )
     const strategy = spec.updateStrategy
     if (strategy?.type === 'OnDelete') {
-      if (strategy.rollingUpdate !== undefined) faults.push(invalidValue(path.child('updateStrategy', 'rollingUpdate'), strategy.rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'"))
+      if (strategy.rollingUpdate !== undefined)
+        faults.push(invalidValue(path.child('updateStrategy', 'rollingUpdate'), strategy.rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'"))
     } else if (strategy?.type === 'RollingUpdate') faults.push(...nonNegative(strategy.rollingUpdate?.partition, path.child('updateStrategy', 'rollingUpdate', 'partition')))
     else if (!strategy?.type) faults.push(required(path.child('updateStrategy'), ''))
     else faults.push(invalidValue(path.child('updateStrategy'), { Type: strategy.type, RollingUpdate: null }, "must be 'RollingUpdate' or 'OnDelete'"))
-    for (const field of ['whenDeleted', 'whenScaled'] as const) faults.push(...oneOf(spec.persistentVolumeClaimRetentionPolicy?.[field], ['Delete', 'Retain'], path.child('persistentVolumeClaimRetentionPolicy', field)))
-    faults.push(...nonNegative(spec.replicas, path.child('replicas')), ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')), ...nonNegative(spec.ordinals?.start, path.child('ordinals', 'start')))
+    for (const field of ['whenDeleted', 'whenScaled'] as const)
+      faults.push(...oneOf(spec.persistentVolumeClaimRetentionPolicy?.[field], ['Delete', 'Retain'], path.child('persistentVolumeClaimRetentionPolicy', field)))
+    faults.push(
+      ...nonNegative(spec.replicas, path.child('replicas')),
+      ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')),
+      ...nonNegative(spec.ordinals?.start, path.child('ordinals', 'start')),
+    )
     if (spec.serviceName) faults.push(...nameFaults(spec.serviceName, path.child('serviceName'), isDns1123Label))
     faults.push(...workloadSelectorFaults(spec.selector, undefined, path, 'statefulset'))
     for (const [i, claim] of (spec.volumeClaimTemplates ?? []).entries()) faults.push(...claimSpecFaults(claim.spec, path.child('volumeClaimTemplates').index(i).child('spec')))
@@ -71,15 +96,25 @@ export const statefulSets = defineResource<StatefulSet>({
   },
   validateUpdate(next, previous, at) {
     const faults: FieldErrorList = []
-    for (const field of ['serviceName', 'podManagementPolicy', 'selector', 'volumeClaimTemplates'] as const) faults.push(...immutable(next.spec?.[field], previous.spec?.[field], at.child('spec', field)))
+    for (const field of ['serviceName', 'podManagementPolicy', 'selector', 'volumeClaimTemplates'] as const)
+      faults.push(...immutable(next.spec?.[field], previous.spec?.[field], at.child('spec', field)))
     const known = { ...Object.fromEntries(mutable.map(field => [field, null])), serviceName: null, podManagementPolicy: null, selector: null, volumeClaimTemplates: null }
     const strip = (spec: StatefulSetSpec | undefined): unknown => ({ ...spec, ...known })
     if (!deepEqual(strip(next.spec), strip(previous.spec))) faults.push(forbiddenField(at.child('spec'), updateText))
     return faults
   },
   validateStatusUpdate: (next, previous, at) => [
-    ...statusCountFaults(next.status as Record<string, unknown> | undefined,
-      [['readyReplicas', 'replicas'], ['currentReplicas', 'replicas'], ['updatedReplicas', 'replicas'], ['availableReplicas', 'replicas'], ['availableReplicas', 'readyReplicas']], at.child('status')),
+    ...statusCountFaults(
+      next.status as Record<string, unknown> | undefined,
+      [
+        ['readyReplicas', 'replicas'],
+        ['currentReplicas', 'replicas'],
+        ['updatedReplicas', 'replicas'],
+        ['availableReplicas', 'replicas'],
+        ['availableReplicas', 'readyReplicas'],
+      ],
+      at.child('status'),
+    ),
     // Unlike deployments, a count that was set may not be left out either.
     ...collisionCountFaults(next.status?.collisionCount ?? -1, previous.status?.collisionCount, at.child('status', 'collisionCount')),
   ],

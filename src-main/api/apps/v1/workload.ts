@@ -10,7 +10,9 @@ import { podSpecWarnings } from '../../core/v1/pod-warnings.ts'
 import { FieldPath as Path } from '../../field-errors.ts'
 import { immutable, templateLabelsFaults } from '../../validation.ts'
 
-interface Workload { spec?: { template?: PodTemplateSpec; selector?: LabelSelector } }
+interface Workload {
+  spec?: { template?: PodTemplateSpec; selector?: LabelSelector }
+}
 
 /** Wide columns Containers, Images and Selector. */
 export function workloadColumns<T extends Workload>(): Column<T>[] {
@@ -28,16 +30,19 @@ export function longLivedTemplateFaults(selector: LabelSelector | undefined, tem
   return faults
 }
 
-export const selectorImmutable = (next: Workload, previous: Workload, at: FieldPath): FieldErrorList => immutable(next.spec?.selector, previous.spec?.selector, at.child('spec', 'selector'))
+export const selectorImmutable = (next: Workload, previous: Workload, at: FieldPath): FieldErrorList =>
+  immutable(next.spec?.selector, previous.spec?.selector, at.child('spec', 'selector'))
 
 export const templateWarnings = (workload: Workload): string[] => podSpecWarnings(workload.spec?.template?.spec, Path.root('spec', 'template', 'spec'))
 
 /** Counts in a status are never negative, and parts never exceed their whole. */
 export function statusCountFaults(status: Readonly<Record<string, unknown>> | undefined, parts: readonly (readonly [string, string])[], at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
-  const numberOf = (name: string): number => typeof status?.[name] === 'number' ? status[name] : 0
-  for (const [name, value] of Object.entries(status ?? {})) if (typeof value === 'number' && value < 0) faults.push(invalidValue(at.child(name), value, 'must be greater than or equal to 0'))
-  for (const [part, whole] of parts) if (numberOf(part) > numberOf(whole)) faults.push(invalidValue(at.child(part), numberOf(part), `cannot be greater than ${whole === 'replicas' ? 'status.replicas' : whole}`))
+  const numberOf = (name: string): number => (typeof status?.[name] === 'number' ? status[name] : 0)
+  for (const [name, value] of Object.entries(status ?? {}))
+    if (typeof value === 'number' && value < 0) faults.push(invalidValue(at.child(name), value, 'must be greater than or equal to 0'))
+  for (const [part, whole] of parts)
+    if (numberOf(part) > numberOf(whole)) faults.push(invalidValue(at.child(part), numberOf(part), `cannot be greater than ${whole === 'replicas' ? 'status.replicas' : whole}`))
   return faults
 }
 

@@ -26,15 +26,19 @@ function parsed(text: string | undefined): unknown {
 /** v1 as v2: the cpu target becomes the first metric, further ones come back from the annotations. */
 export function toV2(object: HorizontalPodAutoscaler): V2 {
   const { annotations, ...metadata } = object.metadata
-  const kept = Object.fromEntries(Object.entries(annotations ?? {}).filter(([key]) => ![metricsAnnotation, behaviorAnnotation, conditionsAnnotation, currentMetricsAnnotation].includes(key)))
+  const kept = Object.fromEntries(
+    Object.entries(annotations ?? {}).filter(([key]) => ![metricsAnnotation, behaviorAnnotation, conditionsAnnotation, currentMetricsAnnotation].includes(key)),
+  )
   const metrics = (parsed(annotations?.[metricsAnnotation]) ?? []) as MetricSpec[]
   const { targetCPUUtilizationPercentage, ...spec } = object.spec ?? ({} as HorizontalPodAutoscaler['spec'])
-  if (targetCPUUtilizationPercentage !== undefined) metrics.push({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } } })
+  if (targetCPUUtilizationPercentage !== undefined)
+    metrics.push({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: targetCPUUtilizationPercentage } } })
   const behavior = parsed(annotations?.[behaviorAnnotation]) as V2['spec']['behavior'] | undefined
   const { currentCPUUtilizationPercentage, ...status } = object.status ?? { currentReplicas: 0, desiredReplicas: 0 }
   void currentCPUUtilizationPercentage
   return {
-    apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler',
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
     metadata: { ...metadata, ...(Object.keys(kept).length > 0 ? { annotations: kept } : {}) },
     spec: { ...spec, ...(metrics.length > 0 ? { metrics } : {}), ...(behavior === undefined ? {} : { behavior }) },
     status: { ...status, currentMetrics: (parsed(annotations?.[currentMetricsAnnotation]) ?? null) as never },
@@ -53,7 +57,8 @@ function fromV2(stored: KubernetesObject): HorizontalPodAutoscaler {
   if ((conditions?.length ?? 0) > 0) annotations[conditionsAnnotation] = JSON.stringify(conditions)
   const current = currentMetrics?.find(metric => metric.type === 'Resource' && metric.resource?.name === 'cpu')?.resource?.current.averageUtilization
   return {
-    apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler',
+    apiVersion: 'autoscaling/v1',
+    kind: 'HorizontalPodAutoscaler',
     metadata: { ...object.metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
     spec: { ...spec, ...(cpu?.resource?.target.averageUtilization === undefined ? {} : { targetCPUUtilizationPercentage: cpu.resource.target.averageUtilization }) },
     status: { ...status, currentReplicas: currentReplicas ?? 0, ...(current === undefined ? {} : { currentCPUUtilizationPercentage: current }) },
@@ -61,8 +66,14 @@ function fromV2(stored: KubernetesObject): HorizontalPodAutoscaler {
 }
 
 export const horizontalPodAutoscalersV1 = defineResource<HorizontalPodAutoscaler>({
-  group: 'autoscaling', version: 'v1', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers', scope: 'Namespaced',
-  shortNames: ['hpa'], categories: ['all'], generation: true,
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'HorizontalPodAutoscaler',
+  plural: 'horizontalpodautoscalers',
+  scope: 'Namespaced',
+  shortNames: ['hpa'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler',
   subresources: { status: true },
   conversion: { of: horizontalPodAutoscalers, toStored: toV2, fromStored: fromV2 },
@@ -70,9 +81,12 @@ export const horizontalPodAutoscalersV1 = defineResource<HorizontalPodAutoscaler
   setDefaults(autoscaler) {
     if (autoscaler.spec === undefined) return
     autoscaler.spec.minReplicas ??= 1
-    if (autoscaler.spec.targetCPUUtilizationPercentage === undefined && autoscaler.metadata.annotations?.[metricsAnnotation] === undefined) autoscaler.spec.targetCPUUtilizationPercentage = 80
+    if (autoscaler.spec.targetCPUUtilizationPercentage === undefined && autoscaler.metadata.annotations?.[metricsAnnotation] === undefined)
+      autoscaler.spec.targetCPUUtilizationPercentage = 80
     autoscaler.status ??= { currentReplicas: 0, desiredReplicas: 0 }
   },
-  prepareForCreate(autoscaler) { autoscaler.status = { currentReplicas: 0, desiredReplicas: 0 } },
+  prepareForCreate(autoscaler) {
+    autoscaler.status = { currentReplicas: 0, desiredReplicas: 0 }
+  },
   validate: (autoscaler, at) => autoscalerFaults(toV2(autoscaler), at),
 })

@@ -20,16 +20,23 @@ function currentText(current: { averageUtilization?: number; averageValue?: stri
 
 function metricText(spec: MetricSpec, status: MetricStatus | undefined): string {
   switch (spec.type) {
-    case 'Resource': return `${spec.resource?.name ?? ''}: ${currentText(status?.resource?.current, spec.resource?.target)}`
-    case 'ContainerResource': return `${spec.containerResource?.name ?? ''}: ${currentText(status?.containerResource?.current, spec.containerResource?.target)}`
-    case 'Pods': return currentText({ ...(status?.pods?.current.averageValue === undefined ? {} : { averageValue: status.pods.current.averageValue }) }, spec.pods?.target)
+    case 'Resource':
+      return `${spec.resource?.name ?? ''}: ${currentText(status?.resource?.current, spec.resource?.target)}`
+    case 'ContainerResource':
+      return `${spec.containerResource?.name ?? ''}: ${currentText(status?.containerResource?.current, spec.containerResource?.target)}`
+    case 'Pods':
+      return currentText({ ...(status?.pods?.current.averageValue === undefined ? {} : { averageValue: status.pods.current.averageValue }) }, spec.pods?.target)
     case 'Object': {
       const average = spec.object?.target.averageValue !== undefined
       const text = currentText(status?.object?.current, spec.object?.target)
       return average ? `${text} (avg)` : text
     }
-    case 'External': return spec.external?.target.averageValue === undefined ? currentText(status?.external?.current, spec.external?.target) : `${currentText(status?.external?.current, spec.external.target)} (avg)`
-    default: return '<unknown type>'
+    case 'External':
+      return spec.external?.target.averageValue === undefined
+        ? currentText(status?.external?.current, spec.external?.target)
+        : `${currentText(status?.external?.current, spec.external.target)} (avg)`
+    default:
+      return '<unknown type>'
   }
 }
 
@@ -45,7 +52,7 @@ export const autoscalerColumns: readonly Column<HorizontalPodAutoscaler>[] = [
   nameColumn(),
   { name: 'Reference', type: 'string', value: h => `${h.spec?.scaleTargetRef?.kind ?? ''}/${h.spec?.scaleTargetRef?.name ?? ''}` },
   { name: 'Targets', type: 'string', value: targetsText },
-  { name: 'MinPods', type: 'string', value: h => h.spec?.minReplicas === undefined ? unset : String(h.spec.minReplicas) },
+  { name: 'MinPods', type: 'string', value: h => (h.spec?.minReplicas === undefined ? unset : String(h.spec.minReplicas)) },
   { name: 'MaxPods', type: 'string', value: h => h.spec?.maxReplicas ?? 0 },
   { name: 'Replicas', type: 'string', value: h => h.status?.currentReplicas ?? 0 },
   ageColumn(),
@@ -57,7 +64,13 @@ export function setAutoscalerDefaults(autoscaler: HorizontalPodAutoscaler): void
   spec.minReplicas ??= 1
   if ((spec.metrics?.length ?? 0) === 0) spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: defaultUtilization } } }]
   if (spec.behavior !== undefined) {
-    spec.behavior.scaleUp = withDefaults(spec.behavior.scaleUp, { stabilizationWindowSeconds: 0, policies: [{ type: 'Pods', value: 4, periodSeconds: 15 }, { type: 'Percent', value: 100, periodSeconds: 15 }] })
+    spec.behavior.scaleUp = withDefaults(spec.behavior.scaleUp, {
+      stabilizationWindowSeconds: 0,
+      policies: [
+        { type: 'Pods', value: 4, periodSeconds: 15 },
+        { type: 'Percent', value: 100, periodSeconds: 15 },
+      ],
+    })
     spec.behavior.scaleDown = withDefaults(spec.behavior.scaleDown, { policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] })
   }
 }
@@ -72,7 +85,8 @@ function targetFaults(target: MetricTarget | undefined, at: FieldPath): FieldErr
   const type = target?.type ?? ''
   if (type === '') faults.push(required(at.child('type'), 'must specify a metric target type'))
   if (!['Utilization', 'Value', 'AverageValue'].includes(type)) faults.push(invalidValue(at.child('type'), type, 'must be either Utilization, Value, or AverageValue'))
-  if (target?.averageUtilization !== undefined && target.averageUtilization < 1) faults.push(invalidValue(at.child('averageUtilization'), target.averageUtilization, 'must be greater than 0'))
+  if (target?.averageUtilization !== undefined && target.averageUtilization < 1)
+    faults.push(invalidValue(at.child('averageUtilization'), target.averageUtilization, 'must be greater than 0'))
   return faults
 }
 
@@ -89,8 +103,10 @@ function metricFaults(metric: MetricSpec, at: FieldPath): FieldErrorList {
   if (field === 'resource' || field === 'containerResource') {
     const target = source.target
     const path = at.child(field, 'target')
-    if (target?.averageUtilization === undefined && target?.averageValue === undefined) faults.push(required(path.child('averageUtilization'), `must set either a target raw value or a target utilization`))
-    if (target?.averageUtilization !== undefined && target.averageValue !== undefined) faults.push({ type: 'FieldValueForbidden', field: path.child('averageValue').toString(), message: 'Forbidden: may not set both a target raw value and a target utilization' })
+    if (target?.averageUtilization === undefined && target?.averageValue === undefined)
+      faults.push(required(path.child('averageUtilization'), `must set either a target raw value or a target utilization`))
+    if (target?.averageUtilization !== undefined && target.averageValue !== undefined)
+      faults.push({ type: 'FieldValueForbidden', field: path.child('averageValue').toString(), message: 'Forbidden: may not set both a target raw value and a target utilization' })
   }
   return faults
 }
@@ -107,7 +123,8 @@ const longestPeriodSeconds = 1_800
 function rulesFaults(rules: HPAScalingRules | undefined, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   for (const [i, policy] of (rules?.policies ?? []).entries()) {
-    if (policy.periodSeconds > longestPeriodSeconds) faults.push(invalidValue(at.child('policies').index(i).child('periodSeconds'), policy.periodSeconds, `must be less than or equal to ${longestPeriodSeconds}`))
+    if (policy.periodSeconds > longestPeriodSeconds)
+      faults.push(invalidValue(at.child('policies').index(i).child('periodSeconds'), policy.periodSeconds, `must be less than or equal to ${longestPeriodSeconds}`))
   }
   if (rules?.tolerance?.startsWith('-')) faults.push(invalidValue(at.child('tolerance'), rules.tolerance, 'must be greater than or equal to 0'))
   return faults
@@ -119,10 +136,12 @@ export function autoscalerFaults(autoscaler: HorizontalPodAutoscaler, at: FieldP
   const faults: FieldErrorList = []
   const fromZero = (spec.metrics ?? []).some(metric => metric.type === 'Object' || metric.type === 'External')
   if (spec.minReplicas !== undefined && spec.minReplicas < 0) faults.push(invalidValue(path.child('minReplicas'), spec.minReplicas, 'must be greater than or equal to 0'))
-  if (spec.minReplicas === 0 && !fromZero) faults.push(forbiddenField(path.child('metrics'), 'must specify at least one Object or External metric to support scaling to zero replicas'))
+  if (spec.minReplicas === 0 && !fromZero)
+    faults.push(forbiddenField(path.child('metrics'), 'must specify at least one Object or External metric to support scaling to zero replicas'))
   if (!spec.maxReplicas) faults.push(required(path.child('maxReplicas'), ''))
   else if (spec.maxReplicas < 1) faults.push(invalidValue(path.child('maxReplicas'), spec.maxReplicas, 'must be greater than 0'))
-  if (spec.minReplicas !== undefined && (spec.maxReplicas ?? 0) < spec.minReplicas) faults.push(invalidValue(path.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than or equal to `minReplicas`'))
+  if (spec.minReplicas !== undefined && (spec.maxReplicas ?? 0) < spec.minReplicas)
+    faults.push(invalidValue(path.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than or equal to `minReplicas`'))
   const ref = path.child('scaleTargetRef')
   for (const field of ['kind', 'name'] as const) {
     const value = spec.scaleTargetRef?.[field]
@@ -136,13 +155,21 @@ export function autoscalerFaults(autoscaler: HorizontalPodAutoscaler, at: FieldP
 }
 
 export const horizontalPodAutoscalers = defineResource<HorizontalPodAutoscaler>({
-  group: 'autoscaling', version: 'v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers', scope: 'Namespaced',
-  shortNames: ['hpa'], categories: ['all'], generation: true,
+  group: 'autoscaling',
+  version: 'v2',
+  kind: 'HorizontalPodAutoscaler',
+  plural: 'horizontalpodautoscalers',
+  scope: 'Namespaced',
+  shortNames: ['hpa'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler',
   subresources: { status: true },
   columns: autoscalerColumns,
   menu: { area: 'workloads', order: 90 },
   setDefaults: setAutoscalerDefaults,
-  prepareForCreate(autoscaler) { autoscaler.status = { desiredReplicas: 0 } },
+  prepareForCreate(autoscaler) {
+    autoscaler.status = { desiredReplicas: 0 }
+  },
   validate: autoscalerFaults,
 })

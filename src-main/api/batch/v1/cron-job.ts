@@ -37,17 +37,23 @@ function timeZoneFaults(name: string | undefined, path: FieldPath): FieldErrorLi
 }
 
 export const cronJobs = defineResource<CronJob>({
-  group: 'batch', version: 'v1', kind: 'CronJob', plural: 'cronjobs', scope: 'Namespaced',
-  shortNames: ['cj'], categories: ['all'], generation: true,
+  group: 'batch',
+  version: 'v1',
+  kind: 'CronJob',
+  plural: 'cronjobs',
+  scope: 'Namespaced',
+  shortNames: ['cj'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.batch.v1.CronJob',
   subresources: { status: true },
   columns: [
     nameColumn(),
     { name: 'Schedule', type: 'string', value: c => c.spec?.schedule ?? '' },
     { name: 'Timezone', type: 'string', value: c => c.spec?.timeZone ?? none },
-    { name: 'Suspend', type: 'boolean', value: c => c.spec?.suspend === true ? 'True' : 'False' },
+    { name: 'Suspend', type: 'boolean', value: c => (c.spec?.suspend === true ? 'True' : 'False') },
     { name: 'Active', type: 'integer', value: c => c.status?.active?.length ?? 0 },
-    { name: 'Last Schedule', type: 'string', value: (c, now) => c.status?.lastScheduleTime === undefined ? none : ageText(c.status.lastScheduleTime, now) },
+    { name: 'Last Schedule', type: 'string', value: (c, now) => (c.status?.lastScheduleTime === undefined ? none : ageText(c.status.lastScheduleTime, now)) },
     ageColumn(),
     ...containerColumns<CronJob>(c => c.spec?.jobTemplate?.spec?.template?.spec),
     { name: 'Selector', type: 'string', priority: 1, value: c => selectorText(c.spec?.jobTemplate?.spec?.selector) },
@@ -65,16 +71,23 @@ export const cronJobs = defineResource<CronJob>({
       setPodTemplateDefaults(spec.jobTemplate.spec?.template)
     }
   },
-  prepareForCreate(cronJob) { cronJob.status = {} },
+  prepareForCreate(cronJob) {
+    cronJob.status = {}
+  },
   validate(cronJob, at) {
     const spec = cronJob.spec ?? ({} as CronJobSpec)
     const path = at.child('spec')
     const faults: FieldErrorList = scheduleFaults(spec, path)
     faults.push(...nonNegative(spec.startingDeadlineSeconds, path.child('startingDeadlineSeconds')))
-    if (!policies.includes(spec.concurrencyPolicy ?? '')) faults.push(spec.concurrencyPolicy ? notSupported(path.child('concurrencyPolicy'), spec.concurrencyPolicy, policies) : required(path.child('concurrencyPolicy'), ''))
+    if (!policies.includes(spec.concurrencyPolicy ?? ''))
+      faults.push(spec.concurrencyPolicy ? notSupported(path.child('concurrencyPolicy'), spec.concurrencyPolicy, policies) : required(path.child('concurrencyPolicy'), ''))
     faults.push(...jobSpecFaults(spec.jobTemplate?.spec, path.child('jobTemplate', 'spec')))
-    if (spec.jobTemplate?.spec?.manualSelector === true) faults.push(forbiddenField(path.child('jobTemplate', 'spec', 'manualSelector'), '`manualSelector` must be unset or set to `false`'))
-    faults.push(...nonNegative(spec.successfulJobsHistoryLimit, path.child('successfulJobsHistoryLimit')), ...nonNegative(spec.failedJobsHistoryLimit, path.child('failedJobsHistoryLimit')))
+    if (spec.jobTemplate?.spec?.manualSelector === true)
+      faults.push(forbiddenField(path.child('jobTemplate', 'spec', 'manualSelector'), '`manualSelector` must be unset or set to `false`'))
+    faults.push(
+      ...nonNegative(spec.successfulJobsHistoryLimit, path.child('successfulJobsHistoryLimit')),
+      ...nonNegative(spec.failedJobsHistoryLimit, path.child('failedJobsHistoryLimit')),
+    )
     faults.push(...timeZoneFaults(spec.timeZone, path.child('timeZone')))
     if ((cronJob.metadata.name ?? '').length > maxName) faults.push(invalidValue(at.child('metadata', 'name'), cronJob.metadata.name, `must be no more than ${maxName} characters`))
     return faults

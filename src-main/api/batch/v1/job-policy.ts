@@ -19,7 +19,8 @@ export function jobPolicyFaults(spec: JobSpec, at: FieldPath): FieldErrorList {
 function failureRuleFaults(rule: PodFailurePolicyRule, spec: JobSpec, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   if (!rule.action) faults.push(required(at.child('action'), `valid values: [${actions.map(a => `"${a}"`).join(' ')}]`))
-  else if (rule.action === 'FailIndex' && spec.backoffLimitPerIndex === undefined) faults.push(invalidValue(at.child('action'), rule.action, 'requires the backoffLimitPerIndex to be set'))
+  else if (rule.action === 'FailIndex' && spec.backoffLimitPerIndex === undefined)
+    faults.push(invalidValue(at.child('action'), rule.action, 'requires the backoffLimitPerIndex to be set'))
   else if (!actions.includes(rule.action)) faults.push(notSupported(at.child('action'), rule.action, actions))
   const conditions = rule.onPodConditions ?? []
   if (rule.onExitCodes !== undefined) faults.push(...exitCodeFaults(rule.onExitCodes, spec, at.child('onExitCodes')))
@@ -79,7 +80,8 @@ function successRuleFaults(rule: SuccessPolicyRule, spec: JobSpec, at: FieldPath
       what = 'the number of indexes in the specified succeededIndexes field'
     }
   }
-  if (rule.succeededCount !== undefined && faults.length === 0 && rule.succeededCount > total) faults.push(invalidValue(at.child('succeededCount'), rule.succeededCount, `must be less than or equal to ${total} (${what})`))
+  if (rule.succeededCount !== undefined && faults.length === 0 && rule.succeededCount > total)
+    faults.push(invalidValue(at.child('succeededCount'), rule.succeededCount, `must be less than or equal to ${total} (${what})`))
   return faults
 }
 

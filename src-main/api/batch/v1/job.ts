@@ -80,7 +80,13 @@ function selectByUid(job: Job): void {
   if (job.spec === undefined) (job as { spec: unknown }).spec = { template: { metadata: {}, spec: undefined } }
   const template = ((job.spec as JobSpec).template ??= {})
   const labels = ((template.metadata ??= {}).labels ??= {})
-  for (const [key, value] of [[jobUidLabel, uid], [jobNameLabel, name], [legacyUidLabel, uid], [legacyNameLabel, name]] as const) if (labels[key] === undefined) labels[key] = value
+  for (const [key, value] of [
+    [jobUidLabel, uid],
+    [jobNameLabel, name],
+    [legacyUidLabel, uid],
+    [legacyNameLabel, name],
+  ] as const)
+    if (labels[key] === undefined) labels[key] = value
   const spec = job.spec as JobSpec
   spec.selector ??= {}
   ;(spec.selector.matchLabels ??= {})[jobUidLabel] ??= uid
@@ -92,11 +98,14 @@ function selectByUid(job: Job): void {
 export function jobSpecFaults(spec: JobSpec | undefined, at: FieldPath): FieldErrorList {
   const s = spec ?? ({} as JobSpec)
   const faults: FieldErrorList = []
-  for (const field of ['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished', 'backoffLimitPerIndex', 'maxFailedIndexes'] as const) faults.push(...nonNegative(s[field], at.child(field)))
+  for (const field of ['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished', 'backoffLimitPerIndex', 'maxFailedIndexes'] as const)
+    faults.push(...nonNegative(s[field], at.child(field)))
   if (s.completionMode !== undefined) faults.push(...completionModeFaults(s, at))
-  if (s.backoffLimitPerIndex !== undefined && s.completionMode !== 'Indexed') faults.push(invalidValue(at.child('backoffLimitPerIndex'), s.backoffLimitPerIndex, 'requires indexed completion mode'))
+  if (s.backoffLimitPerIndex !== undefined && s.completionMode !== 'Indexed')
+    faults.push(invalidValue(at.child('backoffLimitPerIndex'), s.backoffLimitPerIndex, 'requires indexed completion mode'))
   if (s.maxFailedIndexes !== undefined) {
-    if (s.completions !== undefined && s.maxFailedIndexes > s.completions) faults.push(invalidValue(at.child('maxFailedIndexes'), s.maxFailedIndexes, 'must be less than or equal to completions'))
+    if (s.completions !== undefined && s.maxFailedIndexes > s.completions)
+      faults.push(invalidValue(at.child('maxFailedIndexes'), s.maxFailedIndexes, 'must be less than or equal to completions'))
     if (s.backoffLimitPerIndex === undefined) faults.push(required(at.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified'))
   }
   if (s.managedBy !== undefined) faults.push(...managedByFaults(s.managedBy, at.child('managedBy')))
@@ -114,7 +123,8 @@ function completionModeFaults(spec: JobSpec, at: FieldPath): FieldErrorList {
   if (mode !== 'Indexed') return []
   const faults: FieldErrorList = []
   if (spec.completions === undefined) faults.push(required(at.child('completions'), 'when completion mode is Indexed'))
-  if ((spec.parallelism ?? 0) > maxParallelism) faults.push(invalidValue(at.child('parallelism'), spec.parallelism, `must be less than or equal to ${maxParallelism} when completion mode is Indexed`))
+  if ((spec.parallelism ?? 0) > maxParallelism)
+    faults.push(invalidValue(at.child('parallelism'), spec.parallelism, `must be less than or equal to ${maxParallelism} when completion mode is Indexed`))
   return faults
 }
 
@@ -130,7 +140,8 @@ function jobTemplateFaults(spec: JobSpec, at: FieldPath): FieldErrorList {
   const policy = template?.spec?.restartPolicy
   if (policy === undefined || policy === '' || policy === 'Always') faults.push(required(at.child('spec', 'restartPolicy'), 'valid values: "OnFailure", "Never"'))
   else if (policy !== 'OnFailure' && policy !== 'Never') faults.push(notSupported(at.child('spec', 'restartPolicy'), policy, ['Never', 'OnFailure']))
-  else if (spec.podFailurePolicy !== undefined && policy !== 'Never') faults.push(invalidValue(at.child('spec', 'restartPolicy'), policy, 'only "Never" is supported when podFailurePolicy is specified'))
+  else if (spec.podFailurePolicy !== undefined && policy !== 'Never')
+    faults.push(invalidValue(at.child('spec', 'restartPolicy'), policy, 'only "Never" is supported when podFailurePolicy is specified'))
   return faults
 }
 
@@ -138,7 +149,7 @@ function generatedLabelFaults(job: Job, at: FieldPath): FieldErrorList {
   if (job.spec?.manualSelector === true) return []
   const labels = job.spec?.template?.metadata?.labels ?? {}
   const path = at.child('template', 'metadata', 'labels')
-  const sorted = Object.fromEntries(Object.entries(labels).sort(([a], [b]) => a < b ? -1 : 1))
+  const sorted = Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
   const faults: FieldErrorList = []
   const expect = (key: string, value: string | undefined): void => {
     if (value !== undefined && labels[key] !== value) faults.push(invalidValue(path.key(key), sorted, `must be '${value}'`))
@@ -153,8 +164,13 @@ function generatedLabelFaults(job: Job, at: FieldPath): FieldErrorList {
 const frozen = ['selector', 'completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const
 
 export const jobs = defineResource<Job>({
-  group: 'batch', version: 'v1', kind: 'Job', plural: 'jobs', scope: 'Namespaced',
-  categories: ['all'], generation: true,
+  group: 'batch',
+  version: 'v1',
+  kind: 'Job',
+  plural: 'jobs',
+  scope: 'Namespaced',
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.batch.v1.Job',
   subresources: { status: true },
   columns: [
@@ -186,7 +202,11 @@ export const jobs = defineResource<Job>({
     const [to, from] = [next.spec, previous.spec]
     const faults: FieldErrorList = []
     if (to?.completions !== from?.completions && !(to?.completionMode === 'Indexed' && to.completions === to.parallelism && to.completions !== undefined)) {
-      faults.push(to?.completionMode === 'Indexed' ? invalidValue(path.child('completions'), to.completions ?? null, 'can only be modified in tandem with spec.parallelism') : invalidValue(path.child('completions'), to?.completions ?? null, 'field is immutable'))
+      faults.push(
+        to?.completionMode === 'Indexed'
+          ? invalidValue(path.child('completions'), to.completions ?? null, 'can only be modified in tandem with spec.parallelism')
+          : invalidValue(path.child('completions'), to?.completions ?? null, 'field is immutable'),
+      )
     }
     for (const field of frozen) faults.push(...immutable(to?.[field], from?.[field], path.child(field)))
     if (!sameTemplate(to, from, previous)) faults.push(invalidValue(path.child('template', 'spec'), to?.template?.spec ?? null, 'field is immutable'))
@@ -207,6 +227,18 @@ function withoutResources(containers: readonly object[] | undefined): unknown {
 function sameTemplate(to: JobSpec | undefined, from: JobSpec | undefined, previous: Job): boolean {
   if (deepEqual(to?.template, from?.template)) return true
   if (previous.spec?.suspend !== true || previous.status?.startTime !== undefined) return false
-  const bare = (spec: JobSpec | undefined): unknown => ({ ...spec?.template, metadata: null, spec: { ...spec?.template?.spec, nodeSelector: null, tolerations: null, affinity: null, schedulingGates: null, containers: withoutResources(spec?.template?.spec?.containers), initContainers: withoutResources(spec?.template?.spec?.initContainers) } })
+  const bare = (spec: JobSpec | undefined): unknown => ({
+    ...spec?.template,
+    metadata: null,
+    spec: {
+      ...spec?.template?.spec,
+      nodeSelector: null,
+      tolerations: null,
+      affinity: null,
+      schedulingGates: null,
+      containers: withoutResources(spec?.template?.spec?.containers),
+      initContainers: withoutResources(spec?.template?.spec?.initContainers),
+    },
+  })
   return deepEqual(bare(to), bare(from))
 }

@@ -1,11 +1,29 @@
 /** Cron schedules: five fields of numbers, names, ranges, steps and lists, or an @word. Wording of faults as Kubernetes gives them. */
 
-interface Field { readonly low: number; readonly high: number; readonly names?: Readonly<Record<string, number>> }
+interface Field {
+  readonly low: number
+  readonly high: number
+  readonly names?: Readonly<Record<string, number>>
+}
 
 const monthNames = Object.fromEntries(['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'].map((name, i) => [name, i + 1]))
 const dayNames = Object.fromEntries(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'].map((name, i) => [name, i]))
-const fields: readonly Field[] = [{ low: 0, high: 59 }, { low: 0, high: 23 }, { low: 1, high: 31 }, { low: 1, high: 12, names: monthNames }, { low: 0, high: 6, names: dayNames }]
-const words: Readonly<Record<string, string>> = { '@yearly': '0 0 1 1 *', '@annually': '0 0 1 1 *', '@monthly': '0 0 1 * *', '@weekly': '0 0 * * 0', '@daily': '0 0 * * *', '@midnight': '0 0 * * *', '@hourly': '0 * * * *' }
+const fields: readonly Field[] = [
+  { low: 0, high: 59 },
+  { low: 0, high: 23 },
+  { low: 1, high: 31 },
+  { low: 1, high: 12, names: monthNames },
+  { low: 0, high: 6, names: dayNames },
+]
+const words: Readonly<Record<string, string>> = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+}
 
 export interface Schedule {
   /** Minutes, hours, days of month, months, days of week that match. */
@@ -100,7 +118,16 @@ const lookAheadYears = 5
 /** The first moment after `afterMs` that the schedule names, in a time zone (default UTC); undefined when there is none within five years. */
 export function nextTime(schedule: Schedule, afterMs: number, timeZone = 'UTC'): number | undefined {
   if (schedule.everyMs !== undefined) return afterMs - (afterMs % 1000) + schedule.everyMs
-  const format = new Intl.DateTimeFormat('en-US', { timeZone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', weekday: 'short' })
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    weekday: 'short',
+  })
   let at = afterMs - (afterMs % 60_000) + 60_000
   const limit = afterMs + lookAheadYears * 366 * 86_400_000
   while (at <= limit) {
@@ -114,11 +141,23 @@ export function nextTime(schedule: Schedule, afterMs: number, timeZone = 'UTC'):
   return undefined
 }
 
-interface WallClock { readonly month: number; readonly day: number; readonly hour: number; readonly minute: number; readonly weekday: number }
+interface WallClock {
+  readonly month: number
+  readonly day: number
+  readonly hour: number
+  readonly minute: number
+  readonly weekday: number
+}
 
 function wallClock(format: Intl.DateTimeFormat, at: number): WallClock {
   const parts = new Map(format.formatToParts(at).map(part => [part.type, part.value]))
-  return { month: Number(parts.get('month')), day: Number(parts.get('day')), hour: Number(parts.get('hour')), minute: Number(parts.get('minute')), weekday: dayNames[(parts.get('weekday') ?? '').toLowerCase()] ?? 0 }
+  return {
+    month: Number(parts.get('month')),
+    day: Number(parts.get('day')),
+    hour: Number(parts.get('hour')),
+    minute: Number(parts.get('minute')),
+    weekday: dayNames[(parts.get('weekday') ?? '').toLowerCase()] ?? 0,
+  }
 }
 
 /** Day of month and day of week: both when either is open, else any of the two. */

@@ -69,11 +69,17 @@ function conditionsFaults(request: CertificateSigningRequest, at: FieldPath): Fi
     const path = at.index(i)
     if (!condition.type) faults.push(required(path.child('type'), ''))
     if (!condition.status) faults.push(required(path.child('status'), ''))
-    else if (['Approved', 'Denied', 'Failed'].includes(condition.type) && condition.status !== 'True') faults.push({ type: 'FieldValueNotSupported', field: path.child('status').toString(), message: `Unsupported value: ${JSON.stringify(condition.status)}: supported values: "True"` })
+    else if (['Approved', 'Denied', 'Failed'].includes(condition.type) && condition.status !== 'True')
+      faults.push({
+        type: 'FieldValueNotSupported',
+        field: path.child('status').toString(),
+        message: `Unsupported value: ${JSON.stringify(condition.status)}: supported values: "True"`,
+      })
     if (seen.has(condition.type)) faults.push(duplicate(path.child('type'), condition.type))
     seen.add(condition.type)
   }
-  if (seen.has('Approved') && seen.has('Denied')) faults.push(invalidValue(at.index(conditions.findIndex(c => c.type === 'Denied')).child('type'), 'Denied', 'Approved and Denied conditions are mutually exclusive'))
+  if (seen.has('Approved') && seen.has('Denied'))
+    faults.push(invalidValue(at.index(conditions.findIndex(c => c.type === 'Denied')).child('type'), 'Denied', 'Approved and Denied conditions are mutually exclusive'))
   return faults
 }
 
@@ -85,12 +91,17 @@ function statusChangeFaults(next: CertificateSigningRequest, previous: Certifica
     const after = next.status?.conditions?.filter(c => c.type === type) ?? []
     if (before.length > after.length) faults.push(forbiddenField(at.child('status', 'conditions'), `updates may not remove a condition of type "${type}"`))
   }
-  if (previous.status?.certificate && next.status?.certificate !== previous.status.certificate) faults.push(forbiddenField(at.child('status', 'certificate'), 'updates may not modify or remove an existing certificate'))
+  if (previous.status?.certificate && next.status?.certificate !== previous.status.certificate)
+    faults.push(forbiddenField(at.child('status', 'certificate'), 'updates may not modify or remove an existing certificate'))
   return faults
 }
 
 export const certificateSigningRequests = defineResource<CertificateSigningRequest>({
-  group: 'certificates.k8s.io', version: 'v1', kind: 'CertificateSigningRequest', plural: 'certificatesigningrequests', scope: 'Cluster',
+  group: 'certificates.k8s.io',
+  version: 'v1',
+  kind: 'CertificateSigningRequest',
+  plural: 'certificatesigningrequests',
+  scope: 'Cluster',
   shortNames: ['csr'],
   schema: 'io.k8s.api.certificates.v1.CertificateSigningRequest',
   subresources: { status: true, others: ['approval'] },
@@ -111,7 +122,7 @@ export const certificateSigningRequests = defineResource<CertificateSigningReque
   prepareForCreate(request, { user }) {
     request.status = {}
     const { uid, extra } = user as { uid?: string; extra?: Readonly<Record<string, readonly string[]>> }
-    const spec = request.spec ?? ((request as { spec: unknown }).spec = {}, request.spec)
+    const spec = request.spec ?? (((request as { spec: unknown }).spec = {}), request.spec)
     for (const field of ['username', 'uid', 'groups', 'extra'] as const) delete spec[field]
     spec.username = user.name
     if (user.groups.length > 0) spec.groups = [...user.groups]
@@ -127,10 +138,12 @@ export const certificateSigningRequests = defineResource<CertificateSigningReque
     const usages = request.spec?.usages ?? []
     if (usages.length === 0) faults.push(required(path.child('usages'), ''))
     for (const [i, usage] of usages.entries()) if (usages.indexOf(usage) < i) faults.push(duplicate(path.child('usages').index(i), usage))
-    if (request.spec?.signerName === 'kubernetes.io/legacy-unknown') faults.push(invalidValue(path.child('signerName'), request.spec.signerName, 'the legacy signerName is not allowed via this API version'))
+    if (request.spec?.signerName === 'kubernetes.io/legacy-unknown')
+      faults.push(invalidValue(path.child('signerName'), request.spec.signerName, 'the legacy signerName is not allowed via this API version'))
     else faults.push(...signerFaults(request.spec?.signerName, path.child('signerName')))
     const seconds = request.spec?.expirationSeconds
-    if (seconds !== undefined && seconds < minSeconds) faults.push(invalidValue(path.child('expirationSeconds'), seconds, `may not specify a duration less than ${minSeconds} seconds (10 minutes)`))
+    if (seconds !== undefined && seconds < minSeconds)
+      faults.push(invalidValue(path.child('expirationSeconds'), seconds, `may not specify a duration less than ${minSeconds} seconds (10 minutes)`))
     return [...faults, ...conditionsFaults(request, at.child('status', 'conditions'))]
   },
   validateUpdate: statusChangeFaults,

@@ -21,17 +21,26 @@ function dropCoordinated(lease: Lease): void {
 }
 
 export const leases = defineResource<Lease>({
-  group: 'coordination.k8s.io', version: 'v1', kind: 'Lease', plural: 'leases', scope: 'Namespaced',
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  kind: 'Lease',
+  plural: 'leases',
+  scope: 'Namespaced',
   schema: 'io.k8s.api.coordination.v1.Lease',
   columns: [nameColumn(), { name: 'Holder', type: 'string', value: l => l.spec?.holderIdentity ?? '' }, ageColumn()],
   menu: { area: 'cluster', order: 50 },
-  setDefaults(lease) { lease.spec ??= {} },
+  setDefaults(lease) {
+    lease.spec ??= {}
+  },
   prepareForCreate: dropCoordinated,
   prepareForUpdate: dropCoordinated,
   validate(lease, at) {
     const spec = lease.spec ?? {}
     const path = at.child('spec')
-    const faults: FieldErrorList = [...positive(spec.leaseDurationSeconds, path.child('leaseDurationSeconds')), ...nonNegative(spec.leaseTransitions, path.child('leaseTransitions'))]
+    const faults: FieldErrorList = [
+      ...positive(spec.leaseDurationSeconds, path.child('leaseDurationSeconds')),
+      ...nonNegative(spec.leaseTransitions, path.child('leaseTransitions')),
+    ]
     if (spec.strategy !== undefined) faults.push(...oneOf(spec.strategy, ['OldestEmulationVersion'], path.child('strategy')))
     return faults
   },

@@ -14,7 +14,11 @@ export const maxDataBytes = 1024 * 1024
 export const immutableSet = 'field is immutable when `immutable` is set'
 
 export const configMaps = defineResource<ConfigMap>({
-  group: '', version: 'v1', kind: 'ConfigMap', plural: 'configmaps', scope: 'Namespaced',
+  group: '',
+  version: 'v1',
+  kind: 'ConfigMap',
+  plural: 'configmaps',
+  scope: 'Namespaced',
   shortNames: ['cm'],
   schema: 'io.k8s.api.core.v1.ConfigMap',
   columns: [nameColumn(), { name: 'Data', type: 'string', value: c => Object.keys(c.data ?? {}).length + Object.keys(c.binaryData ?? {}).length }, ageColumn()],
@@ -29,9 +33,10 @@ export const configMaps = defineResource<ConfigMap>({
     }
     for (const [key, value] of Object.entries(config.binaryData ?? {})) {
       faults.push(...isConfigMapKey(key).map(text => invalidValue(at.child('binaryData').key(key), key, text)))
-      bytes += Math.floor(String(value).length * 3 / 4)
+      bytes += Math.floor((String(value).length * 3) / 4)
     }
-    if (bytes > maxDataBytes) faults.push({ type: 'FieldValueTooLong', field: at.toString() === '<nil>' ? '[]' : at.toString(), message: `Too long: may not be more than ${maxDataBytes} bytes` })
+    if (bytes > maxDataBytes)
+      faults.push({ type: 'FieldValueTooLong', field: at.toString() === '<nil>' ? '[]' : at.toString(), message: `Too long: may not be more than ${maxDataBytes} bytes` })
     return faults
   },
   validateUpdate(next, previous, at) {

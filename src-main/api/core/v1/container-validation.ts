@@ -15,7 +15,10 @@ const alphabetical = [...restartPolicies].sort()
 const onlySidecars = 'may not be set for init containers without restartPolicy=Always'
 const maxTerminationMessage = 'must not be empty'
 
-interface Names { readonly volumes: ReadonlyMap<string, Volume>; readonly claims: ReadonlySet<string> }
+interface Names {
+  readonly volumes: ReadonlyMap<string, Volume>
+  readonly claims: ReadonlySet<string>
+}
 
 export function namesOf(spec: PodSpec): Names {
   return { volumes: new Map((spec.volumes ?? []).map(v => [v.name, v])), claims: new Set((spec.resourceClaims ?? []).map(c => c.name)) }
@@ -30,7 +33,11 @@ function commonFaults(container: Container | EphemeralContainer, spec: PodSpec, 
   const policy = container.terminationMessagePolicy
   if (!policy) faults.push(required(at.child('terminationMessagePolicy'), maxTerminationMessage))
   else faults.push(...oneOf(policy, ['FallbackToLogsOnError', 'File'], at.child('terminationMessagePolicy')))
-  faults.push(...portsFaults(container.ports ?? [], at.child('ports')), ...envFaults(container.env ?? [], at.child('env')), ...envFromFaults(container.envFrom ?? [], at.child('envFrom')))
+  faults.push(
+    ...portsFaults(container.ports ?? [], at.child('ports')),
+    ...envFaults(container.env ?? [], at.child('env')),
+    ...envFromFaults(container.envFrom ?? [], at.child('envFrom')),
+  )
   faults.push(...mountFaults(container, names.volumes, at.child('volumeMounts')), ...deviceFaults(container, names.volumes, at.child('volumeDevices')))
   if (!container.imagePullPolicy) faults.push(required(at.child('imagePullPolicy'), ''))
   else faults.push(...oneOf(container.imagePullPolicy, pullPolicies, at.child('imagePullPolicy')))
@@ -59,7 +66,17 @@ function portsFaults(ports: readonly ContainerPort[], at: FieldPath): FieldError
   return faults
 }
 
-const fieldPaths = ['metadata.name', 'metadata.namespace', 'metadata.uid', 'spec.nodeName', 'spec.serviceAccountName', 'status.hostIP', 'status.hostIPs', 'status.podIP', 'status.podIPs']
+const fieldPaths = [
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+  'spec.nodeName',
+  'spec.serviceAccountName',
+  'status.hostIP',
+  'status.hostIPs',
+  'status.podIP',
+  'status.podIPs',
+]
 const envResources = ['limits.cpu', 'limits.ephemeral-storage', 'limits.memory', 'requests.cpu', 'requests.ephemeral-storage', 'requests.memory']
 
 function envFaults(env: readonly EnvVar[], at: FieldPath): FieldErrorList {
@@ -95,10 +112,22 @@ export function fieldRefFaults(ref: { apiVersion?: string; fieldPath?: string },
   if (subscripts && /^metadata\.(labels|annotations)\['.+'\]$/.test(ref.fieldPath)) return []
   if (ref.apiVersion !== 'v1') return [invalidValue(at.child('fieldPath'), ref.fieldPath, `error converting fieldPath: unsupported pod version: ${ref.apiVersion}`)]
   if (plain.includes(ref.fieldPath)) return []
-  return knownPodField(ref.fieldPath) ? [notSupported(at.child('fieldPath'), ref.fieldPath, plain)] : [invalidValue(at.child('fieldPath'), ref.fieldPath, `error converting fieldPath: field label not supported: ${ref.fieldPath}`)]
+  return knownPodField(ref.fieldPath)
+    ? [notSupported(at.child('fieldPath'), ref.fieldPath, plain)]
+    : [invalidValue(at.child('fieldPath'), ref.fieldPath, `error converting fieldPath: field label not supported: ${ref.fieldPath}`)]
 }
 
-const convertible = new Set([...fieldPaths, 'metadata.annotations', 'metadata.labels', 'spec.restartPolicy', 'spec.schedulerName', 'spec.hostNetwork', 'status.phase', 'status.nominatedNodeName', 'spec.host'])
+const convertible = new Set([
+  ...fieldPaths,
+  'metadata.annotations',
+  'metadata.labels',
+  'spec.restartPolicy',
+  'spec.schedulerName',
+  'spec.hostNetwork',
+  'status.phase',
+  'status.nominatedNodeName',
+  'spec.host',
+])
 const knownPodField = (path: string): boolean => convertible.has(path)
 
 export function resourceFieldFaults(ref: { containerName?: string; resource?: string }, volume: boolean, at: FieldPath): FieldErrorList {
@@ -161,7 +190,8 @@ function mountOptionFaults(mount: VolumeMount, container: Container | EphemeralC
   const propagations = ['Bidirectional', 'HostToContainer', 'None']
   if (propagation !== undefined) {
     if (!propagations.includes(propagation)) faults.push(notSupported(list.child('mountPropagation'), propagation, propagations))
-    else if (propagation === 'Bidirectional' && container.securityContext?.privileged !== true) faults.push(forbiddenField(list.child('mountPropagation'), 'Bidirectional mount propagation is available only to privileged containers'))
+    else if (propagation === 'Bidirectional' && container.securityContext?.privileged !== true)
+      faults.push(forbiddenField(list.child('mountPropagation'), 'Bidirectional mount propagation is available only to privileged containers'))
   }
   const recursive = mount.recursiveReadOnly
   if (recursive !== undefined && recursive !== 'Disabled') {
@@ -189,11 +219,12 @@ function deviceFaults(container: Container | EphemeralContainer, volumes: Readon
     if (names.has(device.name)) faults.push(invalidValue(path.child('name'), device.name, 'must be unique'))
     names.add(device.name)
     if (device.devicePath) {
-      if (hasBacksteps(device.devicePath)) faults.push(invalidValue(path.child('devicePath'), device.devicePath, 'can not contain backsteps (\'..\')'))
+      if (hasBacksteps(device.devicePath)) faults.push(invalidValue(path.child('devicePath'), device.devicePath, "can not contain backsteps ('..')"))
       if (paths.has(device.devicePath)) faults.push(invalidValue(path.child('devicePath'), device.devicePath, 'must be unique'))
       paths.add(device.devicePath)
     }
-    if (volume !== undefined && volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) faults.push(invalidValue(path.child('name'), device.name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode'))
+    if (volume !== undefined && volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined)
+      faults.push(invalidValue(path.child('name'), device.name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode'))
     if (volume === undefined) faults.push(notFoundField(path.child('name'), device.name ?? ''))
     if (mounted.has(device.name)) faults.push(invalidValue(path.child('name'), device.name, 'must not already exist in volumeMounts'))
     if (points.has(device.devicePath)) faults.push(invalidValue(path.child('devicePath'), device.devicePath, 'must not already exist as a path in volumeMounts'))
@@ -208,8 +239,10 @@ function resizeFaults(container: Container | EphemeralContainer, spec: PodSpec, 
     if (seen.has(policy.resourceName)) faults.push(duplicate(at, policy.resourceName))
     seen.add(policy.resourceName)
     if (policy.resourceName !== 'cpu' && policy.resourceName !== 'memory') faults.push(notSupported(at, policy.resourceName, ['cpu', 'memory']))
-    if (policy.restartPolicy !== 'NotRequired' && policy.restartPolicy !== 'RestartContainer') faults.push(notSupported(at, policy.restartPolicy, ['NotRequired', 'RestartContainer']))
-    if (spec.restartPolicy === 'Never' && policy.restartPolicy !== 'NotRequired') faults.push(invalidValue(at, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
+    if (policy.restartPolicy !== 'NotRequired' && policy.restartPolicy !== 'RestartContainer')
+      faults.push(notSupported(at, policy.restartPolicy, ['NotRequired', 'RestartContainer']))
+    if (spec.restartPolicy === 'Never' && policy.restartPolicy !== 'NotRequired')
+      faults.push(invalidValue(at, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
   }
   return faults
 }
@@ -239,7 +272,10 @@ function runningContainerFaults(container: Container, spec: PodSpec, path: Field
   const grace = spec.terminationGracePeriodSeconds
   const faults: FieldErrorList = []
   const lifecycle = container.lifecycle
-  faults.push(...lifecycleHandlerFaults(lifecycle?.postStart, path.child('lifecycle', 'postStart'), grace), ...lifecycleHandlerFaults(lifecycle?.preStop, path.child('lifecycle', 'preStop'), grace))
+  faults.push(
+    ...lifecycleHandlerFaults(lifecycle?.postStart, path.child('lifecycle', 'postStart'), grace),
+    ...lifecycleHandlerFaults(lifecycle?.preStop, path.child('lifecycle', 'preStop'), grace),
+  )
   faults.push(...stopSignalFaults(lifecycle?.stopSignal, spec.os?.name, path.child('lifecycle', 'stopSignal')))
   for (const kind of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) faults.push(...probeFaults(container[kind], kind, path.child(kind), grace))
   return faults
@@ -274,7 +310,8 @@ export function initContainersFaults(spec: PodSpec, names: Names, at: FieldPath)
     faults.push(...hostPortFaults([container], at).map(f => ({ ...f, field: f.field.replace(`${at.toString()}[0]`, path.toString()) })))
     if (sidecar) faults.push(...runningContainerFaults(container, spec, path))
     else {
-      for (const name of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const) if (container[name] !== undefined) faults.push(forbiddenField(path.child(name), onlySidecars))
+      for (const name of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const)
+        if (container[name] !== undefined) faults.push(forbiddenField(path.child(name), onlySidecars))
     }
   }
   return faults
@@ -297,7 +334,8 @@ export function ephemeralContainersFaults(spec: PodSpec, names: Names, at: Field
     for (const name of ephemeralForbidden) if (container[name] !== undefined) faults.push(forbiddenField(path.child(name), 'cannot be set for an Ephemeral Container'))
     if (Object.keys(container.resources ?? {}).length > 0) faults.push(forbiddenField(path.child('resources'), 'cannot be set for an Ephemeral Container'))
     for (const [j, mount] of (container.volumeMounts ?? []).entries()) {
-      for (const name of ['subPath', 'subPathExpr'] as const) if (mount[name]) faults.push(forbiddenField(path.child('volumeMounts').index(j).child(name), 'cannot be set for an Ephemeral Container'))
+      for (const name of ['subPath', 'subPathExpr'] as const)
+        if (mount[name]) faults.push(forbiddenField(path.child('volumeMounts').index(j).child(name), 'cannot be set for an Ephemeral Container'))
     }
   }
   return faults

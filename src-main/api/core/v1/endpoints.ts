@@ -23,7 +23,7 @@ function subsetTexts(subset: EndpointSubset): string[] {
   const addresses = subset.addresses ?? []
   const ports = subset.ports ?? []
   if (ports.length === 0) return addresses.map(a => a.ip)
-  return ports.flatMap(port => addresses.map(a => a.ip.includes(':') ? `[${a.ip}]:${port.port}` : `${a.ip}:${port.port}`))
+  return ports.flatMap(port => addresses.map(a => (a.ip.includes(':') ? `[${a.ip}]:${port.port}` : `${a.ip}:${port.port}`)))
 }
 
 function addressFaults(address: EndpointAddress, at: FieldPath): FieldErrorList {
@@ -47,7 +47,11 @@ function portsFaults(ports: readonly EndpointPort[], at: FieldPath): FieldErrorL
 }
 
 export const endpoints = defineResource<Endpoints>({
-  group: '', version: 'v1', kind: 'Endpoints', plural: 'endpoints', scope: 'Namespaced',
+  group: '',
+  version: 'v1',
+  kind: 'Endpoints',
+  plural: 'endpoints',
+  scope: 'Namespaced',
   shortNames: ['ep'],
   schema: 'io.k8s.api.core.v1.Endpoints',
   columns: [nameColumn(), { name: 'Endpoints', type: 'string', value: endpointsText }, ageColumn()],
@@ -60,7 +64,8 @@ export const endpoints = defineResource<Endpoints>({
     for (const [i, subset] of (object.subsets ?? []).entries()) {
       const path = at.child('subsets').index(i)
       if ((subset.addresses?.length ?? 0) === 0 && (subset.notReadyAddresses?.length ?? 0) === 0) faults.push(required(path, 'must specify `addresses` or `notReadyAddresses`'))
-      for (const list of ['addresses', 'notReadyAddresses'] as const) for (const [j, address] of (subset[list] ?? []).entries()) faults.push(...addressFaults(address, path.child(list).index(j)))
+      for (const list of ['addresses', 'notReadyAddresses'] as const)
+        for (const [j, address] of (subset[list] ?? []).entries()) faults.push(...addressFaults(address, path.child(list).index(j)))
       faults.push(...portsFaults(subset.ports ?? [], path.child('ports')))
     }
     return faults

@@ -86,7 +86,11 @@ export function eventFaults(event: Event, at: FieldPath): FieldErrorList {
 }
 
 export const events = defineResource<Event>({
-  group: '', version: 'v1', kind: 'Event', plural: 'events', scope: 'Namespaced',
+  group: '',
+  version: 'v1',
+  kind: 'Event',
+  plural: 'events',
+  scope: 'Namespaced',
   shortNames: ['ev'],
   schema: 'io.k8s.api.core.v1.Event',
   columns: eventColumns,

@@ -7,7 +7,13 @@ import { nonNegative, oneOf } from '../../validation.ts'
 
 const moreThanOne = 'may not specify more than 1 handler type'
 
-interface Handler { exec?: { command?: string[] }; httpGet?: HTTPGetAction; tcpSocket?: { port: number | string }; grpc?: { port: number }; sleep?: { seconds: number } }
+interface Handler {
+  exec?: { command?: string[] }
+  httpGet?: HTTPGetAction
+  tcpSocket?: { port: number | string }
+  grpc?: { port: number }
+  sleep?: { seconds: number }
+}
 
 function portFaults(port: number | string | undefined, path: FieldPath): FieldErrorList {
   if (typeof port === 'string') return isPortName(port).map(text => invalidValue(path, port, text))
@@ -31,7 +37,7 @@ function handlerFaults(handler: Handler, at: FieldPath, gracePeriodSeconds: numb
     count++
   }
   const { exec, httpGet, tcpSocket, grpc, sleep } = handler
-  if (exec !== undefined) counted('exec', path => (exec.command?.length ?? 0) === 0 ? [required(path.child('command'), '')] : [])
+  if (exec !== undefined) counted('exec', path => ((exec.command?.length ?? 0) === 0 ? [required(path.child('command'), '')] : []))
   if (httpGet !== undefined) counted('httpGet', path => httpFaults(httpGet, path))
   if (tcpSocket !== undefined) counted('tcpSocket', path => portFaults(tcpSocket.port, path.child('port')))
   if (grpc !== undefined) counted('grpc', path => isPort(grpc.port).map(text => invalidValue(path.child('port'), grpc.port, text)))
@@ -61,7 +67,8 @@ export type ProbeKind = 'livenessProbe' | 'readinessProbe' | 'startupProbe'
 export function probeFaults(probe: Probe | undefined, kind: ProbeKind, at: FieldPath, gracePeriodSeconds: number | undefined): FieldErrorList {
   if (probe === undefined) return []
   const faults = handlerFaults(probe, at, gracePeriodSeconds)
-  for (const name of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const) faults.push(...nonNegative(probe[name], at.child(name)))
+  for (const name of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const)
+    faults.push(...nonNegative(probe[name], at.child(name)))
   const grace = probe.terminationGracePeriodSeconds
   if (grace !== undefined && grace <= 0) faults.push(invalidValue(at.child('terminationGracePeriodSeconds'), grace, 'must be greater than 0'))
   if (kind === 'readinessProbe') {

@@ -21,10 +21,20 @@ type Bound = 'min' | 'defaultRequest' | 'default' | 'max'
 
 function itemFaults(item: LimitRangeItem, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
-  if (item.type === 'Pod') for (const field of ['default', 'defaultRequest'] as const) if (Object.keys(item[field] ?? {}).length > 0) faults.push(forbiddenField(at.child(field), 'may not be specified when `type` is \'Pod\''))
-  for (const field of ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const) for (const [name, text] of Object.entries(item[field] ?? {})) faults.push(...quantityFaults(name, text, at.child(field).key(name)))
+  if (item.type === 'Pod')
+    for (const field of ['default', 'defaultRequest'] as const)
+      if (Object.keys(item[field] ?? {}).length > 0) faults.push(forbiddenField(at.child(field), "may not be specified when `type` is 'Pod'"))
+  for (const field of ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const)
+    for (const [name, text] of Object.entries(item[field] ?? {})) faults.push(...quantityFaults(name, text, at.child(field).key(name)))
   const names = new Set((['min', 'defaultRequest', 'default', 'max'] as const).flatMap(field => Object.keys(item[field] ?? {})))
-  const ordered: readonly (readonly [Bound, Bound, string])[] = [['min', 'max', 'min value'], ['min', 'defaultRequest', 'min value'], ['defaultRequest', 'max', 'default request value'], ['defaultRequest', 'default', 'default request value'], ['min', 'default', 'min value'], ['default', 'max', 'default value']]
+  const ordered: readonly (readonly [Bound, Bound, string])[] = [
+    ['min', 'max', 'min value'],
+    ['min', 'defaultRequest', 'min value'],
+    ['defaultRequest', 'max', 'default request value'],
+    ['defaultRequest', 'default', 'default request value'],
+    ['min', 'default', 'min value'],
+    ['default', 'max', 'default value'],
+  ]
   for (const name of [...names].sort()) {
     for (const [low, high, label] of ordered) {
       const [a, b] = [item[low]?.[name], item[high]?.[name]]
@@ -55,12 +65,18 @@ function ratioFaults(item: LimitRangeItem, name: string, text: string, at: Field
 }
 
 export const limitRanges = defineResource<LimitRange>({
-  group: '', version: 'v1', kind: 'LimitRange', plural: 'limitranges', scope: 'Namespaced',
+  group: '',
+  version: 'v1',
+  kind: 'LimitRange',
+  plural: 'limitranges',
+  scope: 'Namespaced',
   shortNames: ['limits'],
   schema: 'io.k8s.api.core.v1.LimitRange',
   columns: [nameColumn(), createdAtColumn()],
   menu: { area: 'config', order: 40 },
-  setDefaults(range) { for (const item of range.spec?.limits ?? []) setItemDefaults(item) },
+  setDefaults(range) {
+    for (const item of range.spec?.limits ?? []) setItemDefaults(item)
+  },
   validate(range, at) {
     const faults: FieldErrorList = []
     const seen = new Set<string>()

@@ -20,14 +20,20 @@ function finalizerFaults(namespace: Namespace, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   for (const finalizer of namespace.spec?.finalizers ?? []) {
     faults.push(...isQualifiedName(finalizer).map(text => invalidValue(path, finalizer, text)))
-    if (!finalizer.includes('/') && finalizer !== namespaceFinalizer) faults.push(invalidValue(path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified'))
+    if (!finalizer.includes('/') && finalizer !== namespaceFinalizer)
+      faults.push(invalidValue(path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified'))
   }
   return faults
 }
 
 export const namespaces = defineResource<Namespace>({
-  group: '', version: 'v1', kind: 'Namespace', plural: 'namespaces', scope: 'Cluster',
-  shortNames: ['ns'], verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
+  group: '',
+  version: 'v1',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  scope: 'Cluster',
+  shortNames: ['ns'],
+  verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   schema: 'io.k8s.api.core.v1.Namespace',
   subresources: { status: true, others: ['finalize'] },
   columns: [nameColumn(), { name: 'Status', type: 'string', value: n => n.status?.phase ?? '' }, ageColumn()],

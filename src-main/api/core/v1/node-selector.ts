@@ -4,17 +4,22 @@ import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod
 function requirementMatches(requirement: NodeSelectorRequirement, value: string | undefined): boolean {
   const values = requirement.values ?? []
   switch (requirement.operator) {
-    case 'In': return value !== undefined && values.includes(value)
-    case 'NotIn': return value === undefined || !values.includes(value)
-    case 'Exists': return value !== undefined
-    case 'DoesNotExist': return value === undefined
+    case 'In':
+      return value !== undefined && values.includes(value)
+    case 'NotIn':
+      return value === undefined || !values.includes(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
     case 'Gt':
     case 'Lt': {
       if (value === undefined || !/^[+-]?\d+$/.test(value) || !/^[+-]?\d+$/.test(values[0] ?? '')) return false
       const difference = BigInt(value) - BigInt(values[0] ?? '0')
       return requirement.operator === 'Gt' ? difference > 0n : difference < 0n
     }
-    default: return false
+    default:
+      return false
   }
 }
 
@@ -23,8 +28,10 @@ export function nodeTermMatches(term: NodeSelectorTerm, node: Node): boolean {
   const expressions = term.matchExpressions ?? []
   const fields = term.matchFields ?? []
   if (expressions.length + fields.length === 0) return false
-  return expressions.every(r => requirementMatches(r, node.metadata.labels?.[r.key])) &&
+  return (
+    expressions.every(r => requirementMatches(r, node.metadata.labels?.[r.key])) &&
     fields.every(r => requirementMatches(r, r.key === 'metadata.name' ? node.metadata.name : undefined))
+  )
 }
 
 export function nodeSelectorMatches(selector: NodeSelector, node: Node): boolean {

@@ -52,7 +52,8 @@ export function taintsFaults(taints: readonly Taint[] | undefined, at: FieldPath
     if (!taint.effect) faults.push(required(path.child('effect'), ''))
     else if (!effects.includes(taint.effect)) faults.push(notSupportedInOrder(path.child('effect'), taint.effect, effects))
     const key = `${taint.effect}/${taint.key}`
-    if (seen.has(key)) faults.push({ ...duplicate(path, goTaint(taint)), message: `Duplicate value: ${JSON.stringify(goTaint(taint))}: taints must be unique by key and effect pair` })
+    if (seen.has(key))
+      faults.push({ ...duplicate(path, goTaint(taint)), message: `Duplicate value: ${JSON.stringify(goTaint(taint))}: taints must be unique by key and effect pair` })
     seen.add(key)
   }
   return faults
@@ -71,7 +72,8 @@ function podCIDRFaults(cidrs: readonly string[] | undefined, at: FieldPath): Fie
     else if ((cidr.value & ((1n << BigInt(cidr.bits - cidr.prefix)) - 1n)) !== 0n) faults.push(invalidValue(at.index(i), text, 'must not have bits set beyond the prefix length'))
   }
   if (list.length > 2) faults.push(invalidValue(at, list, 'may specify no more than one CIDR for each IP family'))
-  else if (list.length === 2 && parseCIDR(list[0] ?? '')?.bits === parseCIDR(list[1] ?? '')?.bits) faults.push(invalidValue(at, list, 'may specify no more than one CIDR for each IP family'))
+  else if (list.length === 2 && parseCIDR(list[0] ?? '')?.bits === parseCIDR(list[1] ?? '')?.bits)
+    faults.push(invalidValue(at, list, 'may specify no more than one CIDR for each IP family'))
   return faults
 }
 
@@ -88,7 +90,11 @@ function avoidPodsFaults(node: Node, at: FieldPath): FieldErrorList {
 }
 
 export const nodes = defineResource<Node>({
-  group: '', version: 'v1', kind: 'Node', plural: 'nodes', scope: 'Cluster',
+  group: '',
+  version: 'v1',
+  kind: 'Node',
+  plural: 'nodes',
+  scope: 'Cluster',
   shortNames: ['no'],
   schema: 'io.k8s.api.core.v1.Node',
   subresources: { status: true, others: ['proxy'] },
@@ -112,11 +118,26 @@ export const nodes = defineResource<Node>({
     else if (!node.spec.podCIDR && node.spec.podCIDRs?.[0] !== undefined) node.spec.podCIDR = node.spec.podCIDRs[0]
     const status = (node.status ??= {})
     ;(status.daemonEndpoints ??= {}).kubeletEndpoint ??= { Port: 0 }
-    status.nodeInfo ??= { machineID: '', systemUUID: '', bootID: '', kernelVersion: '', osImage: '', containerRuntimeVersion: '', kubeletVersion: '', kubeProxyVersion: '', operatingSystem: '', architecture: '' }
+    status.nodeInfo ??= {
+      machineID: '',
+      systemUUID: '',
+      bootID: '',
+      kernelVersion: '',
+      osImage: '',
+      containerRuntimeVersion: '',
+      kubeletVersion: '',
+      kubeProxyVersion: '',
+      operatingSystem: '',
+      architecture: '',
+    }
     if (status.allocatable === undefined && status.capacity !== undefined) status.allocatable = { ...status.capacity }
   },
   validate(node, at) {
-    const faults: FieldErrorList = [...avoidPodsFaults(node, at), ...taintsFaults(node.spec?.taints, at.child('spec', 'taints')), ...podCIDRFaults(node.spec?.podCIDRs, at.child('spec', 'podCIDRs'))]
+    const faults: FieldErrorList = [
+      ...avoidPodsFaults(node, at),
+      ...taintsFaults(node.spec?.taints, at.child('spec', 'taints')),
+      ...podCIDRFaults(node.spec?.podCIDRs, at.child('spec', 'podCIDRs')),
+    ]
     for (const which of ['capacity', 'allocatable'] as const) {
       for (const [name, text] of Object.entries(node.status?.[which] ?? {})) faults.push(...quantityFaults(name, text, at.child('status', which).key(name)))
     }
@@ -131,8 +152,10 @@ export const nodes = defineResource<Node>({
       if (seen.has(key)) faults.push(duplicate(at.child('status', 'addresses').index(i), { Type: address.type, Address: address.address }))
       seen.set(key, key)
     }
-    if ((from.podCIDRs?.length ?? 0) > 0 && !deepEqual(to.podCIDRs ?? [], from.podCIDRs)) faults.push(forbiddenField(at.child('spec', 'podCIDRs'), 'node updates may not change podCIDR except from "" to valid'))
-    if (from.providerID && to.providerID !== from.providerID) faults.push(forbiddenField(at.child('spec', 'providerID'), 'node updates may not change providerID except from "" to valid'))
+    if ((from.podCIDRs?.length ?? 0) > 0 && !deepEqual(to.podCIDRs ?? [], from.podCIDRs))
+      faults.push(forbiddenField(at.child('spec', 'podCIDRs'), 'node updates may not change podCIDR except from "" to valid'))
+    if (from.providerID && to.providerID !== from.providerID)
+      faults.push(forbiddenField(at.child('spec', 'providerID'), 'node updates may not change providerID except from "" to valid'))
     return faults
   },
 })

@@ -14,22 +14,29 @@ const short: Readonly<Record<string, string>> = { ReadWriteOnce: 'RWO', ReadOnly
 
 /** `RWO,ROX`: each mode once, in Kubernetes' order. */
 export function accessModesText(modes: readonly string[] | undefined): string {
-  return order.filter(mode => modes?.includes(mode) === true).map(mode => short[mode] ?? mode).join(',')
+  return order
+    .filter(mode => modes?.includes(mode) === true)
+    .map(mode => short[mode] ?? mode)
+    .join(',')
 }
 
 const updateText = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims'
 
 export const persistentVolumeClaims = defineResource<PersistentVolumeClaim>({
-  group: '', version: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims', scope: 'Namespaced',
+  group: '',
+  version: 'v1',
+  kind: 'PersistentVolumeClaim',
+  plural: 'persistentvolumeclaims',
+  scope: 'Namespaced',
   shortNames: ['pvc'],
   schema: 'io.k8s.api.core.v1.PersistentVolumeClaim',
   subresources: { status: true },
   columns: [
     nameColumn(),
-    { name: 'Status', type: 'string', value: c => c.metadata.deletionTimestamp === undefined ? c.status?.phase ?? '' : 'Terminating' },
+    { name: 'Status', type: 'string', value: c => (c.metadata.deletionTimestamp === undefined ? (c.status?.phase ?? '') : 'Terminating') },
     { name: 'Volume', type: 'string', value: c => c.spec?.volumeName ?? '' },
-    { name: 'Capacity', type: 'string', value: c => c.spec?.volumeName ? c.status?.capacity?.['storage'] ?? '0' : '' },
-    { name: 'Access Modes', type: 'string', value: c => c.spec?.volumeName ? accessModesText(c.status?.accessModes) : '' },
+    { name: 'Capacity', type: 'string', value: c => (c.spec?.volumeName ? (c.status?.capacity?.['storage'] ?? '0') : '') },
+    { name: 'Access Modes', type: 'string', value: c => (c.spec?.volumeName ? accessModesText(c.status?.accessModes) : '') },
     { name: 'StorageClass', type: 'string', value: c => c.spec?.storageClassName ?? c.metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? '' },
     { name: 'VolumeAttributesClass', type: 'string', value: c => c.spec?.volumeAttributesClassName ?? unset },
     ageColumn(),
@@ -40,7 +47,9 @@ export const persistentVolumeClaims = defineResource<PersistentVolumeClaim>({
     ;(claim.spec ??= {}).volumeMode ??= 'Filesystem'
     ;(claim.status ??= {}).phase ||= 'Pending'
   },
-  prepareForCreate(claim) { claim.status = { phase: 'Pending' } },
+  prepareForCreate(claim) {
+    claim.status = { phase: 'Pending' }
+  },
   validate: (claim, at) => claimSpecFaults(claim.spec, at.child('spec')),
   validateUpdate(next, previous, at) {
     const faults: FieldErrorList = []

@@ -13,14 +13,24 @@ import { quantityOf } from './resource-validation.ts'
 export type { PersistentVolume }
 
 /** Everything of a volume's spec that is not its source. */
-const nonSource = new Set(['accessModes', 'capacity', 'claimRef', 'mountOptions', 'nodeAffinity', 'persistentVolumeReclaimPolicy', 'storageClassName', 'volumeAttributesClassName', 'volumeMode'])
+const nonSource = new Set([
+  'accessModes',
+  'capacity',
+  'claimRef',
+  'mountOptions',
+  'nodeAffinity',
+  'persistentVolumeReclaimPolicy',
+  'storageClassName',
+  'volumeAttributesClassName',
+  'volumeMode',
+])
 
 function sourceOf(spec: PersistentVolumeSpec | undefined): Record<string, unknown> {
   return Object.fromEntries(Object.entries(spec ?? {}).filter(([name]) => !nonSource.has(name)))
 }
 
 function statusText(volume: PersistentVolume): string {
-  return volume.metadata.deletionTimestamp === undefined ? volume.status?.phase ?? '' : 'Terminating'
+  return volume.metadata.deletionTimestamp === undefined ? (volume.status?.phase ?? '') : 'Terminating'
 }
 
 function claimText(volume: PersistentVolume): string {
@@ -29,7 +39,11 @@ function claimText(volume: PersistentVolume): string {
 }
 
 export const persistentVolumes = defineResource<PersistentVolume>({
-  group: '', version: 'v1', kind: 'PersistentVolume', plural: 'persistentvolumes', scope: 'Cluster',
+  group: '',
+  version: 'v1',
+  kind: 'PersistentVolume',
+  plural: 'persistentvolumes',
+  scope: 'Cluster',
   shortNames: ['pv'],
   schema: 'io.k8s.api.core.v1.PersistentVolume',
   subresources: { status: true },
@@ -54,7 +68,9 @@ export const persistentVolumes = defineResource<PersistentVolume>({
     if (spec.hostPath !== undefined) spec.hostPath.type ??= ''
     ;(volume.status ??= {}).phase ||= 'Pending'
   },
-  prepareForCreate(volume, context) { volume.status = { phase: 'Pending', lastPhaseTransitionTime: new Date(Math.floor(context.now / 1000) * 1000).toISOString().replace('.000Z', 'Z') } },
+  prepareForCreate(volume, context) {
+    volume.status = { phase: 'Pending', lastPhaseTransitionTime: new Date(Math.floor(context.now / 1000) * 1000).toISOString().replace('.000Z', 'Z') }
+  },
   validate(volume, at) {
     const spec = volume.spec ?? {}
     const path = at.child('spec')
@@ -75,8 +91,12 @@ export const persistentVolumes = defineResource<PersistentVolume>({
   },
   validateUpdate(next, previous, at) {
     const faults: FieldErrorList = []
-    if (!deepEqual(sourceOf(next.spec), sourceOf(previous.spec))) faults.push(forbiddenField(at.child('spec', 'persistentvolumesource'), 'spec.persistentvolumesource is immutable after creation'))
+    if (!deepEqual(sourceOf(next.spec), sourceOf(previous.spec)))
+      faults.push(forbiddenField(at.child('spec', 'persistentvolumesource'), 'spec.persistentvolumesource is immutable after creation'))
     return [...faults, ...immutable(next.spec?.volumeMode, previous.spec?.volumeMode, at.child('volumeMode'))]
   },
-  warnings: volume => volume.spec?.persistentVolumeReclaimPolicy === 'Recycle' ? ['spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.'] : [],
+  warnings: volume =>
+    volume.spec?.persistentVolumeReclaimPolicy === 'Recycle'
+      ? ['spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.']
+      : [],
 })

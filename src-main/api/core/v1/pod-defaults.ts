@@ -57,7 +57,11 @@ function setPodRequestDefaults(spec: PodSpec): void {
   const requests = { ...spec.resources.requests }
   for (const [name, limit] of Object.entries(limits)) {
     if (requests[name] !== undefined || !(name === 'cpu' || name === 'memory' || name.startsWith('hugepages-'))) continue
-    const asked = (spec.containers ?? []).map(c => c.resources?.requests?.[name]).filter(text => text !== undefined).map(text => tryParseQuantity(text)).filter(q => q !== undefined)
+    const asked = (spec.containers ?? [])
+      .map(c => c.resources?.requests?.[name])
+      .filter(text => text !== undefined)
+      .map(text => tryParseQuantity(text))
+      .filter(q => q !== undefined)
     requests[name] = asked.length === 0 ? limit : formatQuantity(asked.reduce((a, b) => addQuantity(a, b)))
   }
   if (Object.keys(requests).length > 0) spec.resources.requests = requests
@@ -122,8 +126,38 @@ function setHttpDefaults(http: HTTPGetAction | undefined): void {
   http.scheme ||= 'HTTP'
 }
 
-const volumeSources = ['awsElasticBlockStore', 'azureDisk', 'azureFile', 'cephfs', 'cinder', 'configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'fc', 'flexVolume', 'flocker', 'gcePersistentDisk',
-  'gitRepo', 'glusterfs', 'hostPath', 'image', 'iscsi', 'nfs', 'persistentVolumeClaim', 'photonPersistentDisk', 'portworxVolume', 'projected', 'quobyte', 'rbd', 'scaleIO', 'secret', 'storageos', 'vsphereVolume'] as const
+const volumeSources = [
+  'awsElasticBlockStore',
+  'azureDisk',
+  'azureFile',
+  'cephfs',
+  'cinder',
+  'configMap',
+  'csi',
+  'downwardAPI',
+  'emptyDir',
+  'ephemeral',
+  'fc',
+  'flexVolume',
+  'flocker',
+  'gcePersistentDisk',
+  'gitRepo',
+  'glusterfs',
+  'hostPath',
+  'image',
+  'iscsi',
+  'nfs',
+  'persistentVolumeClaim',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'projected',
+  'quobyte',
+  'rbd',
+  'scaleIO',
+  'secret',
+  'storageos',
+  'vsphereVolume',
+] as const
 
 /** The sources that a volume names; exactly one is legal. */
 export function volumeSourcesOf(volume: Volume): (typeof volumeSources)[number][] {

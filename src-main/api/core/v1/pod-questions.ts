@@ -161,7 +161,12 @@ export interface PodStatusText {
   readonly lastRestartAt: number | undefined
 }
 
-interface Tally { reason: string; ready: number; restarts: number; lastRestartAt: number | undefined }
+interface Tally {
+  reason: string
+  ready: number
+  restarts: number
+  lastRestartAt: number | undefined
+}
 
 function noteRestart(tally: Tally, status: ContainerStatus): void {
   tally.restarts += status.restartCount ?? 0

@@ -26,7 +26,10 @@ export function mergeMatchLabelKeys(pod: Pod): void {
   const labels = pod.metadata.labels ?? {}
   for (const constraint of pod.spec?.topologySpreadConstraints ?? []) merge(constraint.labelSelector, constraint.matchLabelKeys, 'In', labels)
   for (const affinity of [pod.spec?.affinity?.podAffinity, pod.spec?.affinity?.podAntiAffinity]) {
-    const terms = [...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []), ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(weighted => weighted.podAffinityTerm)]
+    const terms = [
+      ...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
+      ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(weighted => weighted.podAffinityTerm),
+    ]
     for (const term of terms) {
       merge(term?.labelSelector, term?.matchLabelKeys, 'In', labels)
       merge(term?.labelSelector, term?.mismatchLabelKeys, 'NotIn', labels)

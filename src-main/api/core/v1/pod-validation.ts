@@ -32,11 +32,19 @@ export function podSpecFaults(spec: PodSpec | undefined, at: FieldPath, podName?
     ...podResourcesFaults(spec, at.child('resources')),
     ...hostNetworkFaults(spec, at.child('containers')),
   ]
-  if (!restartPolicies.includes(spec.restartPolicy ?? '')) faults.push(spec.restartPolicy ? notSupportedInOrder(at.child('restartPolicy'), spec.restartPolicy, restartPolicies) : required(at.child('restartPolicy'), ''))
-  if (!dnsPolicies.includes(spec.dnsPolicy ?? '')) faults.push(spec.dnsPolicy ? notSupportedInOrder(at.child('dnsPolicy'), spec.dnsPolicy, dnsPolicies) : required(at.child('dnsPolicy'), ''))
+  if (!restartPolicies.includes(spec.restartPolicy ?? ''))
+    faults.push(spec.restartPolicy ? notSupportedInOrder(at.child('restartPolicy'), spec.restartPolicy, restartPolicies) : required(at.child('restartPolicy'), ''))
+  if (!dnsPolicies.includes(spec.dnsPolicy ?? ''))
+    faults.push(spec.dnsPolicy ? notSupportedInOrder(at.child('dnsPolicy'), spec.dnsPolicy, dnsPolicies) : required(at.child('dnsPolicy'), ''))
   faults.push(...labelsFaults(spec.nodeSelector, at.child('nodeSelector')), ...podSecurityContextFaults(spec.securityContext, spec, at.child('securityContext')))
-  for (const [i, secret] of (spec.imagePullSecrets ?? []).entries()) if (secret.name && isDns1123Subdomain(secret.name).length > 0) faults.push(...subdomainFaults(secret.name, at.child('imagePullSecrets').index(i).child('name')))
-  faults.push(...affinityFaults(spec.affinity, at.child('affinity')), ...dnsConfigFaults(spec, at.child('dnsConfig')), ...gatesFaults(spec, at), ...topologySpreadFaults(spec.topologySpreadConstraints, at.child('topologySpreadConstraints')))
+  for (const [i, secret] of (spec.imagePullSecrets ?? []).entries())
+    if (secret.name && isDns1123Subdomain(secret.name).length > 0) faults.push(...subdomainFaults(secret.name, at.child('imagePullSecrets').index(i).child('name')))
+  faults.push(
+    ...affinityFaults(spec.affinity, at.child('affinity')),
+    ...dnsConfigFaults(spec, at.child('dnsConfig')),
+    ...gatesFaults(spec, at),
+    ...topologySpreadFaults(spec.topologySpreadConstraints, at.child('topologySpreadConstraints')),
+  )
   faults.push(...hostProcessFaults(spec, at), ...hostUsersFaults(spec, at))
   return [...faults, ...scalarFaults(spec, at)]
 }
@@ -57,7 +65,8 @@ function scalarFaults(spec: PodSpec, at: FieldPath): FieldErrorList {
   }
   if (spec.priorityClassName) faults.push(...subdomainFaults(spec.priorityClassName, at.child('priorityClassName')))
   if (spec.runtimeClassName !== undefined) faults.push(...subdomainFaults(spec.runtimeClassName, at.child('runtimeClassName')))
-  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== 'Never' && spec.preemptionPolicy !== 'PreemptLowerPriority') faults.push(notSupported(at.child('preemptionPolicy'), spec.preemptionPolicy, ['Never', 'PreemptLowerPriority']))
+  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== 'Never' && spec.preemptionPolicy !== 'PreemptLowerPriority')
+    faults.push(notSupported(at.child('preemptionPolicy'), spec.preemptionPolicy, ['Never', 'PreemptLowerPriority']))
   for (const [name, text] of Object.entries(spec.overhead ?? {})) faults.push(...quantityFaults(name, text, at.child('overhead').key(name)))
   if (spec.os !== undefined) faults.push(...osFaults(spec, at.child('os')))
   return faults
@@ -90,8 +99,10 @@ function resourceClaimsFaults(spec: PodSpec, at: FieldPath): FieldErrorList {
       seen.add(claim.name)
     }
     const shown = { Name: claim.name ?? '', ResourceClaimName: claim.resourceClaimName ?? null, ResourceClaimTemplateName: claim.resourceClaimTemplateName ?? null }
-    if (claim.resourceClaimName !== undefined && claim.resourceClaimTemplateName !== undefined) faults.push(invalidValue(path, shown, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'))
-    if (claim.resourceClaimName === undefined && claim.resourceClaimTemplateName === undefined) faults.push(invalidValue(path, shown, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'))
+    if (claim.resourceClaimName !== undefined && claim.resourceClaimTemplateName !== undefined)
+      faults.push(invalidValue(path, shown, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'))
+    if (claim.resourceClaimName === undefined && claim.resourceClaimTemplateName === undefined)
+      faults.push(invalidValue(path, shown, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'))
     if (claim.resourceClaimName !== undefined) faults.push(...subdomainFaults(claim.resourceClaimName, path.child('resourceClaimName')))
     if (claim.resourceClaimTemplateName !== undefined) faults.push(...subdomainFaults(claim.resourceClaimTemplateName, path.child('resourceClaimTemplateName')))
   }
@@ -104,7 +115,8 @@ function hostNetworkFaults(spec: PodSpec, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   for (const [i, container] of (spec.containers ?? []).entries()) {
     for (const [j, port] of (container.ports ?? []).entries()) {
-      if (port.hostPort !== port.containerPort) faults.push(invalidValue(at.index(i).child('ports').index(j).child('containerPort'), port.containerPort, 'must match `hostPort` when `hostNetwork` is true'))
+      if (port.hostPort !== port.containerPort)
+        faults.push(invalidValue(at.index(i).child('ports').index(j).child('containerPort'), port.containerPort, 'must match `hostPort` when `hostNetwork` is true'))
     }
   }
   return faults
@@ -123,7 +135,8 @@ function dnsConfigFaults(spec: PodSpec, at: FieldPath): FieldErrorList {
   for (const [i, server] of servers.entries()) faults.push(...isIP(server).map(text => invalidValue(at.child('nameservers').index(i), server, text)))
   const searches = config.searches ?? []
   if (searches.length > maxSearches) faults.push(invalidValue(at.child('searches'), searches, `must not have more than ${maxSearches} search paths`))
-  if (searches.join(' ').length > maxSearchCharacters) faults.push(invalidValue(at.child('searches'), searches, `must not have more than ${maxSearchCharacters} characters (including spaces) in the search list`))
+  if (searches.join(' ').length > maxSearchCharacters)
+    faults.push(invalidValue(at.child('searches'), searches, `must not have more than ${maxSearchCharacters} characters (including spaces) in the search list`))
   for (const [i, search] of searches.entries()) {
     const bare = search === '.' ? 'x' : search.replace(/\.$/, '').replaceAll('_', '-')
     if (isDns1123Subdomain(bare).length > 0) faults.push(...isDns1123Subdomain(bare).map(text => invalidValue(at.child('searches').index(i), search, text)))
@@ -134,7 +147,8 @@ function dnsConfigFaults(spec: PodSpec, at: FieldPath): FieldErrorList {
 
 function gatesFaults(spec: PodSpec, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
-  for (const [i, gate] of (spec.readinessGates ?? []).entries()) faults.push(...qualifiedNameFaults(gate.conditionType ?? '', at.child('readinessGates').index(i).child('conditionType')))
+  for (const [i, gate] of (spec.readinessGates ?? []).entries())
+    faults.push(...qualifiedNameFaults(gate.conditionType ?? '', at.child('readinessGates').index(i).child('conditionType')))
   const seen = new Set<string>()
   for (const [i, gate] of (spec.schedulingGates ?? []).entries()) {
     const path = at.child('schedulingGates').index(i)
@@ -158,7 +172,8 @@ function hostUsersFaults(spec: PodSpec, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   for (const name of ['hostNetwork', 'hostPID', 'hostIPC'] as const) if (spec[name] === true) faults.push(forbiddenField(at.child(name), 'when `hostUsers` is false'))
   for (const [i, container] of (spec.containers ?? []).entries()) {
-    for (const [j] of (container.volumeDevices ?? []).entries()) faults.push(forbiddenField(at.child('containers').index(i).child('volumeDevices').index(j), 'when `hostUsers` is false'))
+    for (const [j] of (container.volumeDevices ?? []).entries())
+      faults.push(forbiddenField(at.child('containers').index(i).child('volumeDevices').index(j), 'when `hostUsers` is false'))
   }
   return faults
 }
@@ -167,7 +182,8 @@ function hostUsersFaults(spec: PodSpec, at: FieldPath): FieldErrorList {
 export function podTemplateFaults(template: PodTemplateSpec | undefined, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = labelsFaults(template?.metadata?.labels, at.child('labels'))
   faults.push(...podSpecFaults(template?.spec, at.child('spec')))
-  if ((template?.spec?.ephemeralContainers?.length ?? 0) > 0) faults.push(forbiddenField(at.child('spec', 'ephemeralContainers'), 'ephemeral containers not allowed in pod template'))
+  if ((template?.spec?.ephemeralContainers?.length ?? 0) > 0)
+    faults.push(forbiddenField(at.child('spec', 'ephemeralContainers'), 'ephemeral containers not allowed in pod template'))
   return faults
 }
 
@@ -176,7 +192,13 @@ export function validatePod(pod: Pod, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   const annotations = pod.metadata.annotations ?? {}
   if (Object.hasOwn(annotations, 'kubernetes.io/config.mirror') && !pod.spec?.nodeName) {
-    faults.push(invalidValue(at.child('metadata', 'annotations').key('kubernetes.io/config.mirror'), annotations['kubernetes.io/config.mirror'], 'must set spec.nodeName if mirror pod annotation is set'))
+    faults.push(
+      invalidValue(
+        at.child('metadata', 'annotations').key('kubernetes.io/config.mirror'),
+        annotations['kubernetes.io/config.mirror'],
+        'must set spec.nodeName if mirror pod annotation is set',
+      ),
+    )
   }
   faults.push(...podSpecFaults(pod.spec, spec, pod.metadata.name))
   if (pod.metadata.resourceVersion === undefined) faults.push(...createOnlyFaults(pod, spec))
@@ -186,11 +208,13 @@ export function validatePod(pod: Pod, at: FieldPath): FieldErrorList {
 function createOnlyFaults(pod: Pod, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   if ((pod.spec?.ephemeralContainers?.length ?? 0) > 0) faults.push(forbiddenField(at.child('ephemeralContainers'), 'cannot be set on create'))
-  if (pod.spec?.nodeName && (pod.spec.schedulingGates?.length ?? 0) > 0) faults.push(forbiddenField(at.child('nodeName'), 'cannot be set until all schedulingGates have been cleared'))
+  if (pod.spec?.nodeName && (pod.spec.schedulingGates?.length ?? 0) > 0)
+    faults.push(forbiddenField(at.child('nodeName'), 'cannot be set until all schedulingGates have been cleared'))
   return faults
 }
 
-const updateText = 'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
+const updateText =
+  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)'
 
 /** What an update of the pod itself may change: images, a shorter deadline, more tolerations, fewer gates; scheduling fields while gated. */
 export function validatePodUpdate(next: Pod, previous: Pod, at: FieldPath): FieldErrorList {
@@ -205,7 +229,8 @@ export function validatePodUpdate(next: Pod, previous: Pod, at: FieldPath): Fiel
     for (const [i, container] of (to[list] ?? []).entries()) if ((container.image ?? '').trim() === '') faults.push(required(path.child(list).index(i).child('image'), ''))
   }
   faults.push(...deadlineFaults(to, from, path.child('activeDeadlineSeconds')), ...gateUpdateFaults(to, from, path.child('schedulingGates')))
-  if (!onlyAdded(to.tolerations ?? [], from.tolerations ?? [])) faults.push(forbiddenField(path.child('tolerations'), 'existing toleration can not be modified except its tolerationSeconds'))
+  if (!onlyAdded(to.tolerations ?? [], from.tolerations ?? []))
+    faults.push(forbiddenField(path.child('tolerations'), 'existing toleration can not be modified except its tolerationSeconds'))
   if (faults.length > 0) return faults
   return deepEqual(frozenPart(to, from), from) ? [] : [forbiddenField(path, updateText)]
 }
@@ -221,8 +246,13 @@ function deadlineFaults(to: PodSpec, from: PodSpec, path: FieldPath): FieldError
 
 function gateUpdateFaults(to: PodSpec, from: PodSpec, path: FieldPath): FieldErrorList {
   const before = new Set((from.schedulingGates ?? []).map(g => g.name))
-  const added = (to.schedulingGates ?? []).map(g => g.name).filter(name => !before.has(name)).sort()
-  return added.length === 0 ? [] : [forbiddenField(path, `only deletion is allowed, but found new scheduling gate${added.length === 1 ? ` '${added[0] ?? ''}'` : `s ${added.map(n => `'${n}'`).join(', ')}`}`)]
+  const added = (to.schedulingGates ?? [])
+    .map(g => g.name)
+    .filter(name => !before.has(name))
+    .sort()
+  return added.length === 0
+    ? []
+    : [forbiddenField(path, `only deletion is allowed, but found new scheduling gate${added.length === 1 ? ` '${added[0] ?? ''}'` : `s ${added.map(n => `'${n}'`).join(', ')}`}`)]
 }
 
 function onlyAdded(next: readonly Toleration[], previous: readonly Toleration[]): boolean {
@@ -254,8 +284,11 @@ function restoreGated(frozen: PodSpec, to: PodSpec, from: PodSpec): void {
   const required = from.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   const asked = to.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   const sameElse = deepEqual({ ...to.affinity, nodeAffinity: null }, { ...from.affinity, nodeAffinity: null })
-  const narrowed = required === undefined || (asked !== undefined && required.nodeSelectorTerms.length === asked.nodeSelectorTerms.length && required.nodeSelectorTerms.every((term, i) =>
-    (term.matchExpressions ?? []).every(e => asked.nodeSelectorTerms[i]?.matchExpressions?.some(n => deepEqual(n, e)) === true)))
+  const narrowed =
+    required === undefined ||
+    (asked !== undefined &&
+      required.nodeSelectorTerms.length === asked.nodeSelectorTerms.length &&
+      required.nodeSelectorTerms.every((term, i) => (term.matchExpressions ?? []).every(e => asked.nodeSelectorTerms[i]?.matchExpressions?.some(n => deepEqual(n, e)) === true)))
   if (sameElse && narrowed) restore(frozen, from, 'affinity')
 }
 
@@ -278,7 +311,8 @@ export function validatePodStatusUpdate(next: Pod, previous: Pod, at: FieldPath)
   if (previous.status?.qosClass && status.qosClass !== previous.status.qosClass) faults.push(invalidValue(path.child('qosClass'), status.qosClass ?? '', 'field is immutable'))
   const [hostIP] = status.hostIPs ?? []
   if (hostIP && status.hostIP !== hostIP.ip) faults.push(invalidValue(path.child('hostIPs').index(0).child('ip'), hostIP.ip, 'must be equal to `hostIP`'))
-  for (const list of ['podIPs', 'hostIPs'] as const) for (const [i, item] of (status[list] ?? []).entries()) faults.push(...isIP(item.ip).map(text => invalidValue(path.child(list).index(i), item.ip, text)))
+  for (const list of ['podIPs', 'hostIPs'] as const)
+    for (const [i, item] of (status[list] ?? []).entries()) faults.push(...isIP(item.ip).map(text => invalidValue(path.child(list).index(i), item.ip, text)))
   return faults
 }
 

@@ -12,9 +12,15 @@ const deprecatedNodeLabels: Readonly<Record<string, string>> = {
 }
 
 const deprecatedSources: Readonly<Record<string, string>> = {
-  gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+', glusterfs: 'deprecated in v1.25, non-functional in v1.26+', scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
-  flocker: 'deprecated in v1.22, non-functional in v1.25+', storageos: 'deprecated in v1.22, non-functional in v1.25+', quobyte: 'deprecated in v1.22, non-functional in v1.25+',
-  photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+', cephfs: 'deprecated in v1.28, non-functional in v1.31+', rbd: 'deprecated in v1.28, non-functional in v1.31+',
+  gitRepo: 'deprecated in v1.11, and disabled by default in v1.33+',
+  glusterfs: 'deprecated in v1.25, non-functional in v1.26+',
+  scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
+  flocker: 'deprecated in v1.22, non-functional in v1.25+',
+  storageos: 'deprecated in v1.22, non-functional in v1.25+',
+  quobyte: 'deprecated in v1.22, non-functional in v1.25+',
+  photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
+  cephfs: 'deprecated in v1.28, non-functional in v1.31+',
+  rbd: 'deprecated in v1.28, non-functional in v1.31+',
 }
 
 export function podWarnings(pod: Pod): string[] {
@@ -24,8 +30,10 @@ export function podWarnings(pod: Pod): string[] {
 function annotationWarnings(annotations: Readonly<Record<string, string>> | undefined, at: FieldPath): string[] {
   const texts: string[] = []
   for (const name of Object.keys(annotations ?? {}).sort()) {
-    if (name === 'seccomp.security.alpha.kubernetes.io/pod' || name.startsWith('container.seccomp.security.alpha.kubernetes.io/')) texts.push(`${at.key(name).toString()}: non-functional in v1.27+; use the "seccompProfile" field instead`)
-    if (name.startsWith('container.apparmor.security.beta.kubernetes.io/')) texts.push(`${at.key(name).toString()}: deprecated since v1.30; use the "appArmorProfile" field instead`)
+    if (name === 'seccomp.security.alpha.kubernetes.io/pod' || name.startsWith('container.seccomp.security.alpha.kubernetes.io/'))
+      texts.push(`${at.key(name).toString()}: non-functional in v1.27+; use the "seccompProfile" field instead`)
+    if (name.startsWith('container.apparmor.security.beta.kubernetes.io/'))
+      texts.push(`${at.key(name).toString()}: deprecated since v1.30; use the "appArmorProfile" field instead`)
   }
   return texts
 }
@@ -38,7 +46,8 @@ function volumeWarnings(spec: PodSpec, at: FieldPath): string[] {
       if (text !== undefined) texts.push(`${at.child('volumes').index(i).child(name).toString()}: ${text}`)
     }
     const sources = volume.projected?.sources
-    if (volume.projected !== undefined && (sources ?? []).every(source => Object.keys(source).length === 0)) texts.push(`volume "${volume.name}" (Projected) has no sources provided`)
+    if (volume.projected !== undefined && (sources ?? []).every(source => Object.keys(source).length === 0))
+      texts.push(`volume "${volume.name}" (Projected) has no sources provided`)
   }
   return texts
 }
@@ -47,9 +56,13 @@ function affinityWarnings(spec: PodSpec, at: FieldPath): string[] {
   const texts: string[] = []
   for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
     const terms = spec.affinity?.[kind]
-    const check = (missing: boolean, path: FieldPath): void => { if (missing) texts.push(`${path.child('labelSelector').toString()}: a null labelSelector results in matching no pod`) }
-    for (const [i, term] of (terms?.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries()) check(term.labelSelector === undefined, at.child('affinity', kind, 'requiredDuringSchedulingIgnoredDuringExecution').index(i))
-    for (const [i, term] of (terms?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries()) check(term.podAffinityTerm?.labelSelector === undefined, at.child('affinity', kind, 'preferredDuringSchedulingIgnoredDuringExecution').index(i).child('podAffinityTerm'))
+    const check = (missing: boolean, path: FieldPath): void => {
+      if (missing) texts.push(`${path.child('labelSelector').toString()}: a null labelSelector results in matching no pod`)
+    }
+    for (const [i, term] of (terms?.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries())
+      check(term.labelSelector === undefined, at.child('affinity', kind, 'requiredDuringSchedulingIgnoredDuringExecution').index(i))
+    for (const [i, term] of (terms?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries())
+      check(term.podAffinityTerm?.labelSelector === undefined, at.child('affinity', kind, 'preferredDuringSchedulingIgnoredDuringExecution').index(i).child('podAffinityTerm'))
   }
   return texts
 }
@@ -81,7 +94,8 @@ export function podSpecWarnings(spec: PodSpec | undefined, at: FieldPath): strin
   for (const [i, constraint] of (spec.topologySpreadConstraints ?? []).entries()) {
     const text = Object.hasOwn(deprecatedNodeLabels, constraint.topologyKey) ? deprecatedNodeLabels[constraint.topologyKey] : undefined
     if (text !== undefined) texts.push(`${at.child('topologySpreadConstraints').index(i).child('topologyKey').toString()}: ${text}`)
-    if (constraint.labelSelector === undefined) texts.push(`${at.child('topologySpreadConstraints').index(i).toString()}.labelSelector: a null labelSelector results in matching no pod`)
+    if (constraint.labelSelector === undefined)
+      texts.push(`${at.child('topologySpreadConstraints').index(i).toString()}.labelSelector: a null labelSelector results in matching no pod`)
   }
   texts.push(...affinityWarnings(spec, at), ...volumeWarnings(spec, at))
   for (const [i, secret] of (spec.imagePullSecrets ?? []).entries()) {

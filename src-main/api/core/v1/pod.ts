@@ -15,7 +15,14 @@ export * from './pod-questions.ts'
 
 const podColumns: Column<Pod>[] = [
   nameColumn(),
-  { name: 'Ready', type: 'string', value: pod => { const text = podStatusText(pod); return `${text.ready}/${text.total}` } },
+  {
+    name: 'Ready',
+    type: 'string',
+    value: pod => {
+      const text = podStatusText(pod)
+      return `${text.ready}/${text.total}`
+    },
+  },
   { name: 'Status', type: 'string', value: pod => podStatusText(pod).reason },
   { name: 'Restarts', type: 'string', value: (pod, now) => restartsText(pod, now) },
   ageColumn(),
@@ -45,9 +52,15 @@ function readinessGatesText(pod: Pod): string {
 /** A gated pod says so in its PodScheduled condition from its first moment. */
 function noteSchedulingGates(pod: Pod, now: number): void {
   if ((pod.spec?.schedulingGates?.length ?? 0) === 0) return
-  const conditions = (pod.status ??= {}).conditions ??= []
+  const conditions = ((pod.status ??= {}).conditions ??= [])
   if (conditions.some(c => c.type === 'PodScheduled')) return
-  conditions.push({ type: 'PodScheduled', status: 'False', reason: podReasonSchedulingGated, message: 'Scheduling is blocked due to non-empty scheduling gates', lastTransitionTime: formatTime(now) })
+  conditions.push({
+    type: 'PodScheduled',
+    status: 'False',
+    reason: podReasonSchedulingGated,
+    message: 'Scheduling is blocked due to non-empty scheduling gates',
+    lastTransitionTime: formatTime(now),
+  })
 }
 
 /** 30 s unless the request or the pod says otherwise; 0 for pods on no node or already done. */
@@ -59,8 +72,14 @@ function gracePeriodSeconds(pod: Pod, asked: number | undefined): number {
 }
 
 export const pods = defineResource<Pod>({
-  group: '', version: 'v1', kind: 'Pod', plural: 'pods', scope: 'Namespaced',
-  shortNames: ['po'], categories: ['all'], generation: true,
+  group: '',
+  version: 'v1',
+  kind: 'Pod',
+  plural: 'pods',
+  scope: 'Namespaced',
+  shortNames: ['po'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.core.v1.Pod',
   subresources: { status: true, others: ['attach', 'binding', 'ephemeralcontainers', 'eviction', 'exec', 'log', 'portforward', 'proxy', 'resize'] },
   columns: podColumns,

@@ -20,7 +20,10 @@ export function usageOf(plural: string, object: KubernetesObject): Usage {
     const pod = object as Pod & { spec: PodSpec }
     if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return usage
     addUsage(usage, 'pods', one)
-    for (const [key, amount] of podAmounts(pod.spec, 'requests')) { addUsage(usage, `requests.${key}`, amount); if (['cpu', 'memory', 'ephemeral-storage'].includes(key)) addUsage(usage, key, amount) }
+    for (const [key, amount] of podAmounts(pod.spec, 'requests')) {
+      addUsage(usage, `requests.${key}`, amount)
+      if (['cpu', 'memory', 'ephemeral-storage'].includes(key)) addUsage(usage, key, amount)
+    }
     for (const [key, amount] of podAmounts(pod.spec, 'limits')) addUsage(usage, `limits.${key}`, amount)
   }
   if (plural === 'persistentvolumeclaims') {
@@ -29,7 +32,10 @@ export function usageOf(plural: string, object: KubernetesObject): Usage {
     addUsage(usage, 'persistentvolumeclaims', one)
     addUsage(usage, 'requests.storage', storage)
     const storageClass = claim.spec?.storageClassName
-    if (storageClass) { addUsage(usage, `${storageClass}.storageclass.storage.k8s.io/persistentvolumeclaims`, one); addUsage(usage, `${storageClass}.storageclass.storage.k8s.io/requests.storage`, storage) }
+    if (storageClass) {
+      addUsage(usage, `${storageClass}.storageclass.storage.k8s.io/persistentvolumeclaims`, one)
+      addUsage(usage, `${storageClass}.storageclass.storage.k8s.io/requests.storage`, storage)
+    }
   }
   if (plural === 'services') {
     const type = (object as Service).spec?.type
@@ -57,7 +63,10 @@ function podAmounts(spec: PodSpec, field: 'requests' | 'limits'): Usage {
 
 /** Whether the quota counts this object: scopes speak of pods only. */
 export function quotaScopesMatch(quota: ResourceQuota, plural: string, object: KubernetesObject | undefined): boolean {
-  const scopes = [...(quota.spec?.scopes ?? []).map(scope => ({ scopeName: scope, operator: 'Exists', values: [] as string[] })), ...(quota.spec?.scopeSelector?.matchExpressions ?? [])]
+  const scopes = [
+    ...(quota.spec?.scopes ?? []).map(scope => ({ scopeName: scope, operator: 'Exists', values: [] as string[] })),
+    ...(quota.spec?.scopeSelector?.matchExpressions ?? []),
+  ]
   if (scopes.length === 0) return true
   if (plural !== 'pods' || !object) return false
   const pod = object as Pod & { spec: PodSpec }
@@ -68,16 +77,21 @@ function podInScope(pod: Pod & { spec: PodSpec }, scope: string, operator: strin
   const terminating = pod.spec.activeDeadlineSeconds !== undefined
   const bestEffort = podAmounts(pod.spec, 'requests').size === 0 && podAmounts(pod.spec, 'limits').size === 0
   switch (scope) {
-    case 'Terminating': return terminating
-    case 'NotTerminating': return !terminating
-    case 'BestEffort': return bestEffort
-    case 'NotBestEffort': return !bestEffort
+    case 'Terminating':
+      return terminating
+    case 'NotTerminating':
+      return !terminating
+    case 'BestEffort':
+      return bestEffort
+    case 'NotBestEffort':
+      return !bestEffort
     case 'PriorityClass': {
       const name = pod.spec.priorityClassName ?? ''
       if (operator === 'In') return values.includes(name)
       if (operator === 'NotIn') return !values.includes(name)
       return operator === 'Exists' ? name !== '' : name === ''
     }
-    default: return false
+    default:
+      return false
   }
 }

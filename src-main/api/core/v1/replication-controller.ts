@@ -11,8 +11,14 @@ import { podTemplateFaults } from './pod-validation.ts'
 export type { ReplicationController }
 
 export const replicationControllers = defineResource<ReplicationController>({
-  group: '', version: 'v1', kind: 'ReplicationController', plural: 'replicationcontrollers', scope: 'Namespaced',
-  shortNames: ['rc'], categories: ['all'], generation: true,
+  group: '',
+  version: 'v1',
+  kind: 'ReplicationController',
+  plural: 'replicationcontrollers',
+  scope: 'Namespaced',
+  shortNames: ['rc'],
+  categories: ['all'],
+  generation: true,
   schema: 'io.k8s.api.core.v1.ReplicationController',
   subresources: { status: true, scale: { replicas: 'spec.replicas', current: 'status.replicas', selector: 'spec.selector' } },
   columns: [
@@ -37,7 +43,9 @@ export const replicationControllers = defineResource<ReplicationController>({
     spec.replicas ??= 1
     setPodTemplateDefaults(spec.template)
   },
-  prepareForCreate(controller) { controller.status = { replicas: 0 } },
+  prepareForCreate(controller) {
+    controller.status = { replicas: 0 }
+  },
   validate(controller, at) {
     const spec: ReplicationControllerSpec = controller.spec ?? {}
     const path = at.child('spec')
@@ -46,7 +54,8 @@ export const replicationControllers = defineResource<ReplicationController>({
     faults.push(...nonNegative(spec.replicas, path.child('replicas')))
     const template = path.child('template')
     if (spec.template === undefined) return [...faults, required(template, '')]
-    if (Object.keys(spec.selector ?? {}).length > 0 && !labelMapMatches(spec.selector, spec.template.metadata?.labels)) faults.push(invalidValue(template.child('metadata', 'labels'), sortedKeys(spec.template.metadata?.labels), '`selector` does not match template `labels`'))
+    if (Object.keys(spec.selector ?? {}).length > 0 && !labelMapMatches(spec.selector, spec.template.metadata?.labels))
+      faults.push(invalidValue(template.child('metadata', 'labels'), sortedKeys(spec.template.metadata?.labels), '`selector` does not match template `labels`'))
     faults.push(...podTemplateFaults(spec.template, template))
     if (spec.template.spec?.restartPolicy !== 'Always') faults.push(notSupported(template.child('spec', 'restartPolicy'), spec.template.spec?.restartPolicy ?? '', ['Always']))
     return faults

@@ -7,8 +7,28 @@ import { compareQuantity, milliValue, parseQuantity, value } from '../../quantit
 import type { Quantity } from '../../quantity.ts'
 
 const containerResources = ['cpu', 'memory', 'ephemeral-storage']
-const standardResources = new Set(['cpu', 'memory', 'ephemeral-storage', 'storage', 'requests.cpu', 'requests.memory', 'requests.storage', 'requests.ephemeral-storage', 'limits.cpu', 'limits.memory',
-  'limits.ephemeral-storage', 'pods', 'services', 'replicationcontrollers', 'resourcequotas', 'secrets', 'configmaps', 'persistentvolumeclaims', 'services.nodeports', 'services.loadbalancers'])
+const standardResources = new Set([
+  'cpu',
+  'memory',
+  'ephemeral-storage',
+  'storage',
+  'requests.cpu',
+  'requests.memory',
+  'requests.storage',
+  'requests.ephemeral-storage',
+  'limits.cpu',
+  'limits.memory',
+  'limits.ephemeral-storage',
+  'pods',
+  'services',
+  'replicationcontrollers',
+  'resourcequotas',
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'services.nodeports',
+  'services.loadbalancers',
+])
 
 export const isHugePageResource = (name: string): boolean => name.startsWith('hugepages-')
 
@@ -40,7 +60,7 @@ function containerNameFaults(name: string, path: FieldPath): FieldErrorList {
   if (!name.includes('/')) {
     if (!containerResources.includes(name) && !isHugePageResource(name)) faults.push(invalidValue(path, name, 'must be a standard resource for containers'))
   } else if (!isNativeResource(name) && !isExtendedResource(name)) {
-    faults.push(invalidValue(path, name, 'doesn\'t follow extended resource name standard'))
+    faults.push(invalidValue(path, name, "doesn't follow extended resource name standard"))
   }
   return faults
 }
@@ -55,7 +75,17 @@ export function quantityFaults(name: string, text: string, path: FieldPath): Fie
   return faults
 }
 
-const integerResources = new Set(['pods', 'resourcequotas', 'services', 'replicationcontrollers', 'secrets', 'configmaps', 'persistentvolumeclaims', 'services.nodeports', 'services.loadbalancers'])
+const integerResources = new Set([
+  'pods',
+  'resourcequotas',
+  'services',
+  'replicationcontrollers',
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'services.nodeports',
+  'services.loadbalancers',
+])
 const isIntegerResource = (name: string): boolean => integerResources.has(name) || isExtendedResource(name)
 
 function hugePageFaults(name: string, text: string, path: FieldPath): FieldErrorList {
@@ -73,10 +103,20 @@ export function resourceRequirementsFaults(resources: ResourceRequirements | und
   const faults: FieldErrorList = []
   const limits = Object.entries(resources.limits ?? {})
   const requests = Object.entries(resources.requests ?? {})
-  for (const [name, text] of limits) faults.push(...containerNameFaults(name, at.child('limits').key(name)), ...quantityFaults(name, text, at.child('limits').key(name)), ...hugePageFaults(name, text, at.child('limits').key(name)))
+  for (const [name, text] of limits)
+    faults.push(
+      ...containerNameFaults(name, at.child('limits').key(name)),
+      ...quantityFaults(name, text, at.child('limits').key(name)),
+      ...hugePageFaults(name, text, at.child('limits').key(name)),
+    )
   for (const [name, text] of requests) {
     const path = at.child('requests').key(name)
-    faults.push(...containerNameFaults(name, path), ...quantityFaults(name, text, path), ...requestVersusLimit(name, text, resources.limits?.[name], at), ...hugePageFaults(name, text, path))
+    faults.push(
+      ...containerNameFaults(name, path),
+      ...quantityFaults(name, text, path),
+      ...requestVersusLimit(name, text, resources.limits?.[name], at),
+      ...hugePageFaults(name, text, path),
+    )
   }
   const all = [...limits, ...requests].map(([name]) => name)
   if (all.some(isHugePageResource) && !all.includes('cpu') && !all.includes('memory')) faults.push(forbiddenField(at, 'HugePages require cpu or memory'))
@@ -99,7 +139,8 @@ function resourceClaimFaults(resources: ResourceRequirements, at: FieldPath, cla
   for (const [i, claim] of (resources.claims ?? []).entries()) {
     const path = at.child('claims').index(i)
     if (!claim.name) faults.push(required(path.child('name'), ''))
-    else if (claimNames !== undefined && !claimNames.has(claim.name)) faults.push({ type: 'FieldValueNotFound', field: path.child('name').toString(), message: `Not found: ${JSON.stringify(claim.name)}` })
+    else if (claimNames !== undefined && !claimNames.has(claim.name))
+      faults.push({ type: 'FieldValueNotFound', field: path.child('name').toString(), message: `Not found: ${JSON.stringify(claim.name)}` })
   }
   return faults
 }
@@ -132,7 +173,9 @@ function aggregateFaults(name: string, text: string, containers: readonly Contai
     const own = quantityOf(container.resources?.requests?.[name] ?? '0')
     if (own !== undefined) sum = { ...sum, nano: sum.nano + own.nano, format: own.format }
   }
-  return compareQuantity(asked, sum) < 0 ? [invalidValue(at.child('requests').key(name), text, `must be greater than or equal to aggregate container requests of ${textOf(name, sum)}`)] : []
+  return compareQuantity(asked, sum) < 0
+    ? [invalidValue(at.child('requests').key(name), text, `must be greater than or equal to aggregate container requests of ${textOf(name, sum)}`)]
+    : []
 }
 
 function textOf(name: string, quantity: Quantity): string {

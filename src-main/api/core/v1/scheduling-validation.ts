@@ -17,8 +17,10 @@ export function tolerationsFaults(tolerations: readonly Toleration[] | undefined
 function tolerationFaults(t: Toleration, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   if (t.key) faults.push(...qualifiedNameFaults(t.key, at.child('key')))
-  else if (t.operator !== 'Exists') faults.push(invalidValue(at.child('operator'), t.operator ?? '', 'operator must be Exists when `key` is empty, which means "match all values and all keys"'))
-  if (t.tolerationSeconds !== undefined && t.effect !== 'NoExecute') faults.push(invalidValue(at.child('effect'), t.effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set"))
+  else if (t.operator !== 'Exists')
+    faults.push(invalidValue(at.child('operator'), t.operator ?? '', 'operator must be Exists when `key` is empty, which means "match all values and all keys"'))
+  if (t.tolerationSeconds !== undefined && t.effect !== 'NoExecute')
+    faults.push(invalidValue(at.child('effect'), t.effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set"))
   switch (t.operator ?? '') {
     case '':
     case 'Equal':
@@ -74,7 +76,7 @@ function nodeFieldRequirementFaults(requirement: NodeSelectorRequirement, at: Fi
 }
 
 function nodeNameFaults(value: string, path: FieldPath): FieldErrorList {
-  return nameFaults(value, path, v => isDns1123Label(v).length > 0 && v.includes(' ') ? isDns1123Label(v) : [])
+  return nameFaults(value, path, v => (isDns1123Label(v).length > 0 && v.includes(' ') ? isDns1123Label(v) : []))
 }
 
 export function nodeSelectorTermFaults(term: NodeSelectorTerm | undefined, at: FieldPath): FieldErrorList {
@@ -106,7 +108,8 @@ export function affinityFaults(affinity: Affinity | undefined, at: FieldPath): F
   }
   for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
     const terms = affinity[kind]
-    for (const [i, term] of (terms?.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries()) faults.push(...podAffinityTermFaults(term, at.child(kind, 'requiredDuringSchedulingIgnoredDuringExecution').index(i)))
+    for (const [i, term] of (terms?.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries())
+      faults.push(...podAffinityTermFaults(term, at.child(kind, 'requiredDuringSchedulingIgnoredDuringExecution').index(i)))
     for (const [i, weighted] of (terms?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries()) {
       const item = at.child(kind, 'preferredDuringSchedulingIgnoredDuringExecution').index(i)
       faults.push(...weightFaults(weighted.weight, item), ...podAffinityTermFaults(weighted.podAffinityTerm, item.child('podAffinityTerm')))
@@ -125,7 +128,10 @@ function podAffinityTermFaults(term: PodAffinityTerm | undefined, at: FieldPath)
   if (term?.labelSelector !== undefined) faults.push(...validateLabelSelector(term.labelSelector, at.child('labelSelector')))
   if (term?.namespaceSelector !== undefined) faults.push(...validateLabelSelector(term.namespaceSelector, at.child('namespaceSelector')))
   for (const name of term?.namespaces ?? []) faults.push(...nameFaults(name, at.child('namespace'), isDns1123Label))
-  faults.push(...labelKeysFaults(term?.matchLabelKeys, term?.labelSelector, at.child('matchLabelKeys')), ...labelKeysFaults(term?.mismatchLabelKeys, term?.labelSelector, at.child('mismatchLabelKeys')))
+  faults.push(
+    ...labelKeysFaults(term?.matchLabelKeys, term?.labelSelector, at.child('matchLabelKeys')),
+    ...labelKeysFaults(term?.mismatchLabelKeys, term?.labelSelector, at.child('mismatchLabelKeys')),
+  )
   for (const [i, key] of (term?.matchLabelKeys ?? []).entries()) {
     if (term?.mismatchLabelKeys?.includes(key) === true) faults.push(invalidValue(at.child('matchLabelKeys').index(i), key, 'exists in both matchLabelKeys and mismatchLabelKeys'))
   }
@@ -161,7 +167,8 @@ function spreadPolicyFaults(constraint: TopologySpreadConstraint, path: FieldPat
   const { minDomains } = constraint
   if (minDomains !== undefined) {
     if (minDomains <= 0) faults.push(invalidValue(path.child('minDomains'), minDomains, 'must be greater than zero'))
-    if (constraint.whenUnsatisfiable !== 'DoNotSchedule') faults.push(invalidValue(path.child('minDomains'), minDomains, `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${constraint.whenUnsatisfiable ?? ''}`))
+    if (constraint.whenUnsatisfiable !== 'DoNotSchedule')
+      faults.push(invalidValue(path.child('minDomains'), minDomains, `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${constraint.whenUnsatisfiable ?? ''}`))
   }
   for (const name of ['nodeAffinityPolicy', 'nodeTaintsPolicy'] as const) {
     const value = constraint[name]

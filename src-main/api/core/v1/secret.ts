@@ -47,7 +47,7 @@ function jsonFault(text: string): string | undefined {
 /** Keys that a type of secret must have; any one of the inner list will do. */
 function typeFaults(secret: Secret, at: FieldPath): FieldErrorList {
   const data = secret.data ?? {}
-  const need = (key: string): FieldErrorList => Object.hasOwn(data, key) ? [] : [required(at.child('data').key(key), '')]
+  const need = (key: string): FieldErrorList => (Object.hasOwn(data, key) ? [] : [required(at.child('data').key(key), '')])
   const json = (key: string): FieldErrorList => {
     if (!Object.hasOwn(data, key)) return need(key)
     const fault = jsonFault(textOf(data[key]))
@@ -55,20 +55,30 @@ function typeFaults(secret: Secret, at: FieldPath): FieldErrorList {
   }
   switch (secret.type) {
     case 'kubernetes.io/service-account-token':
-      return secret.metadata.annotations?.['kubernetes.io/service-account.name'] ? [] : [required(at.child('metadata', 'annotations').key('kubernetes.io/service-account.name'), '')]
-    case 'kubernetes.io/dockercfg': return json('.dockercfg')
-    case 'kubernetes.io/dockerconfigjson': return json('.dockerconfigjson')
+      return secret.metadata.annotations?.['kubernetes.io/service-account.name']
+        ? []
+        : [required(at.child('metadata', 'annotations').key('kubernetes.io/service-account.name'), '')]
+    case 'kubernetes.io/dockercfg':
+      return json('.dockercfg')
+    case 'kubernetes.io/dockerconfigjson':
+      return json('.dockerconfigjson')
     case 'kubernetes.io/basic-auth':
       return Object.hasOwn(data, 'username') || Object.hasOwn(data, 'password') ? [] : [...need('username'), ...need('password')]
     case 'kubernetes.io/ssh-auth':
       return textOf(data['ssh-privatekey']) === '' ? [required(at.child('data').key('ssh-privatekey'), '')] : []
-    case 'kubernetes.io/tls': return [...need('tls.crt'), ...need('tls.key')]
-    default: return []
+    case 'kubernetes.io/tls':
+      return [...need('tls.crt'), ...need('tls.key')]
+    default:
+      return []
   }
 }
 
 export const secrets = defineResource<Secret>({
-  group: '', version: 'v1', kind: 'Secret', plural: 'secrets', scope: 'Namespaced',
+  group: '',
+  version: 'v1',
+  kind: 'Secret',
+  plural: 'secrets',
+  scope: 'Namespaced',
   schema: 'io.k8s.api.core.v1.Secret',
   columns: [nameColumn(), { name: 'Type', type: 'string', value: s => s.type ?? '' }, { name: 'Data', type: 'string', value: s => Object.keys(s.data ?? {}).length }, ageColumn()],
   menu: { area: 'config', order: 20 },
@@ -91,7 +101,7 @@ export const secrets = defineResource<Secret>({
     let bytes = 0
     for (const [key, value] of Object.entries(secret.data ?? {})) {
       faults.push(...isConfigMapKey(key).map(text => invalidValue(at.child('data').key(key), key, text)))
-      bytes += Math.floor(String(value).length * 3 / 4)
+      bytes += Math.floor((String(value).length * 3) / 4)
     }
     if (bytes > maxDataBytes) faults.push({ type: 'FieldValueTooLong', field: 'data', message: `Too long: may not be more than ${maxDataBytes} bytes` })
     return [...faults, ...typeFaults(secret, at)]

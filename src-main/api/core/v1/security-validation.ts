@@ -9,7 +9,7 @@ const profileTypes = ['Localhost', 'RuntimeDefault', 'Unconfined']
 const sysctlName = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/
 const sysctlText = 'must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$'
 
-const idFaults = (id: number | undefined, path: FieldPath): FieldErrorList => id === undefined ? [] : inRange(id, 0, maxId, path)
+const idFaults = (id: number | undefined, path: FieldPath): FieldErrorList => (id === undefined ? [] : inRange(id, 0, maxId, path))
 
 /** `a/../b` or `..`: leaves the directory it is relative to. */
 export function hasBacksteps(path: string): boolean {
@@ -62,7 +62,8 @@ export function securityContextFaults(context: SecurityContext | undefined, at: 
   if (context.allowPrivilegeEscalation === false) {
     const path = at
     if (context.privileged === true) faults.push(invalidValue(path, goSecurityContext(context), 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'))
-    if (context.capabilities?.add?.includes('CAP_SYS_ADMIN') === true) faults.push(invalidValue(path, goSecurityContext(context), 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'))
+    if (context.capabilities?.add?.includes('CAP_SYS_ADMIN') === true)
+      faults.push(invalidValue(path, goSecurityContext(context), 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'))
   }
   return [...faults, ...windowsFaults(context.windowsOptions, at.child('windowsOptions')), ...appArmorFaults(context.appArmorProfile, at.child('appArmorProfile'))]
 }
@@ -71,9 +72,18 @@ export function securityContextFaults(context: SecurityContext | undefined, at: 
 function goSecurityContext(c: SecurityContext): unknown {
   const capabilities = c.capabilities === undefined ? null : { Add: c.capabilities.add ?? null, Drop: c.capabilities.drop ?? null }
   return {
-    Capabilities: capabilities, Privileged: c.privileged ?? null, SELinuxOptions: c.seLinuxOptions ?? null, WindowsOptions: c.windowsOptions ?? null, RunAsUser: c.runAsUser ?? null, RunAsGroup: c.runAsGroup ?? null,
-    RunAsNonRoot: c.runAsNonRoot ?? null, ReadOnlyRootFilesystem: c.readOnlyRootFilesystem ?? null, AllowPrivilegeEscalation: c.allowPrivilegeEscalation ?? null, ProcMount: c.procMount ?? null,
-    SeccompProfile: c.seccompProfile ?? null, AppArmorProfile: c.appArmorProfile ?? null,
+    Capabilities: capabilities,
+    Privileged: c.privileged ?? null,
+    SELinuxOptions: c.seLinuxOptions ?? null,
+    WindowsOptions: c.windowsOptions ?? null,
+    RunAsUser: c.runAsUser ?? null,
+    RunAsGroup: c.runAsGroup ?? null,
+    RunAsNonRoot: c.runAsNonRoot ?? null,
+    ReadOnlyRootFilesystem: c.readOnlyRootFilesystem ?? null,
+    AllowPrivilegeEscalation: c.allowPrivilegeEscalation ?? null,
+    ProcMount: c.procMount ?? null,
+    SeccompProfile: c.seccompProfile ?? null,
+    AppArmorProfile: c.appArmorProfile ?? null,
   }
 }
 
@@ -91,10 +101,15 @@ export function podSecurityContextFaults(context: PodSecurityContext | undefined
   const faults: FieldErrorList = []
   faults.push(...idFaults(context.fsGroup, at.child('fsGroup')), ...idFaults(context.runAsUser, at.child('runAsUser')), ...idFaults(context.runAsGroup, at.child('runAsGroup')))
   for (const [i, group] of (context.supplementalGroups ?? []).entries()) faults.push(...idFaults(group, at.child('supplementalGroups').index(i)))
-  if (spec.shareProcessNamespace === true && spec.hostPID === true) faults.push(invalidValue(at.child('shareProcessNamespace'), true, 'ShareProcessNamespace and HostPID cannot both be enabled'))
+  if (spec.shareProcessNamespace === true && spec.hostPID === true)
+    faults.push(invalidValue(at.child('shareProcessNamespace'), true, 'ShareProcessNamespace and HostPID cannot both be enabled'))
   faults.push(...sysctlFaults(context, spec, at.child('sysctls')))
   if (context.fsGroupChangePolicy !== undefined) faults.push(...oneOf(context.fsGroupChangePolicy, ['Always', 'OnRootMismatch'], at.child('fsGroupChangePolicy')))
-  faults.push(...seccompFaults(context.seccompProfile, at.child('seccompProfile')), ...windowsFaults(context.windowsOptions, at.child('windowsOptions')), ...appArmorFaults(context.appArmorProfile, at.child('appArmorProfile')))
+  faults.push(
+    ...seccompFaults(context.seccompProfile, at.child('seccompProfile')),
+    ...windowsFaults(context.windowsOptions, at.child('windowsOptions')),
+    ...appArmorFaults(context.appArmorProfile, at.child('appArmorProfile')),
+  )
   if (context.supplementalGroupsPolicy !== undefined) faults.push(...oneOf(context.supplementalGroupsPolicy, ['Merge', 'Strict'], at.child('supplementalGroupsPolicy')))
   if (context.seLinuxChangePolicy !== undefined) faults.push(...oneOf(context.seLinuxChangePolicy, ['MountOption', 'Recursive'], at.child('seLinuxChangePolicy')))
   return faults
@@ -111,7 +126,8 @@ function sysctlFaults(context: PodSecurityContext, spec: PodSpec, at: FieldPath)
     else if (seen.has(name)) faults.push(duplicate(path, name))
     const dotted = name.replaceAll('/', '.')
     if (spec.hostNetwork === true && dotted.startsWith('net.')) faults.push(invalidValue(path, name, "may not be specified when 'hostNetwork' is true"))
-    if (spec.hostIPC === true && (dotted.startsWith('kernel.shm') || dotted.startsWith('kernel.msg') || dotted === 'kernel.sem' || dotted.startsWith('fs.mqueue.'))) faults.push(invalidValue(path, name, "may not be specified when 'hostIPC' is true"))
+    if (spec.hostIPC === true && (dotted.startsWith('kernel.shm') || dotted.startsWith('kernel.msg') || dotted === 'kernel.sem' || dotted.startsWith('fs.mqueue.')))
+      faults.push(invalidValue(path, name, "may not be specified when 'hostIPC' is true"))
     seen.add(name)
   }
   return faults

@@ -15,7 +15,11 @@ export function serviceAccountGroups(namespace: string): string[] {
 }
 
 export const serviceAccounts = defineResource<ServiceAccount>({
-  group: '', version: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', scope: 'Namespaced',
+  group: '',
+  version: 'v1',
+  kind: 'ServiceAccount',
+  plural: 'serviceaccounts',
+  scope: 'Namespaced',
   shortNames: ['sa'],
   schema: 'io.k8s.api.core.v1.ServiceAccount',
   subresources: { others: ['token'] },
@@ -23,6 +27,8 @@ export const serviceAccounts = defineResource<ServiceAccount>({
   menu: { area: 'access', order: 10 },
   warnings(account) {
     const annotation = 'kubernetes.io/enforce-mountable-secrets'
-    return Object.hasOwn(account.metadata.annotations ?? {}, annotation) ? [`metadata.annotations[${annotation}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`] : []
+    return Object.hasOwn(account.metadata.annotations ?? {}, annotation)
+      ? [`metadata.annotations[${annotation}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`]
+      : []
   },
 })

@@ -40,7 +40,8 @@ export function validateService(service: Service, at: FieldPath): FieldErrorList
   const faults: FieldErrorList = []
   if (ports.length === 0 && !isHeadless(service) && spec.type !== 'ExternalName') faults.push(required(path.child('ports'), ''))
   if (spec.type === 'LoadBalancer') {
-    for (const [i, port] of ports.entries()) if (port.port === 10250) faults.push(invalidValue(path.child('ports').index(i), port.port, 'may not expose port 10250 externally since it is used by kubelet'))
+    for (const [i, port] of ports.entries())
+      if (port.port === 10250) faults.push(invalidValue(path.child('ports').index(i), port.port, 'may not expose port 10250 externally since it is used by kubelet'))
     if (isHeadless(service)) faults.push(invalidValue(path.child('clusterIPs').index(0), none, "may not be set to 'None' for LoadBalancer services"))
   } else if (spec.type === 'NodePort' && isHeadless(service)) faults.push(invalidValue(path.child('clusterIPs').index(0), none, "may not be set to 'None' for NodePort services"))
   else if (spec.type === 'ExternalName') faults.push(...externalNameFaults(spec, path))
@@ -50,7 +51,8 @@ export function validateService(service: Service, at: FieldPath): FieldErrorList
   if (!types.includes(spec.type ?? '')) faults.push(spec.type ? notSupported(path.child('type'), spec.type, types) : required(path.child('type'), ''))
   faults.push(...duplicatePortFaults(spec, path.child('ports')))
   faults.push(...clusterIPsFaults(spec, path), ...addressFaults(spec, path), ...loadBalancerFaults(spec, path), ...trafficPolicyFaults(spec, service, path))
-  if (spec.trafficDistribution !== undefined && !trafficDistributions.includes(spec.trafficDistribution)) faults.push(notSupportedInOrder(path.child('trafficDistribution'), spec.trafficDistribution, trafficDistributions))
+  if (spec.trafficDistribution !== undefined && !trafficDistributions.includes(spec.trafficDistribution))
+    faults.push(notSupportedInOrder(path.child('trafficDistribution'), spec.trafficDistribution, trafficDistributions))
   return faults
 }
 
@@ -97,10 +99,12 @@ function affinityFaults(spec: ServiceSpec, at: FieldPath): FieldErrorList {
   const path = at.child('sessionAffinityConfig')
   if (!affinity) return [required(at.child('sessionAffinity'), '')]
   if (affinity !== 'ClientIP' && affinity !== 'None') return [notSupported(at.child('sessionAffinity'), affinity, ['ClientIP', 'None'])]
-  if (affinity === 'None') return spec.sessionAffinityConfig === undefined ? [] : [forbiddenField(path, "must not be set when session affinity is None")]
+  if (affinity === 'None') return spec.sessionAffinityConfig === undefined ? [] : [forbiddenField(path, 'must not be set when session affinity is None')]
   const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds
   if (seconds === undefined) return [required(path, 'when session affinity type is ClientIP')]
-  return seconds <= 0 || seconds > maxAffinitySeconds ? [invalidValue(path.child('clientIP', 'timeoutSeconds'), seconds, `must be greater than 0 and less than ${maxAffinitySeconds}`)] : []
+  return seconds <= 0 || seconds > maxAffinitySeconds
+    ? [invalidValue(path.child('clientIP', 'timeoutSeconds'), seconds, `must be greater than 0 and less than ${maxAffinitySeconds}`)]
+    : []
 }
 
 function duplicatePortFaults(spec: ServiceSpec, at: FieldPath): FieldErrorList {
@@ -131,17 +135,20 @@ function clusterIPsFaults(spec: ServiceSpec, at: FieldPath): FieldErrorList {
   for (const [i, family] of families.entries()) {
     if (family !== 'IPv4' && family !== 'IPv6') faults.push(notSupported(at.child('ipFamilies').index(i), family, ['IPv4', 'IPv6']))
     if (families.indexOf(family) < i) faults.push(duplicate(at.child('ipFamilies').index(i), family))
-    else if (family === 'IPv6' && families.length === 1 && spec.clusterIP !== 'None') faults.push(invalidValue(at.child('ipFamilies').index(i), family, 'not configured on this cluster'))
+    else if (family === 'IPv6' && families.length === 1 && spec.clusterIP !== 'None')
+      faults.push(invalidValue(at.child('ipFamilies').index(i), family, 'not configured on this cluster'))
   }
   const policy = spec.ipFamilyPolicy
-  if (policy !== undefined && !['SingleStack', 'PreferDualStack', 'RequireDualStack'].includes(policy)) faults.push(notSupported(at.child('ipFamilyPolicy'), policy, ['SingleStack', 'PreferDualStack', 'RequireDualStack']))
+  if (policy !== undefined && !['SingleStack', 'PreferDualStack', 'RequireDualStack'].includes(policy))
+    faults.push(notSupported(at.child('ipFamilyPolicy'), policy, ['SingleStack', 'PreferDualStack', 'RequireDualStack']))
   for (const [i, ip] of ips.entries()) {
     if (ip === none) {
       if (ips.length > 1) faults.push(invalidValue(path.index(i), ip, 'must not be None if another value is specified'))
     } else faults.push(...isIP(ip).map(text => invalidValue(path.index(i), ip, text)))
   }
   if (ips.length > 2) faults.push(invalidValue(path, ips, 'may only hold up to 2 values'))
-  if (ips.length > 1 && ips.every(ip => parseAddress(ip)?.bits === parseAddress(ips[0] ?? '')?.bits)) faults.push(invalidValue(path, ips, 'may specify no more than one IP for each IP family'))
+  if (ips.length > 1 && ips.every(ip => parseAddress(ip)?.bits === parseAddress(ips[0] ?? '')?.bits))
+    faults.push(invalidValue(path, ips, 'may specify no more than one IP for each IP family'))
   return faults
 }
 
@@ -165,8 +172,10 @@ export function nonSpecialAddressFaults(ip: string, path: FieldPath): FieldError
   const faults: FieldErrorList = []
   if (address.value === 0n) faults.push(invalidValue(path, ip, `may not be unspecified (${v4 ? '0.0.0.0' : '::'})`))
   if (v4 ? first === 127 : address.value === 1n) faults.push(invalidValue(path, ip, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'))
-  if (v4 ? address.value >> 16n === 0xa9fen : address.value >> 118n === 0x3fan) faults.push(invalidValue(path, ip, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'))
-  if (v4 ? address.value >> 8n === 0xe00000n : address.value >> 112n === 0xff02n) faults.push(invalidValue(path, ip, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'))
+  if (v4 ? address.value >> 16n === 0xa9fen : address.value >> 118n === 0x3fan)
+    faults.push(invalidValue(path, ip, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'))
+  if (v4 ? address.value >> 8n === 0xe00000n : address.value >> 112n === 0xff02n)
+    faults.push(invalidValue(path, ip, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'))
   return faults
 }
 
@@ -178,7 +187,8 @@ function loadBalancerFaults(spec: ServiceSpec, at: FieldPath): FieldErrorList {
     if (!balanced) faults.push(forbiddenField(path, "may only be used when `type` is 'LoadBalancer'"))
     for (const [i, range] of (spec.loadBalancerSourceRanges ?? []).entries()) faults.push(...isCIDR(range.trim()).map(text => invalidValue(path.index(i), range, text)))
   }
-  if (spec.allocateLoadBalancerNodePorts !== undefined && !balanced) faults.push(forbiddenField(at.child('allocateLoadBalancerNodePorts'), "may only be used when `type` is 'LoadBalancer'"))
+  if (spec.allocateLoadBalancerNodePorts !== undefined && !balanced)
+    faults.push(forbiddenField(at.child('allocateLoadBalancerNodePorts'), "may only be used when `type` is 'LoadBalancer'"))
   if (balanced && spec.allocateLoadBalancerNodePorts === undefined) faults.push(required(at.child('allocateLoadBalancerNodePorts'), ''))
   if (spec.loadBalancerClass !== undefined) {
     const path = at.child('loadBalancerClass')
@@ -196,7 +206,8 @@ function trafficPolicyFaults(spec: ServiceSpec, service: Service, at: FieldPath)
   else if (external && policy === '') faults.push(required(at.child('externalTrafficPolicy'), ''))
   else if (external && !policies.includes(policy)) faults.push(notSupported(at.child('externalTrafficPolicy'), policy, policies))
   const check = spec.healthCheckNodePort ?? 0
-  if (check !== 0 && !needsHealthCheckNodePort(service)) faults.push(invalidValue(at.child('healthCheckNodePort'), check, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"))
+  if (check !== 0 && !needsHealthCheckNodePort(service))
+    faults.push(invalidValue(at.child('healthCheckNodePort'), check, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"))
   else if (check < 0) faults.push(...inRange(check, 1, 65535, at.child('healthCheckNodePort')))
   const internal = spec.internalTrafficPolicy
   if (spec.type !== 'ExternalName') {
@@ -213,7 +224,8 @@ export function validateServiceStatusUpdate(next: Service, _previous: Service, a
     const path = at.child('status', 'loadBalancer', 'ingress').index(i)
     if (ingress.ip) faults.push(...isIP(ingress.ip).map(text => invalidValue(path.child('ip'), ingress.ip, text)))
     if (ingress.ipMode !== undefined && !ingress.ip) faults.push(forbiddenField(path.child('ipMode'), 'may not be specified when `ip` is not set'))
-    else if (ingress.ipMode !== undefined && ingress.ipMode !== 'VIP' && ingress.ipMode !== 'Proxy') faults.push(notSupported(path.child('ipMode'), ingress.ipMode, ['VIP', 'Proxy']))
+    else if (ingress.ipMode !== undefined && ingress.ipMode !== 'VIP' && ingress.ipMode !== 'Proxy')
+      faults.push(notSupported(path.child('ipMode'), ingress.ipMode, ['VIP', 'Proxy']))
     if (ingress.hostname) faults.push(...isDns1123Subdomain(ingress.hostname).map(text => invalidValue(path.child('hostname'), ingress.hostname, text)))
   }
   return faults
@@ -231,7 +243,8 @@ export function validateServiceUpdate(next: Service, previous: Service, at: Fiel
     if (before !== undefined && family !== undefined && family !== before) faults.push(invalidValue(path.child('ipFamilies').index(0), family, 'may not change once set'))
   }
   const [to, from] = [next.spec?.loadBalancerClass, previous.spec?.loadBalancerClass]
-  if (previous.spec?.type === 'LoadBalancer' && next.spec?.type === 'LoadBalancer' && to !== from) faults.push(invalidValue(path.child('loadBalancerClass'), to ?? null, immutableClass))
+  if (previous.spec?.type === 'LoadBalancer' && next.spec?.type === 'LoadBalancer' && to !== from)
+    faults.push(invalidValue(path.child('loadBalancerClass'), to ?? null, immutableClass))
   return faults
 }
 

@@ -15,13 +15,15 @@ function setServiceDefaults(service: Service): void {
   const spec: ServiceSpec = (service.spec ??= {})
   spec.sessionAffinity ||= 'None'
   if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig
-  if (spec.sessionAffinity === 'ClientIP' && spec.sessionAffinityConfig?.clientIP?.timeoutSeconds === undefined) spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: defaultAffinitySeconds } }
+  if (spec.sessionAffinity === 'ClientIP' && spec.sessionAffinityConfig?.clientIP?.timeoutSeconds === undefined)
+    spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: defaultAffinitySeconds } }
   spec.type ||= 'ClusterIP'
   for (const port of spec.ports ?? []) {
     port.protocol ||= 'TCP'
     if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port
   }
-  if ((spec.type === 'NodePort' || spec.type === 'LoadBalancer' || (spec.externalIPs?.length ?? 0) > 0) && !spec.externalTrafficPolicy && spec.type !== 'ExternalName') spec.externalTrafficPolicy = 'Cluster'
+  if ((spec.type === 'NodePort' || spec.type === 'LoadBalancer' || (spec.externalIPs?.length ?? 0) > 0) && !spec.externalTrafficPolicy && spec.type !== 'ExternalName')
+    spec.externalTrafficPolicy = 'Cluster'
   if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster'
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true
   if (spec.type === 'LoadBalancer') for (const ingress of service.status?.loadBalancer?.ingress ?? []) if (ingress.ip) ingress.ipMode ??= 'VIP'
@@ -56,7 +58,8 @@ function keepAllocated(next: Service, previous: Service): void {
     if ((spec.ipFamilies?.length ?? 0) === 0 && from.ipFamilies !== undefined) spec.ipFamilies = [...from.ipFamilies]
   }
   if (needsNodePort(previous) && needsNodePort(next)) keepNodePorts(spec, from)
-  if (needsHealthCheckNodePort(previous) && needsHealthCheckNodePort(next) && !spec.healthCheckNodePort && from.healthCheckNodePort !== undefined) spec.healthCheckNodePort = from.healthCheckNodePort
+  if (needsHealthCheckNodePort(previous) && needsHealthCheckNodePort(next) && !spec.healthCheckNodePort && from.healthCheckNodePort !== undefined)
+    spec.healthCheckNodePort = from.healthCheckNodePort
 }
 
 function keepNodePorts(spec: ServiceSpec, from: ServiceSpec): void {
@@ -96,12 +99,14 @@ function externalText(service: Service): string {
   const given = service.status?.loadBalancer?.ingress?.map(i => i.ip || i.hostname || '').filter(t => t !== '') ?? []
   const extra = service.spec?.externalIPs ?? []
   switch (service.spec?.type) {
-    case 'ExternalName': return service.spec.externalName ?? ''
+    case 'ExternalName':
+      return service.spec.externalName ?? ''
     case 'LoadBalancer': {
       const all = [...new Set([...given, ...extra])]
       return given.length === 0 && extra.length === 0 ? '<pending>' : all.join(',')
     }
-    default: return extra.length === 0 ? none : extra.join(',')
+    default:
+      return extra.length === 0 ? none : extra.join(',')
   }
 }
 
@@ -111,8 +116,13 @@ function portsText(service: Service): string {
 }
 
 export const services = defineResource<Service>({
-  group: '', version: 'v1', kind: 'Service', plural: 'services', scope: 'Namespaced',
-  shortNames: ['svc'], categories: ['all'],
+  group: '',
+  version: 'v1',
+  kind: 'Service',
+  plural: 'services',
+  scope: 'Namespaced',
+  shortNames: ['svc'],
+  categories: ['all'],
   schema: 'io.k8s.api.core.v1.Service',
   subresources: { status: true, others: ['proxy'] },
   columns: [
@@ -126,7 +136,7 @@ export const services = defineResource<Service>({
   ],
   menu: { area: 'network', order: 10 },
   fields: { 'spec.clusterIP': s => s.spec?.clusterIP ?? '', 'spec.type': s => s.spec?.type ?? '' },
-  validateName: name => isDns1123Label(name).length === 0 ? [] : isDns1035Label(name).length === 0 ? [] : isDns1123Label(name),
+  validateName: name => (isDns1123Label(name).length === 0 ? [] : isDns1035Label(name).length === 0 ? [] : isDns1123Label(name)),
   setDefaults: setServiceDefaults,
   prepareForCreate(service) {
     service.status = { loadBalancer: {} }

@@ -43,14 +43,44 @@ function sourceFaults(volume: Volume, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   for (const [i, name] of sourcesInOrder(sources).entries()) {
     if (i > 0) faults.push(forbiddenField(at.child(name), 'may not specify more than 1 volume type'))
-    else faults.push(...checks[name]?.(volume, at.child(name)) ?? plainFaults(volume, name, at.child(name)))
+    else faults.push(...(checks[name]?.(volume, at.child(name)) ?? plainFaults(volume, name, at.child(name))))
   }
   return faults
 }
 
 /** Kubernetes looks at sources in this order and finds fault with every one after the first. */
-const order = ['emptyDir', 'hostPath', 'gitRepo', 'gcePersistentDisk', 'awsElasticBlockStore', 'secret', 'nfs', 'iscsi', 'glusterfs', 'flocker', 'persistentVolumeClaim', 'rbd', 'cinder', 'cephfs', 'downwardAPI', 'fc', 'flexVolume',
-  'configMap', 'azureFile', 'vsphereVolume', 'photonPersistentDisk', 'portworxVolume', 'azureDisk', 'storageos', 'projected', 'scaleIO', 'csi', 'ephemeral', 'image', 'quobyte']
+const order = [
+  'emptyDir',
+  'hostPath',
+  'gitRepo',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'secret',
+  'nfs',
+  'iscsi',
+  'glusterfs',
+  'flocker',
+  'persistentVolumeClaim',
+  'rbd',
+  'cinder',
+  'cephfs',
+  'downwardAPI',
+  'fc',
+  'flexVolume',
+  'configMap',
+  'azureFile',
+  'vsphereVolume',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'azureDisk',
+  'storageos',
+  'projected',
+  'scaleIO',
+  'csi',
+  'ephemeral',
+  'image',
+  'quobyte',
+]
 
 function sourcesInOrder(names: ReturnType<typeof volumeSourcesOf>): ReturnType<typeof volumeSourcesOf> {
   return [...names].sort((a, b) => order.indexOf(a) - order.indexOf(b))
@@ -102,7 +132,8 @@ const checks: Partial<Record<string, Check>> = {
   csi(volume, at) {
     const driver = volume.csi?.driver ?? ''
     if (driver === '') return [required(at.child('driver'), '')]
-    const faults: FieldErrorList = driver.length > 63 ? [{ type: 'FieldValueTooLong', field: at.child('driver').toString(), message: 'Too long: may not be more than 63 bytes' }] : []
+    const faults: FieldErrorList =
+      driver.length > 63 ? [{ type: 'FieldValueTooLong', field: at.child('driver').toString(), message: 'Too long: may not be more than 63 bytes' }] : []
     faults.push(...nameFaults(driver.toLowerCase(), at.child('driver'), isDns1123Subdomain))
     if (volume.csi?.nodePublishSecretRef !== undefined && !volume.csi.nodePublishSecretRef.name) faults.push(required(at.child('nodePublishSecretRef', 'name'), ''))
     return faults
@@ -138,16 +169,29 @@ const checks: Partial<Record<string, Check>> = {
     const disk = volume.azureDisk
     if (!disk?.diskName) return [required(at.child('diskName'), '')]
     if (!disk.diskURI) return [required(at.child('diskURI'), '')]
-    if (disk.kind === 'Managed' && !disk.diskURI.startsWith('/subscriptions')) return [notSupportedInOrder(at.child('diskURI'), disk.diskURI, ['/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}'])]
-    if (disk.kind !== 'Managed' && !disk.diskURI.startsWith('https://')) return [notSupportedInOrder(at.child('diskURI'), disk.diskURI, ['https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd'])]
+    if (disk.kind === 'Managed' && !disk.diskURI.startsWith('/subscriptions'))
+      return [notSupportedInOrder(at.child('diskURI'), disk.diskURI, ['/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}'])]
+    if (disk.kind !== 'Managed' && !disk.diskURI.startsWith('https://'))
+      return [notSupportedInOrder(at.child('diskURI'), disk.diskURI, ['https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd'])]
     return []
   },
 }
 
 /** Required fields of sources that need no more than being named. */
 const requiredFields: Partial<Record<string, readonly string[]>> = {
-  gitRepo: ['repository'], gcePersistentDisk: ['pdName'], awsElasticBlockStore: ['volumeID'], glusterfs: ['endpoints', 'path'], cinder: ['volumeID'], cephfs: ['monitors'], flexVolume: ['driver'],
-  azureFile: ['secretName', 'shareName'], vsphereVolume: ['volumePath'], photonPersistentDisk: ['pdID'], portworxVolume: ['volumeID'], scaleIO: ['gateway', 'system', 'volumeName'], quobyte: ['registry', 'volume'],
+  gitRepo: ['repository'],
+  gcePersistentDisk: ['pdName'],
+  awsElasticBlockStore: ['volumeID'],
+  glusterfs: ['endpoints', 'path'],
+  cinder: ['volumeID'],
+  cephfs: ['monitors'],
+  flexVolume: ['driver'],
+  azureFile: ['secretName', 'shareName'],
+  vsphereVolume: ['volumePath'],
+  photonPersistentDisk: ['pdID'],
+  portworxVolume: ['volumeID'],
+  scaleIO: ['gateway', 'system', 'volumeName'],
+  quobyte: ['registry', 'volume'],
 }
 
 function plainFaults(volume: Volume, name: keyof Volume, at: FieldPath): FieldErrorList {
@@ -180,7 +224,12 @@ function nonSpecialPathFaults(text: string, path: FieldPath): FieldErrorList {
   return faults
 }
 
-interface DownwardItem { path: string; fieldRef?: { apiVersion?: string; fieldPath?: string }; resourceFieldRef?: { containerName?: string; resource?: string }; mode?: number }
+interface DownwardItem {
+  path: string
+  fieldRef?: { apiVersion?: string; fieldPath?: string }
+  resourceFieldRef?: { containerName?: string; resource?: string }
+  mode?: number
+}
 
 function downwardFaults(item: DownwardItem, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
@@ -217,16 +266,20 @@ function projectionFaults(sources: readonly VolumeProjection[], at: FieldPath): 
 function oneProjectionFaults(source: VolumeProjection, kind: keyof VolumeProjection | undefined, path: FieldPath, volume: FieldPath): FieldErrorList {
   switch (kind) {
     // A source that names nothing projects nothing; Kubernetes only warns.
-    case undefined: return []
+    case undefined:
+      return []
     case 'secret':
     case 'configMap': {
       const item = source[kind]
       const at = path.child(kind)
       return [...(item?.name ? nameFaults(item.name, at.child('name'), isDns1123Subdomain) : [required(at.child('name'), '')]), ...keysFaults(item?.items, at.child('items'))]
     }
-    case 'downwardAPI': return (source.downwardAPI?.items ?? []).flatMap(item => downwardFaults(item, path.child('downwardAPI')))
-    case 'serviceAccountToken': return tokenFaults(source.serviceAccountToken, path.child('serviceAccountToken'), volume)
-    default: return []
+    case 'downwardAPI':
+      return (source.downwardAPI?.items ?? []).flatMap(item => downwardFaults(item, path.child('downwardAPI')))
+    case 'serviceAccountToken':
+      return tokenFaults(source.serviceAccountToken, path.child('serviceAccountToken'), volume)
+    default:
+      return []
   }
 }
 

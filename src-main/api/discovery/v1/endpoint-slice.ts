@@ -35,7 +35,7 @@ function shortList(values: readonly string[]): string {
   return values.length > maxShown ? `${shown} + ${values.length - maxShown} more...` : shown
 }
 
-const portText = (port: EndpointPort): string => port.port === undefined ? '*' : String(port.port)
+const portText = (port: EndpointPort): string => (port.port === undefined ? '*' : String(port.port))
 
 function addressesFaults(endpoint: Endpoint, type: string, at: FieldPath): FieldErrorList {
   const path = at.child('addresses')
@@ -99,7 +99,11 @@ function portsFaults(ports: readonly EndpointPort[], at: FieldPath): FieldErrorL
 }
 
 export const endpointSlices = defineResource<EndpointSlice>({
-  group: 'discovery.k8s.io', version: 'v1', kind: 'EndpointSlice', plural: 'endpointslices', scope: 'Namespaced',
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  kind: 'EndpointSlice',
+  plural: 'endpointslices',
+  scope: 'Namespaced',
   generation: true,
   schema: 'io.k8s.api.discovery.v1.EndpointSlice',
   columns: [
@@ -124,5 +128,5 @@ export const endpointSlices = defineResource<EndpointSlice>({
     return [...endpointsFaults(slice, at.child('endpoints')), ...portsFaults(slice.ports ?? [], at.child('ports'))]
   },
   validateUpdate: (next, previous, at) => immutable(next.addressType, previous.addressType, at.child('addressType')),
-  warnings: slice => slice.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : [],
+  warnings: slice => (slice.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : []),
 })

@@ -13,14 +13,19 @@ export type { Event }
 
 /** New name → core name, where they differ. */
 const renamed: Readonly<Record<string, string>> = {
-  regarding: 'involvedObject', note: 'message', reportingController: 'reportingComponent',
-  deprecatedSource: 'source', deprecatedFirstTimestamp: 'firstTimestamp', deprecatedLastTimestamp: 'lastTimestamp', deprecatedCount: 'count',
+  regarding: 'involvedObject',
+  note: 'message',
+  reportingController: 'reportingComponent',
+  deprecatedSource: 'source',
+  deprecatedFirstTimestamp: 'firstTimestamp',
+  deprecatedLastTimestamp: 'lastTimestamp',
+  deprecatedCount: 'count',
 }
 const renamedBack = Object.fromEntries(Object.entries(renamed).map(([next, core]) => [core, next]))
 
 function rename(object: KubernetesObject, names: Readonly<Record<string, string>>, apiVersion: string): KubernetesObject {
   const out: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(object)) out[Object.hasOwn(names, key) ? names[key] ?? key : key] = value
+  for (const [key, value] of Object.entries(object)) out[Object.hasOwn(names, key) ? (names[key] ?? key) : key] = value
   return { ...out, apiVersion, kind: 'Event', metadata: object.metadata }
 }
 
@@ -39,14 +44,19 @@ function validate(event: Event, at: FieldPath): FieldErrorList {
   if (event.deprecatedFirstTimestamp) faults.push(invalidValue(at.child('firstTimestamp'), event.deprecatedFirstTimestamp, 'needs to be unset'))
   if (event.deprecatedLastTimestamp) faults.push(invalidValue(at.child('lastTimestamp'), event.deprecatedLastTimestamp, 'needs to be unset'))
   if (event.deprecatedCount) faults.push(invalidValue(at.child('count'), event.deprecatedCount, 'needs to be unset'))
-  if (event.deprecatedSource?.component || event.deprecatedSource?.host) faults.push(invalidValue(at.child('source'), { Component: event.deprecatedSource.component ?? '', Host: event.deprecatedSource.host ?? '' }, 'needs to be unset'))
+  if (event.deprecatedSource?.component || event.deprecatedSource?.host)
+    faults.push(invalidValue(at.child('source'), { Component: event.deprecatedSource.component ?? '', Host: event.deprecatedSource.host ?? '' }, 'needs to be unset'))
   return faults
 }
 
 const frozen = ['involvedObject', 'reason', 'message', 'action', 'reportingInstance', 'type'] as const
 
 export const eventsV1 = defineResource<Event>({
-  group: 'events.k8s.io', version: 'v1', kind: 'Event', plural: 'events', scope: 'Namespaced',
+  group: 'events.k8s.io',
+  version: 'v1',
+  kind: 'Event',
+  plural: 'events',
+  scope: 'Namespaced',
   shortNames: ['ev'],
   schema: 'io.k8s.api.events.v1.Event',
   conversion: { of: coreEvents, toStored: toCoreEvent, fromStored: fromCoreEvent },

@@ -15,23 +15,60 @@ const text = { type: 'string' } as const
 const texts = { type: 'array', items: text } as const
 const integer = { type: 'integer', format: 'int64' } as const
 const flag = { type: 'boolean' } as const
-const struct = (properties: Record<string, unknown>, needed: readonly string[] = []): Record<string, unknown> => ({ type: 'object', properties, ...(needed.length > 0 ? { required: needed } : {}) })
+const struct = (properties: Record<string, unknown>, needed: readonly string[] = []): Record<string, unknown> => ({
+  type: 'object',
+  properties,
+  ...(needed.length > 0 ? { required: needed } : {}),
+})
 const listOf = (items: unknown): Record<string, unknown> => ({ type: 'array', items })
 const mapListOf = (key: string, items: unknown): Record<string, unknown> => ({ type: 'array', items, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key] })
 
 const specSchema = struct({
-  address: text, port: { type: 'integer', format: 'int32' }, user: text, secretName: text, hostKeyFingerprint: text, nodeName: text,
-  nodeLabels: { type: 'object', additionalProperties: text }, nodeTaints: listOf(struct({ key: text, value: text, effect: text }, ['key', 'effect'])), nodeAddress: text,
-  privilege: text, paused: flag, forceRemove: flag, retry: integer,
+  address: text,
+  port: { type: 'integer', format: 'int32' },
+  user: text,
+  secretName: text,
+  hostKeyFingerprint: text,
+  nodeName: text,
+  nodeLabels: { type: 'object', additionalProperties: text },
+  nodeTaints: listOf(struct({ key: text, value: text, effect: text }, ['key', 'effect'])),
+  nodeAddress: text,
+  privilege: text,
+  paused: flag,
+  forceRemove: flag,
+  retry: integer,
 })
 
 const statusSchema = struct({
-  phase: text, message: text, reason: text, observedGeneration: integer, seenHostKeyFingerprint: text, nodeName: text, agentVersion: text, leftovers: texts,
+  phase: text,
+  message: text,
+  reason: text,
+  observedGeneration: integer,
+  seenHostKeyFingerprint: text,
+  nodeName: text,
+  agentVersion: text,
+  leftovers: texts,
   facts: struct({
-    hostname: text, machineID: text, distribution: text, distributionVersion: text, prettyName: text, architecture: text, kernel: text, initSystem: text, cgroupVersion: integer,
-    cpus: integer, memoryBytes: integer, diskFreeBytes: integer, dockerVersion: text, agentVersion: text, addresses: texts,
+    hostname: text,
+    machineID: text,
+    distribution: text,
+    distributionVersion: text,
+    prettyName: text,
+    architecture: text,
+    kernel: text,
+    initSystem: text,
+    cgroupVersion: integer,
+    cpus: integer,
+    memoryBytes: integer,
+    diskFreeBytes: integer,
+    dockerVersion: text,
+    agentVersion: text,
+    addresses: texts,
   }),
-  conditions: mapListOf('type', struct({ type: text, status: text, reason: text, message: text, lastTransitionTime: { type: 'string', format: 'date-time' }, observedGeneration: integer }, ['type', 'status'])),
+  conditions: mapListOf(
+    'type',
+    struct({ type: text, status: text, reason: text, message: text, lastTransitionTime: { type: 'string', format: 'date-time' }, observedGeneration: integer }, ['type', 'status']),
+  ),
   preflight: mapListOf('check', struct({ check: text, title: text, state: text, message: text, fix: text }, ['check'])),
   steps: mapListOf('name', struct({ name: text, title: text, state: text, startedAt: text, finishedAt: text, changes: texts, message: text }, ['name'])),
 })
@@ -65,7 +102,8 @@ function validate(machine: Machine, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = addressFaults(spec.address ?? '', path.child('address'))
   if (spec.port !== undefined) faults.push(...portFaults(spec.port, path.child('port')))
   if (spec.user !== undefined && !userPattern.test(spec.user)) faults.push(invalidValue(path.child('user'), spec.user, 'must be a user name'))
-  if (spec.hostKeyFingerprint !== undefined && !fingerprintPattern.test(spec.hostKeyFingerprint)) faults.push(invalidValue(path.child('hostKeyFingerprint'), spec.hostKeyFingerprint, 'must be SHA256: and 43 base64 characters, as ssh-keygen -l prints it'))
+  if (spec.hostKeyFingerprint !== undefined && !fingerprintPattern.test(spec.hostKeyFingerprint))
+    faults.push(invalidValue(path.child('hostKeyFingerprint'), spec.hostKeyFingerprint, 'must be SHA256: and 43 base64 characters, as ssh-keygen -l prints it'))
   if (!spec.secretName) faults.push(required(path.child('secretName'), ''))
   faults.push(...nameFaults(spec.secretName, path.child('secretName')), ...nameFaults(spec.nodeName, path.child('nodeName')))
   if (spec.nodeAddress !== undefined) faults.push(...isIP(spec.nodeAddress).map(fault => invalidValue(path.child('nodeAddress'), spec.nodeAddress, fault)))
@@ -79,14 +117,19 @@ function isSpec(spec: unknown): spec is Machine['spec'] {
 }
 
 export const machines = defineResource<Machine>({
-  group: 'infra.quarterdeck.app', version: 'v1alpha1', kind: 'Machine', plural: 'machines', scope: 'Cluster',
-  shortNames: ['mach'], generation: true,
+  group: 'infra.quarterdeck.app',
+  version: 'v1alpha1',
+  kind: 'Machine',
+  plural: 'machines',
+  scope: 'Cluster',
+  shortNames: ['mach'],
+  generation: true,
   schema: machineSchema,
   subresources: { status: true },
   columns: [
     nameColumn(),
     { name: 'Address', type: 'string', value: m => m.spec?.address ?? '' },
-    { name: 'Phase', type: 'string', value: m => m.metadata.deletionTimestamp === undefined ? m.status?.phase ?? 'Pending' : 'Removing' },
+    { name: 'Phase', type: 'string', value: m => (m.metadata.deletionTimestamp === undefined ? (m.status?.phase ?? 'Pending') : 'Removing') },
     { name: 'Node', type: 'string', value: m => m.status?.nodeName ?? none },
     ageColumn(),
     { name: 'User', type: 'string', priority: 1, value: m => m.spec?.user ?? 'root' },
@@ -103,7 +146,9 @@ export const machines = defineResource<Machine>({
     spec.user ??= 'root'
     spec.privilege ??= 'auto'
   },
-  prepareForCreate(machine) { delete machine.status },
+  prepareForCreate(machine) {
+    delete machine.status
+  },
   validate,
   validateUpdate(next, previous, at) {
     // The node keeps the name under which it joined: another name would leave the old node behind.

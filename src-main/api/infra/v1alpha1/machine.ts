@@ -85,7 +85,14 @@ export interface MachineFacts {
   addresses?: string[]
 }
 
-export interface MachineCondition { type: string; status: 'True' | 'False' | 'Unknown'; reason: string; message: string; lastTransitionTime: string; observedGeneration?: number }
+export interface MachineCondition {
+  type: string
+  status: 'True' | 'False' | 'Unknown'
+  reason: string
+  message: string
+  lastTransitionTime: string
+  observedGeneration?: number
+}
 
 export type CheckState = 'pass' | 'warn' | 'fail' | 'running'
 

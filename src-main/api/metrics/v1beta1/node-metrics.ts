@@ -19,8 +19,14 @@ export const usageSchema = { type: 'object', additionalProperties: quantity } as
 export const timestampSchema = { type: 'string', format: 'date-time' } as const
 
 export const nodeMetrics = defineResource<NodeMetrics>({
-  group: 'metrics.k8s.io', version: 'v1beta1', kind: 'NodeMetrics', plural: 'nodes', singular: '', scope: 'Cluster',
-  verbs: ['get', 'list'], storage: 'virtual',
+  group: 'metrics.k8s.io',
+  version: 'v1beta1',
+  kind: 'NodeMetrics',
+  plural: 'nodes',
+  singular: '',
+  scope: 'Cluster',
+  verbs: ['get', 'list'],
+  storage: 'virtual',
   schema: { type: 'object', properties: { apiVersion: quantity, kind: quantity, metadata: { type: 'object' }, timestamp: timestampSchema, window: quantity, usage: usageSchema } },
   columns: [
     nameColumn(),

@@ -5,7 +5,10 @@ import { formatQuantity, addQuantity, parseQuantity } from '../../quantity.ts'
 import { timestampSchema, usageSchema } from './node-metrics.ts'
 import type { Usage } from './node-metrics.ts'
 
-export interface ContainerMetrics { name: string; usage: Usage }
+export interface ContainerMetrics {
+  name: string
+  usage: Usage
+}
 
 /** Measured use of a pod's containers; see NodeMetrics for the times. */
 export interface PodMetrics extends KubernetesObject {
@@ -22,12 +25,22 @@ export function podUsage(metrics: PodMetrics, resource: string): string {
 }
 
 export const podMetrics = defineResource<PodMetrics>({
-  group: 'metrics.k8s.io', version: 'v1beta1', kind: 'PodMetrics', plural: 'pods', singular: '', scope: 'Namespaced',
-  verbs: ['get', 'list'], storage: 'virtual',
+  group: 'metrics.k8s.io',
+  version: 'v1beta1',
+  kind: 'PodMetrics',
+  plural: 'pods',
+  singular: '',
+  scope: 'Namespaced',
+  verbs: ['get', 'list'],
+  storage: 'virtual',
   schema: {
     type: 'object',
     properties: {
-      apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { type: 'object' }, timestamp: timestampSchema, window: { type: 'string' },
+      apiVersion: { type: 'string' },
+      kind: { type: 'string' },
+      metadata: { type: 'object' },
+      timestamp: timestampSchema,
+      window: { type: 'string' },
       containers: { type: 'array', items: { type: 'object', properties: { name: { type: 'string' }, usage: usageSchema } } },
     },
   },

@@ -16,7 +16,11 @@ function parametersText(ingressClass: IngressClass): string {
 }
 
 export const ingressClasses = defineResource<IngressClass>({
-  group: 'networking.k8s.io', version: 'v1', kind: 'IngressClass', plural: 'ingressclasses', scope: 'Cluster',
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'IngressClass',
+  plural: 'ingressclasses',
+  scope: 'Cluster',
   generation: true,
   schema: 'io.k8s.api.networking.v1.IngressClass',
   columns: [nameColumn(), { name: 'Controller', type: 'string', value: c => c.spec?.controller ?? '' }, { name: 'Parameters', type: 'string', value: parametersText }, ageColumn()],
@@ -31,7 +35,8 @@ export const ingressClasses = defineResource<IngressClass>({
     const faults: FieldErrorList = []
     if (controller.length > maxController) faults.push({ type: 'FieldValueTooLong', field: path.toString(), message: `Too long: may not be more than ${maxController} bytes` })
     if (controller === '') faults.push(required(path, ''))
-    else if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/.+$/.test(controller)) faults.push(invalidValue(path, controller, 'must be a domain-prefixed path (such as "acme.io/foo")'))
+    else if (!/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/.+$/.test(controller))
+      faults.push(invalidValue(path, controller, 'must be a domain-prefixed path (such as "acme.io/foo")'))
     const parameters = ingressClass.spec?.parameters
     if (parameters === undefined) return faults
     const where = at.child('spec', 'parameters')

@@ -21,7 +21,10 @@ function hostsText(ingress: Ingress): string {
 }
 
 function addressText(ingress: Ingress): string {
-  return (ingress.status?.loadBalancer?.ingress ?? []).map(i => i.ip || i.hostname || '').filter(text => text !== '').join(',')
+  return (ingress.status?.loadBalancer?.ingress ?? [])
+    .map(i => i.ip || i.hostname || '')
+    .filter(text => text !== '')
+    .join(',')
 }
 
 function hostFaults(host: string, path: FieldPath): FieldErrorList {
@@ -76,8 +79,13 @@ function ruleFaults(rule: IngressRule, at: FieldPath): FieldErrorList {
 }
 
 export const ingresses = defineResource<Ingress>({
-  group: 'networking.k8s.io', version: 'v1', kind: 'Ingress', plural: 'ingresses', scope: 'Namespaced',
-  shortNames: ['ing'], generation: true,
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'Ingress',
+  plural: 'ingresses',
+  scope: 'Namespaced',
+  shortNames: ['ing'],
+  generation: true,
   schema: 'io.k8s.api.networking.v1.Ingress',
   subresources: { status: true },
   columns: [
@@ -85,7 +93,7 @@ export const ingresses = defineResource<Ingress>({
     { name: 'Class', type: 'string', value: i => i.spec?.ingressClassName ?? i.metadata.annotations?.[classAnnotation] ?? none },
     { name: 'Hosts', type: 'string', value: hostsText },
     { name: 'Address', type: 'string', value: addressText },
-    { name: 'Ports', type: 'string', value: i => (i.spec?.tls?.length ?? 0) > 0 ? '80, 443' : '80' },
+    { name: 'Ports', type: 'string', value: i => ((i.spec?.tls?.length ?? 0) > 0 ? '80, 443' : '80') },
     ageColumn(),
   ],
   menu: { area: 'network', order: 40 },
@@ -93,21 +101,26 @@ export const ingresses = defineResource<Ingress>({
     ingress.spec ??= {}
     ;(ingress.status ??= {}).loadBalancer ??= {}
   },
-  prepareForCreate(ingress) { ingress.status = { loadBalancer: {} } },
+  prepareForCreate(ingress) {
+    ingress.status = { loadBalancer: {} }
+  },
   validate(ingress, at) {
     const spec = ingress.spec ?? {}
     const path = at.child('spec')
     const faults: FieldErrorList = []
-    if ((spec.rules?.length ?? 0) === 0 && spec.defaultBackend === undefined) faults.push(invalidValue(path, spec.rules ?? null, 'either `defaultBackend` or `rules` must be specified'))
+    if ((spec.rules?.length ?? 0) === 0 && spec.defaultBackend === undefined)
+      faults.push(invalidValue(path, spec.rules ?? null, 'either `defaultBackend` or `rules` must be specified'))
     if (spec.defaultBackend !== undefined) faults.push(...backendFaults(spec.defaultBackend, path.child('defaultBackend')))
     for (const [i, rule] of (spec.rules ?? []).entries()) faults.push(...ruleFaults(rule, path.child('rules').index(i)))
     for (const [i, tls] of (spec.tls ?? []).entries()) {
       const at = path.child('tls').index(i)
-      for (const [j, host] of (tls.hosts ?? []).entries()) faults.push(...nameFaults(host, at.child('hosts').index(j), host.includes('*') ? isWildcardDns1123Subdomain : isDns1123Subdomain))
+      for (const [j, host] of (tls.hosts ?? []).entries())
+        faults.push(...nameFaults(host, at.child('hosts').index(j), host.includes('*') ? isWildcardDns1123Subdomain : isDns1123Subdomain))
       if (tls.secretName) faults.push(...nameFaults(tls.secretName, at.child('secretName'), isDns1123Subdomain))
     }
     if (spec.ingressClassName !== undefined) faults.push(...nameFaults(spec.ingressClassName, path.child('ingressClassName'), isDns1123Subdomain))
     return faults
   },
-  warnings: ingress => Object.hasOwn(ingress.metadata.annotations ?? {}, classAnnotation) ? [`annotation "${classAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`] : [],
+  warnings: ingress =>
+    Object.hasOwn(ingress.metadata.annotations ?? {}, classAnnotation) ? [`annotation "${classAnnotation}" is deprecated, please use 'spec.ingressClassName' instead`] : [],
 })

@@ -16,7 +16,11 @@ function parentText(address: IPAddress): string {
 }
 
 export const ipAddresses = defineResource<IPAddress>({
-  group: 'networking.k8s.io', version: 'v1', kind: 'IPAddress', plural: 'ipaddresses', scope: 'Cluster',
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'IPAddress',
+  plural: 'ipaddresses',
+  scope: 'Cluster',
   shortNames: ['ip'],
   schema: 'io.k8s.api.networking.v1.IPAddress',
   columns: [nameColumn(), { name: 'ParentRef', type: 'string', value: parentText }],
@@ -36,5 +40,6 @@ export const ipAddresses = defineResource<IPAddress>({
     if (parent.namespace) faults.push(...nameFaults(parent.namespace, path.child('namespace'), isPathSegmentName))
     return faults
   },
-  validateUpdate: (next, previous, at) => sameValue(next.spec?.parentRef, previous.spec?.parentRef) ? [] : [invalidValue(at.child('spec', 'parentRef'), null, 'field is immutable')],
+  validateUpdate: (next, previous, at) =>
+    sameValue(next.spec?.parentRef, previous.spec?.parentRef) ? [] : [invalidValue(at.child('spec', 'parentRef'), null, 'field is immutable')],
 })

@@ -27,7 +27,7 @@ function blockFaults(block: IPBlock, at: FieldPath): FieldErrorList {
     faults.push(...wrong)
     const inner = parseCIDR(text)
     if (wrong.length > 0 || inner === undefined || outer === undefined) continue
-    const inside = inner.bits === outer.bits && inner.prefix > outer.prefix && (inner.value >> BigInt(outer.bits - outer.prefix)) === (outer.value >> BigInt(outer.bits - outer.prefix))
+    const inside = inner.bits === outer.bits && inner.prefix > outer.prefix && inner.value >> BigInt(outer.bits - outer.prefix) === outer.value >> BigInt(outer.bits - outer.prefix)
     if (!inside) faults.push(invalidValue(path, text, 'must be a strict subset of `cidr`'))
   }
   return faults
@@ -63,8 +63,13 @@ function portFaults(port: NetworkPolicyPort, at: FieldPath): FieldErrorList {
 }
 
 export const networkPolicies = defineResource<NetworkPolicy>({
-  group: 'networking.k8s.io', version: 'v1', kind: 'NetworkPolicy', plural: 'networkpolicies', scope: 'Namespaced',
-  shortNames: ['netpol'], generation: true,
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'NetworkPolicy',
+  plural: 'networkpolicies',
+  scope: 'Namespaced',
+  shortNames: ['netpol'],
+  generation: true,
   schema: 'io.k8s.api.networking.v1.NetworkPolicy',
   columns: [nameColumn(), { name: 'Pod-Selector', type: 'string', value: p => selectorText(p.spec?.podSelector) }, ageColumn()],
   menu: { area: 'network', order: 60 },
@@ -90,7 +95,9 @@ export const networkPolicies = defineResource<NetworkPolicy>({
     }
     const types = spec.policyTypes ?? []
     if (types.length > 2) faults.push(invalidValue(path.child('policyTypes'), types, 'may not specify more than two policyTypes'))
-    else for (const [i, type] of types.entries()) if (type !== 'Ingress' && type !== 'Egress') faults.push(notSupported(path.child('policyTypes').index(i), type, ['Egress', 'Ingress']))
+    else
+      for (const [i, type] of types.entries())
+        if (type !== 'Ingress' && type !== 'Egress') faults.push(notSupported(path.child('policyTypes').index(i), type, ['Egress', 'Ingress']))
     return faults
   },
 })

@@ -9,14 +9,21 @@ import { immutable, labelFaults, labelsFaults } from '../../validation.ts'
 export type { RuntimeClass }
 
 export const runtimeClasses = defineResource<RuntimeClass>({
-  group: 'node.k8s.io', version: 'v1', kind: 'RuntimeClass', plural: 'runtimeclasses', scope: 'Cluster',
+  group: 'node.k8s.io',
+  version: 'v1',
+  kind: 'RuntimeClass',
+  plural: 'runtimeclasses',
+  scope: 'Cluster',
   schema: 'io.k8s.api.node.v1.RuntimeClass',
   columns: [nameColumn(), { name: 'Handler', type: 'string', value: r => r.handler ?? '' }, ageColumn()],
   menu: { area: 'config', order: 80 },
   validate(runtime, at) {
     const faults: FieldErrorList = labelFaults(runtime.handler ?? '', at.child('handler'))
     for (const [name, text] of Object.entries(runtime.overhead?.podFixed ?? {})) faults.push(...quantityFaults(name, text, at.child('overhead', 'podFixed').key(name)))
-    faults.push(...labelsFaults(runtime.scheduling?.nodeSelector, at.child('scheduling', 'nodeSelector')), ...tolerationsFaults(runtime.scheduling?.tolerations, at.child('scheduling', 'tolerations')))
+    faults.push(
+      ...labelsFaults(runtime.scheduling?.nodeSelector, at.child('scheduling', 'nodeSelector')),
+      ...tolerationsFaults(runtime.scheduling?.tolerations, at.child('scheduling', 'tolerations')),
+    )
     return faults
   },
   validateUpdate: (next, previous, at) => immutable(next.handler, previous.handler, at.child('handler')),

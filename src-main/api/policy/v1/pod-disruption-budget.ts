@@ -11,32 +11,48 @@ export type { PodDisruptionBudget }
 const policies = ['AlwaysAllow', 'IfHealthyBudget']
 
 function goSpec(spec: PodDisruptionBudgetSpec): unknown {
-  return { MinAvailable: spec.minAvailable ?? null, Selector: spec.selector ?? null, MaxUnavailable: spec.maxUnavailable ?? null, UnhealthyPodEvictionPolicy: spec.unhealthyPodEvictionPolicy ?? null }
+  return {
+    MinAvailable: spec.minAvailable ?? null,
+    Selector: spec.selector ?? null,
+    MaxUnavailable: spec.maxUnavailable ?? null,
+    UnhealthyPodEvictionPolicy: spec.unhealthyPodEvictionPolicy ?? null,
+  }
 }
 
 export const podDisruptionBudgets = defineResource<PodDisruptionBudget>({
-  group: 'policy', version: 'v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets', scope: 'Namespaced',
-  shortNames: ['pdb'], generation: true,
+  group: 'policy',
+  version: 'v1',
+  kind: 'PodDisruptionBudget',
+  plural: 'poddisruptionbudgets',
+  scope: 'Namespaced',
+  shortNames: ['pdb'],
+  generation: true,
   schema: 'io.k8s.api.policy.v1.PodDisruptionBudget',
   subresources: { status: true },
   columns: [
     nameColumn(),
-    { name: 'Min Available', type: 'string', value: p => p.spec?.minAvailable === undefined ? 'N/A' : String(p.spec.minAvailable) },
-    { name: 'Max Unavailable', type: 'string', value: p => p.spec?.maxUnavailable === undefined ? 'N/A' : String(p.spec.maxUnavailable) },
+    { name: 'Min Available', type: 'string', value: p => (p.spec?.minAvailable === undefined ? 'N/A' : String(p.spec.minAvailable)) },
+    { name: 'Max Unavailable', type: 'string', value: p => (p.spec?.maxUnavailable === undefined ? 'N/A' : String(p.spec.maxUnavailable)) },
     { name: 'Allowed Disruptions', type: 'integer', value: p => p.status?.disruptionsAllowed ?? 0 },
     ageColumn(),
   ],
   menu: { area: 'config', order: 60 },
-  setDefaults(budget) { budget.spec ??= {} },
-  prepareForCreate(budget) { budget.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 } },
+  setDefaults(budget) {
+    budget.spec ??= {}
+  },
+  prepareForCreate(budget) {
+    budget.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }
+  },
   validate(budget, at) {
     const spec = budget.spec ?? {}
     const path = at.child('spec')
     const faults: FieldErrorList = []
     if (spec.minAvailable !== undefined && spec.maxUnavailable !== undefined) faults.push(invalidValue(path, goSpec(spec), 'minAvailable and maxUnavailable cannot be both set'))
-    for (const field of ['minAvailable', 'maxUnavailable'] as const) faults.push(...intOrPercentFaults(spec[field], path.child(field)), ...percentAtMost100(spec[field], path.child(field)))
+    for (const field of ['minAvailable', 'maxUnavailable'] as const)
+      faults.push(...intOrPercentFaults(spec[field], path.child(field)), ...percentAtMost100(spec[field], path.child(field)))
     faults.push(...validateLabelSelector(spec.selector, path.child('selector')))
-    if (spec.unhealthyPodEvictionPolicy !== undefined && !policies.includes(spec.unhealthyPodEvictionPolicy)) faults.push(notSupported(path.child('unhealthyPodEvictionPolicy'), spec.unhealthyPodEvictionPolicy, policies))
+    if (spec.unhealthyPodEvictionPolicy !== undefined && !policies.includes(spec.unhealthyPodEvictionPolicy))
+      faults.push(notSupported(path.child('unhealthyPodEvictionPolicy'), spec.unhealthyPodEvictionPolicy, policies))
     return faults
   },
   validateStatusUpdate(next, _previous, at) {

@@ -7,7 +7,11 @@ import { bindingFaults, roleRefImmutable, setBindingDefaults, subjectsText } fro
 export type { ClusterRoleBinding }
 
 export const clusterRoleBindings = defineResource<ClusterRoleBinding>({
-  group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'ClusterRoleBinding', plural: 'clusterrolebindings', scope: 'Cluster',
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'ClusterRoleBinding',
+  plural: 'clusterrolebindings',
+  scope: 'Cluster',
   schema: 'io.k8s.api.rbac.v1.ClusterRoleBinding',
   columns: [
     nameColumn(),

@@ -9,7 +9,11 @@ import { rulesFaults } from './rules-validation.ts'
 export type { ClusterRole }
 
 export const clusterRoles = defineResource<ClusterRole>({
-  group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'ClusterRole', plural: 'clusterroles', scope: 'Cluster',
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'ClusterRole',
+  plural: 'clusterroles',
+  scope: 'Cluster',
   schema: 'io.k8s.api.rbac.v1.ClusterRole',
   columns: [nameColumn(), createdAtColumn()],
   menu: { area: 'access', order: 30 },

@@ -7,7 +7,11 @@ import { bindingFaults, roleRefImmutable, setBindingDefaults, subjectsText } fro
 export type { RoleBinding }
 
 export const roleBindings = defineResource<RoleBinding>({
-  group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'RoleBinding', plural: 'rolebindings', scope: 'Namespaced',
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'RoleBinding',
+  plural: 'rolebindings',
+  scope: 'Namespaced',
   schema: 'io.k8s.api.rbac.v1.RoleBinding',
   columns: [
     nameColumn(),

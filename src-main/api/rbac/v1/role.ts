@@ -7,7 +7,11 @@ import { rulesFaults } from './rules-validation.ts'
 export type { Role }
 
 export const roles = defineResource<Role>({
-  group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'Role', plural: 'roles', scope: 'Namespaced',
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'Role',
+  plural: 'roles',
+  scope: 'Namespaced',
   schema: 'io.k8s.api.rbac.v1.Role',
   columns: [nameColumn(), createdAtColumn()],
   menu: { area: 'access', order: 20 },

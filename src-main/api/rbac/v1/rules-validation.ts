@@ -16,7 +16,8 @@ export function ruleFaults(rule: PolicyRule, namespaced: boolean, at: FieldPath)
   if (has(rule.nonResourceURLs)) {
     const path = at.child('nonResourceURLs')
     if (namespaced) faults.push(invalidValue(path, rule.nonResourceURLs, 'namespaced rules cannot apply to non-resource URLs'))
-    if (has(rule.apiGroups) || has(rule.resources) || has(rule.resourceNames)) faults.push(invalidValue(path, rule.nonResourceURLs, 'rules cannot apply to both regular resources and non-resource URLs'))
+    if (has(rule.apiGroups) || has(rule.resources) || has(rule.resourceNames))
+      faults.push(invalidValue(path, rule.nonResourceURLs, 'rules cannot apply to both regular resources and non-resource URLs'))
     return faults
   }
   const resource: FieldErrorList = []
@@ -55,7 +56,8 @@ export function bindingFaults(binding: RoleBinding | ClusterRoleBinding, namespa
   const kinds = namespaced ? ['ClusterRole', 'Role'] : ['ClusterRole']
   const faults: FieldErrorList = []
   if (ref?.apiGroup !== rbacGroup) faults.push(notSupported(path.child('apiGroup'), ref?.apiGroup ?? '', [rbacGroup]))
-  if (!kinds.includes(ref?.kind ?? '')) faults.push(namespaced ? notSupportedInOrder(path.child('kind'), ref?.kind ?? '', ['Role', 'ClusterRole']) : notSupported(path.child('kind'), ref?.kind ?? '', kinds))
+  if (!kinds.includes(ref?.kind ?? ''))
+    faults.push(namespaced ? notSupportedInOrder(path.child('kind'), ref?.kind ?? '', ['Role', 'ClusterRole']) : notSupported(path.child('kind'), ref?.kind ?? '', kinds))
   if (!ref?.name) faults.push(required(path.child('name'), ''))
   else faults.push(...nameFaults(ref.name, path.child('name'), isPathSegmentName))
   return [...faults, ...(binding.subjects ?? []).flatMap((subject, i) => subjectFaults(subject, namespaced, at.child('subjects').index(i)))]
@@ -75,5 +77,8 @@ export function setBindingDefaults(binding: RoleBinding | ClusterRoleBinding): v
 
 /** Names of the subjects of a kind, joined: columns Users, Groups, ServiceAccounts. */
 export function subjectsText(binding: RoleBinding | ClusterRoleBinding, kind: string): string {
-  return (binding.subjects ?? []).filter(s => s.kind === kind).map(s => kind === 'ServiceAccount' ? `${s.namespace ?? ''}/${s.name}` : s.name).join(', ')
+  return (binding.subjects ?? [])
+    .filter(s => s.kind === kind)
+    .map(s => (kind === 'ServiceAccount' ? `${s.namespace ?? ''}/${s.name}` : s.name))
+    .join(', ')
 }

@@ -19,7 +19,11 @@ function systemFault(priorityClass: PriorityClass): string | undefined {
 }
 
 export const priorityClasses = defineResource<PriorityClass>({
-  group: 'scheduling.k8s.io', version: 'v1', kind: 'PriorityClass', plural: 'priorityclasses', scope: 'Cluster',
+  group: 'scheduling.k8s.io',
+  version: 'v1',
+  kind: 'PriorityClass',
+  plural: 'priorityclasses',
+  scope: 'Cluster',
   shortNames: ['pc'],
   schema: 'io.k8s.api.scheduling.v1.PriorityClass',
   columns: [
@@ -31,17 +35,24 @@ export const priorityClasses = defineResource<PriorityClass>({
   ],
   menu: { area: 'config', order: 70 },
   // Set once and never counted.
-  prepareForCreate(priorityClass) { priorityClass.metadata.generation = 1 },
-  setDefaults(priorityClass) { priorityClass.preemptionPolicy ??= 'PreemptLowerPriority' },
+  prepareForCreate(priorityClass) {
+    priorityClass.metadata.generation = 1
+  },
+  setDefaults(priorityClass) {
+    priorityClass.preemptionPolicy ??= 'PreemptLowerPriority'
+  },
   validate(priorityClass, at) {
     const faults: FieldErrorList = []
     const name = priorityClass.metadata.name ?? ''
     if (name.startsWith('system-')) {
       const fault = systemFault(priorityClass)
-      if (fault !== undefined) faults.push(forbiddenField(at.child('metadata', 'name'), `priority class names with 'system-' prefix are reserved for system use only. error: ${fault}`))
-    } else if ((priorityClass.value ?? 0) > highestUserPriority) faults.push(forbiddenField(at.child('value'), `maximum allowed value of a user defined priority is ${highestUserPriority}`))
+      if (fault !== undefined)
+        faults.push(forbiddenField(at.child('metadata', 'name'), `priority class names with 'system-' prefix are reserved for system use only. error: ${fault}`))
+    } else if ((priorityClass.value ?? 0) > highestUserPriority)
+      faults.push(forbiddenField(at.child('value'), `maximum allowed value of a user defined priority is ${highestUserPriority}`))
     const policy = priorityClass.preemptionPolicy
-    if (policy !== undefined && policy !== 'Never' && policy !== 'PreemptLowerPriority') faults.push(notSupported(at.child('preemptionPolicy'), policy, ['Never', 'PreemptLowerPriority']))
+    if (policy !== undefined && policy !== 'Never' && policy !== 'PreemptLowerPriority')
+      faults.push(notSupported(at.child('preemptionPolicy'), policy, ['Never', 'PreemptLowerPriority']))
     return faults
   },
   validateUpdate(next, previous, at) {

@@ -18,7 +18,11 @@ const reclaimPolicies = ['Delete', 'Retain']
 const bindingModes = ['Immediate', 'WaitForFirstConsumer']
 
 export const storageClasses = defineResource<StorageClass>({
-  group: 'storage.k8s.io', version: 'v1', kind: 'StorageClass', plural: 'storageclasses', scope: 'Cluster',
+  group: 'storage.k8s.io',
+  version: 'v1',
+  kind: 'StorageClass',
+  plural: 'storageclasses',
+  scope: 'Cluster',
   shortNames: ['sc'],
   schema: 'io.k8s.api.storage.v1.StorageClass',
   columns: [
@@ -37,7 +41,8 @@ export const storageClasses = defineResource<StorageClass>({
   validate(storageClass, at) {
     const faults: FieldErrorList = []
     if (!storageClass.provisioner) faults.push(required(at.child('provisioner'), ''))
-    if (storageClass.reclaimPolicy && !reclaimPolicies.includes(storageClass.reclaimPolicy)) faults.push(notSupported(at.child('reclaimPolicy'), storageClass.reclaimPolicy, reclaimPolicies))
+    if (storageClass.reclaimPolicy && !reclaimPolicies.includes(storageClass.reclaimPolicy))
+      faults.push(notSupported(at.child('reclaimPolicy'), storageClass.reclaimPolicy, reclaimPolicies))
     if (!bindingModes.includes(storageClass.volumeBindingMode ?? '')) faults.push(notSupported(at.child('volumeBindingMode'), storageClass.volumeBindingMode ?? '', bindingModes))
     return faults
   },
@@ -47,7 +52,12 @@ export const storageClasses = defineResource<StorageClass>({
     if (!sameValue(next.parameters, previous.parameters)) faults.push(forbiddenField(at.child('parameters'), text))
     if (next.provisioner !== previous.provisioner) faults.push(forbiddenField(at.child('provisioner'), 'updates to provisioner are forbidden.'))
     if (next.reclaimPolicy !== previous.reclaimPolicy) faults.push(forbiddenField(at.child('reclaimPolicy'), 'updates to reclaimPolicy are forbidden.'))
-    if (next.volumeBindingMode !== previous.volumeBindingMode) faults.push({ type: 'FieldValueInvalid', field: at.child('volumeBindingMode').toString(), message: `Invalid value: ${JSON.stringify(next.volumeBindingMode ?? null)}: field is immutable` })
+    if (next.volumeBindingMode !== previous.volumeBindingMode)
+      faults.push({
+        type: 'FieldValueInvalid',
+        field: at.child('volumeBindingMode').toString(),
+        message: `Invalid value: ${JSON.stringify(next.volumeBindingMode ?? null)}: field is immutable`,
+      })
     return faults
   },
 })

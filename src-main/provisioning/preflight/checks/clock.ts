@@ -2,7 +2,8 @@
 import { defineCheck, pass, warn, fail } from '../check.ts'
 
 export const clockCheck = defineCheck({
-  id: 'clock', title: 'Clock',
+  id: 'clock',
+  title: 'Clock',
   acrossHosts: true,
   judge({ facts, peers, nowMs }) {
     const offsets = [facts, ...peers].map(host => host.clockSeconds - nowMs / 1000).sort((a, b) => a - b)

@@ -5,7 +5,8 @@ import { agentPaths } from '../../../api/agent.ts'
 const needs: Record<string, number> = { '/var/lib/docker': 1024 * 2 ** 20, [agentPaths.root]: 220 * 2 ** 20, [agentPaths.stateDir]: 100 * 2 ** 20, '/etc': 2 ** 20 }
 
 export const diskCheck = defineCheck({
-  id: 'disk', title: 'Free disk',
+  id: 'disk',
+  title: 'Free disk',
   judge({ facts }) {
     for (const disk of facts.disks) {
       const need = needs[disk.path] ?? 0

@@ -1,7 +1,8 @@
 import { defineCheck, pass, warn } from '../check.ts'
 
 export const hostnameCheck = defineCheck({
-  id: 'hostname', title: 'Unique host name',
+  id: 'hostname',
+  title: 'Unique host name',
   acrossHosts: true,
   judge({ facts, peers }) {
     if (facts.hostname === '' || facts.hostname === 'localhost') return warn('The host is called localhost.', 'hostnamectl set-hostname NAME')

@@ -1,7 +1,8 @@
 import { defineCheck, pass, warn, fail } from '../check.ts'
 
 export const inodesCheck = defineCheck({
-  id: 'inodes', title: 'Free inodes',
+  id: 'inodes',
+  title: 'Free inodes',
   judge({ facts }) {
     const low = facts.disks.find(disk => disk.freeInodes < 20_000 && disk.path !== '/etc')
     if (!low) return pass('enough')

@@ -1,7 +1,8 @@
 import { defineCheck, pass, warn } from '../check.ts'
 
 export const limitsCheck = defineCheck({
-  id: 'limits', title: 'Kernel limits',
+  id: 'limits',
+  title: 'Kernel limits',
   judge({ facts }) {
     const instances = Number(facts.sysctls['fs.inotify.max_user_instances'] ?? '0')
     const files = Number(facts.sysctls['fs.file-max'] ?? '0')

@@ -1,7 +1,8 @@
 import { defineCheck, pass, warn } from '../check.ts'
 
 export const mtuCheck = defineCheck({
-  id: 'mtu', title: 'MTU',
+  id: 'mtu',
+  title: 'MTU',
   probe: `cat "/sys/class/net/$(ip -4 route get 1.1.1.1 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)/mtu" 2>/dev/null`,
   judge({ facts, output, peers }) {
     const mtu = Number(output)

@@ -2,7 +2,8 @@ import { defineCheck, pass, fail } from '../check.ts'
 import { agentPorts } from '../../../api/agent.ts'
 
 export const portsCheck = defineCheck({
-  id: 'ports', title: 'Free ports',
+  id: 'ports',
+  title: 'Free ports',
   probe: 'ss -Hltn 2>/dev/null || netstat -ltn',
   judge({ facts, output, tunnelStands }) {
     // Our own agent and tunnel hold these ports on a host that is a node already.

@@ -1,7 +1,8 @@
 import { defineCheck, pass, warn } from '../check.ts'
 
 export const resolvConfCheck = defineCheck({
-  id: 'resolv-conf', title: 'Name servers',
+  id: 'resolv-conf',
+  title: 'Name servers',
   probe: `cat /etc/resolv.conf 2>/dev/null; echo --; cat /run/systemd/resolve/resolv.conf 2>/dev/null`,
   judge({ output }) {
     const [plain = '', upstream = ''] = output.split('--')

@@ -29,12 +29,14 @@ export const interPodAffinity = definePlugin<State>({
   weight: 2,
   prepare,
   filter: (pod, node, state) => {
-    if (!state.required.every((term, i) => satisfied(pod, node, term, state.affinityCounts[i] ?? new Map(), state))) return { reasons: ["node(s) didn't match pod affinity rules"], unresolvable: true }
+    if (!state.required.every((term, i) => satisfied(pod, node, term, state.affinityCounts[i] ?? new Map(), state)))
+      return { reasons: ["node(s) didn't match pod affinity rules"], unresolvable: true }
     for (const [i, term] of state.anti.entries()) {
       const topology = topologyOf(node, term.topologyKey)
       if (topology !== undefined && (state.antiCounts[i]?.get(topology) ?? 0) > 0) return { reasons: ["node(s) didn't match pod anti-affinity rules"] }
     }
-    for (const key of Object.entries(node.node.metadata.labels ?? {})) if (state.existingAnti.has(key.join('='))) return { reasons: ["node(s) didn't satisfy existing pods anti-affinity rules"] }
+    for (const key of Object.entries(node.node.metadata.labels ?? {}))
+      if (state.existingAnti.has(key.join('='))) return { reasons: ["node(s) didn't satisfy existing pods anti-affinity rules"] }
     return undefined
   },
   score: (_pod, node, state) => {
@@ -47,7 +49,10 @@ export const interPodAffinity = definePlugin<State>({
     const range = Math.max(...scores) - least
     return scores.map(s => (range === 0 ? 0 : Math.floor((100 * (s - least)) / range)))
   },
-  wakesOn: [{ kind: pods, on: ['add', 'update', 'delete'] }, { kind: nodes, on: ['add', 'update'] }],
+  wakesOn: [
+    { kind: pods, on: ['add', 'update', 'delete'] },
+    { kind: nodes, on: ['add', 'update'] },
+  ],
 })
 
 function prepare(pod: Pod, snapshot: Snapshot): State {
@@ -98,9 +103,13 @@ function countMatches(term: PodAffinityTerm, owner: Pod, snapshot: Snapshot): To
 function addWeights(weights: Topologies, node: NodeInfo, pod: Pod, other: Pod, snapshot: Snapshot): void {
   const add = (term: PodAffinityTerm, owner: Pod, target: Pod, weight: number): void => {
     const topology = topologyOf(node, term.topologyKey)
-    if (topology !== undefined && weight !== 0 && termMatches(withMatchLabelKeys(term, owner), owner, target, snapshot)) weights.set(topology, (weights.get(topology) ?? 0) + weight)
+    if (topology !== undefined && weight !== 0 && termMatches(withMatchLabelKeys(term, owner), owner, target, snapshot))
+      weights.set(topology, (weights.get(topology) ?? 0) + weight)
   }
-  for (const [owner, target] of [[pod, other], [other, pod]] as const) {
+  for (const [owner, target] of [
+    [pod, other],
+    [other, pod],
+  ] as const) {
     for (const t of owner.spec?.affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []) add(t.podAffinityTerm, owner, target, t.weight)
     for (const t of owner.spec?.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []) add(t.podAffinityTerm, owner, target, -t.weight)
   }

@@ -7,8 +7,11 @@ export const nodeAffinity = definePlugin({
   name: 'NodeAffinity',
   weight: 2,
   filter: (pod, { node }) => (podAllowsNode(pod, node) ? undefined : { reasons: ["node(s) didn't match Pod's node affinity/selector"], unresolvable: true }),
-  score: (pod, { node }) => (pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])
-    .reduce((sum, term) => sum + (term.weight !== 0 && nodeTermMatches(term.preference, node) ? term.weight : 0), 0),
+  score: (pod, { node }) =>
+    (pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).reduce(
+      (sum, term) => sum + (term.weight !== 0 && nodeTermMatches(term.preference, node) ? term.weight : 0),
+      0,
+    ),
   normalize: scores => scaleToHundred(scores),
   wakesOn: [{ kind: nodes, on: ['add', 'update'] }],
 })

@@ -4,11 +4,17 @@ import { isSidecar, pods } from '../../../api/core/v1/pod.ts'
 import type { Pod } from '../../../api/generated/core-v1.ts'
 import { definePlugin } from '../../framework.ts'
 
-interface HostPort { readonly ip: string; readonly protocol: string; readonly port: number }
+interface HostPort {
+  readonly ip: string
+  readonly protocol: string
+  readonly port: number
+}
 
 function hostPortsOf(pod: Pod): HostPort[] {
   const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? []).filter(isSidecar)]
-  return containers.flatMap(c => c.ports ?? []).filter(p => (p.hostPort ?? 0) > 0)
+  return containers
+    .flatMap(c => c.ports ?? [])
+    .filter(p => (p.hostPort ?? 0) > 0)
     .map(p => ({ ip: p.hostIP || '0.0.0.0', protocol: p.protocol ?? 'TCP', port: p.hostPort ?? 0 }))
 }
 
@@ -24,5 +30,8 @@ export const nodePorts = definePlugin<HostPort[]>({
     const used = node.pods.flatMap(hostPortsOf)
     return wanted.some(w => used.some(u => conflict(w, u))) ? { reasons: ["node(s) didn't have free ports for the requested pod ports"] } : undefined
   },
-  wakesOn: [{ kind: nodes, on: ['add', 'update'] }, { kind: pods, on: ['delete'] }],
+  wakesOn: [
+    { kind: nodes, on: ['add', 'update'] },
+    { kind: pods, on: ['delete'] },
+  ],
 })

@@ -11,7 +11,10 @@ export const nodeResourcesFit = definePlugin({
   filter: (pod, node) => {
     const reasons: string[] = []
     let unresolvable = true
-    if (node.pods.length + 1 > (node.allocatable.get('pods') ?? 0)) { reasons.push('Too many pods'); unresolvable = false }
+    if (node.pods.length + 1 > (node.allocatable.get('pods') ?? 0)) {
+      reasons.push('Too many pods')
+      unresolvable = false
+    }
     for (const [name, amount] of cachedRequests(pod)) {
       if (amount === 0) continue
       const allocatable = node.allocatable.get(name) ?? 0
@@ -27,7 +30,10 @@ export const nodeResourcesFit = definePlugin({
     const parts = [free(node, 'cpu', more.cpu), free(node, 'memory', more.memory)].filter(p => p !== undefined)
     return parts.length === 0 ? 0 : Math.floor(parts.reduce((a, b) => a + b, 0) / parts.length)
   },
-  wakesOn: [{ kind: nodes, on: ['add', 'update'] }, { kind: pods, on: ['delete', 'update'] }],
+  wakesOn: [
+    { kind: nodes, on: ['add', 'update'] },
+    { kind: pods, on: ['delete', 'update'] },
+  ],
 })
 
 /** Percent of the node's amount that stays free with `more` added. */

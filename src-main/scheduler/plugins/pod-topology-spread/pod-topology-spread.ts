@@ -20,7 +20,11 @@ interface Counted {
   readonly self: number
 }
 
-interface State { readonly hard: readonly Counted[]; readonly soft: readonly Counted[]; readonly defaults: boolean }
+interface State {
+  readonly hard: readonly Counted[]
+  readonly soft: readonly Counted[]
+  readonly defaults: boolean
+}
 
 export const podTopologySpread = definePlugin<State>({
   name: 'PodTopologySpread',
@@ -38,7 +42,10 @@ export const podTopologySpread = definePlugin<State>({
     let sum = 0
     for (const { constraint, counts } of state.soft) {
       const value = node.node.metadata.labels?.[constraint.topologyKey]
-      if (value === undefined) { if (!state.defaults) return -1; continue }
+      if (value === undefined) {
+        if (!state.defaults) return -1
+        continue
+      }
       // The more topologies there are, the less one more pod in this one matters.
       sum += (counts.get(value) ?? 0) * Math.log(counts.size + 2) + (constraint.maxSkew - 1)
     }
@@ -51,7 +58,10 @@ export const podTopologySpread = definePlugin<State>({
     const most = Math.max(...usable)
     return scores.map(s => (s < 0 ? 0 : most === 0 ? 100 : Math.floor((100 * (most + least - s)) / most)))
   },
-  wakesOn: [{ kind: pods, on: ['add', 'update', 'delete'] }, { kind: nodes, on: ['add', 'update', 'delete'] }],
+  wakesOn: [
+    { kind: pods, on: ['add', 'update', 'delete'] },
+    { kind: nodes, on: ['add', 'update', 'delete'] },
+  ],
 })
 
 function prepare(pod: Pod, snapshot: Snapshot): State {
