@@ -89,7 +89,7 @@ async function baseImage(options: HostImageOptions): Promise<{ name: string; apt
   const directory = await mkdtemp(join(tmpdir(), 'quarterdeck-host-'))
   const name = `quarterdeck-host-base:${recipe}`
   try {
-    const made = await runCommand('debootstrap', ['--variant=minbase', release, join(directory, 'root'), await mirror()], options)
+    const made = await runCommand('debootstrap', ['--variant=minbase', release, join(directory, 'root'), ...(await mirror())], options)
     if (made.status !== 0) throw new Error(`debootstrap failed: ${made.stderr || made.stdout.slice(-2000)}`)
     const tar = streamCommand('tar', ['-C', join(directory, 'root'), '-c', '.'], options.signal)
     await docker(['import', '-', name], { ...options, input: tar.stdout })
@@ -108,10 +108,11 @@ async function canDebootstrap(): Promise<boolean> {
   }
 }
 
-/** The Debian mirror that this machine itself uses. */
-async function mirror(): Promise<string> {
+/** The Debian mirror that this machine itself uses, as an argument; none where it uses none, and debootstrap takes its own. */
+async function mirror(): Promise<string[]> {
   const lists = await runCommand('sh', ['-c', 'cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null'])
-  return /(?:^|\s)(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(lists.stdout)?.[1] ?? 'http://deb.debian.org/debian'
+  const found = /(?:^|\s)(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(lists.stdout)?.[1]
+  return found === undefined ? [] : [found]
 }
 
 /** Proxy and freshness settings of this machine's apt: without them a host behind a proxy or an old mirror cannot install anything. */
