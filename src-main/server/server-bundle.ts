@@ -59,6 +59,8 @@ export async function bundleServer(directory: string): Promise<void> {
     platform: 'node',
     plugins: [withoutUndici],
     external: [/^node:/, 'cpu-features', 'bufferutil', 'utf-8-validate', /\.node$/, ...Object.keys(devDependencies)],
+    // ssh2 asks for these of CommonJS; a bundle of ES modules has them under other names.
+    transform: { define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' } },
     onLog: () => undefined,
   })
   try {
