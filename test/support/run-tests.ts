@@ -35,10 +35,10 @@ async function vitest(name: string, args: readonly string[]): Promise<Counts> {
       numPassedTests: number
       numFailedTests: number
       numFailedTestSuites: number
-      testResults: { status: string; assertionResults: unknown[] }[]
+      testResults: { status: string; assertionResults: { status: string }[] }[]
     }
-    // A file that failed before its first test ran (a broken import, a failed beforeAll) counts as one failure.
-    const brokenFiles = result.testResults.filter(file => file.status === 'failed' && file.assertionResults.length === 0).length
+    // A file that failed outside of its tests (a broken import, a failed beforeAll) counts as one failure.
+    const brokenFiles = result.testResults.filter(file => file.status === 'failed' && !file.assertionResults.some(one => one.status === 'failed')).length
     const failed = result.numFailedTests + brokenFiles
     return { passed: result.numPassedTests, failed: code !== 0 && failed === 0 ? 1 : failed }
   } catch {
