@@ -7,10 +7,6 @@ import { commandRunner } from './commands.ts'
 import { dockerRuntime } from './container-runtime/docker-runtime.ts'
 import { passageRules } from './network/network.ts'
 
-/** More containers than Docker can have under way at once are gone after so many looks. */
-const looksAtContainers = 6
-const betweenLooksMs = 500
-
 /** Idempotent; answers what could not be removed (empty = nothing is left). */
 export async function cleanUp(env: Env, config: AgentConfig, stateDir: string): Promise<string[]> {
   const run = commandRunner(env.clock)
@@ -24,14 +20,9 @@ export async function cleanUp(env: Env, config: AgentConfig, stateDir: string): 
     }
   }
   await attempt('containers', async () => {
-    // Docker may still finish what the agent asked for just before it ended: look again until two looks find nothing.
-    for (let look = 0, quiet = 0; look < looksAtContainers && quiet < 2; look++) {
-      const all = await runtime.list()
-      quiet = all.length === 0 ? quiet + 1 : 0
-      await Promise.all(all.filter(c => c.type === 'container' && c.phase === 'running').map(c => runtime.stop(c.id, 5)))
-      for (const container of [...all].sort((a, b) => Number(a.type === 'sandbox') - Number(b.type === 'sandbox'))) await runtime.remove(container.id)
-      await env.clock.sleep(betweenLooksMs)
-    }
+    const all = await runtime.list()
+    await Promise.all(all.filter(c => c.type === 'container' && c.phase === 'running').map(c => runtime.stop(c.id, 5)))
+    for (const container of [...all].sort((a, b) => Number(a.type === 'sandbox') - Number(b.type === 'sandbox'))) await runtime.remove(container.id)
   })
   await attempt('network', () => runtime.removePodNetwork())
   await attempt('sandbox image', () => runtime.removeImage(agentNames.sandboxImage))

@@ -192,6 +192,9 @@ describe('a node', () => {
   })
 
   it('leaves nothing of its own behind when cleaned up', async () => {
+    // Else the machine controller starts the stopped agent again, as it should.
+    await kubectl('patch', 'machine', 'n1', '--type=merge', '-p', '{"spec":{"paused":true}}')
+    await sleep(2_000)
     const command = await inHost(host(), 'sed -n "s/^ExecStart=\\(\\S*\\) .* \\(\\/opt\\S*agent.js\\) .*/\\1 \\2/p" /etc/systemd/system/quarterdeck-agent.service')
     const answer = await inHost(host(), `systemctl stop quarterdeck-agent; ${command.trim()} --cleanup /etc/quarterdeck/agent.json`)
     const left = await inHost(
