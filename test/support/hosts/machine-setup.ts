@@ -11,7 +11,6 @@ import { dockerIsHere } from '../../../src-main/provisioning/practice/docker.ts'
 const programs: readonly { program: string; package: string; why: string }[] = [
   { program: 'docker', package: 'docker.io', why: 'test hosts are containers' },
   { program: 'debootstrap', package: 'debootstrap', why: 'their image is a Debian tree' },
-  { program: 'busybox', package: 'busybox-static', why: 'pods of tests run it' },
   { program: 'busybox', package: 'busybox-static', why: 'the images of test pods are made of it' },
   { program: 'chromium', package: 'chromium', why: 'window tests run in it' },
 ]
@@ -59,6 +58,8 @@ async function startDockerDaemon(): Promise<() => Promise<void>> {
 async function endDockerDaemon(daemon: ChildProcess): Promise<void> {
   if (daemon.exitCode !== null) return
   const ended = new Promise(resolve => daemon.once('exit', resolve))
+  // It was let go of at its start; with nothing else to wait for, Node would leave before it has ended.
+  daemon.ref()
   daemon.kill('SIGTERM')
   await ended
 }
