@@ -2,6 +2,7 @@
 import type { AnyResource } from '../api/resource.ts'
 import type { Env } from '../base/env.ts'
 import type { NodeDialer } from '../base/node/dialer.ts'
+import { projectDir } from '../base/node/project-dir.ts'
 import type { ApiServerOptions } from '../apiserver/options.ts'
 import type { VirtualStorage } from '../apiserver/contracts.ts'
 import { admissionPlugins } from '../apiserver/admission/plugins.ts'
@@ -16,6 +17,7 @@ import { accessReviews } from '../apiserver/authz/reviews.ts'
 import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
 import { healthHandler, metricsHandler, unknownPathHandler, type Metric } from '../apiserver/health/health.ts'
 import { liveCopies, places } from '../apiserver/live-copy.ts'
+import { descriptionsBelow } from '../apiserver/openapi/descriptions.ts'
 import { openapiHandler } from '../apiserver/openapi/openapi.ts'
 import { nodeSubresources } from '../apiserver/subresources/node-subresources.ts'
 import type { Store } from '../store/store.ts'
@@ -101,7 +103,7 @@ export function createApiParts(given: {
           },
           extraPaths: ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3'],
         }),
-        openapiHandler({ resources: given.resources }),
+        openapiHandler({ resources: given.resources, descriptions: descriptionsBelow(projectDir) }),
         openidHandler(tokens),
         metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...given.metrics()]),
         unknownPathHandler,

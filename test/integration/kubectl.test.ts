@@ -113,6 +113,13 @@ describe('kubectl', () => {
     expect(await kubectl('explain machine.spec')).toMatch(/address\s+<string>/)
   })
 
+  test('explains kinds and fields in words', async () => {
+    const replicas = await kubectl('explain deployment.spec.replicas')
+    expect(replicas).toMatch(/FIELD: replicas <integer>[\s\S]*DESCRIPTION:\s+Number of desired pods/)
+    expect(await kubectl('explain pods')).toMatch(/DESCRIPTION:\s+Pod is a collection of containers[\s\S]*spec\s+<PodSpec>\s+PodSpec is a description of a pod/)
+    expect(await kubectl('explain jobs.spec.backoffLimit')).not.toContain('<empty>')
+  })
+
   test('asks what it may do', async () => {
     expect(await kubectl('auth can-i create pods')).toBe('yes\n')
     const no = await failing('auth can-i create pods --as nobody')

@@ -1,8 +1,7 @@
 /**
  * /openapi/v3 (index and one document a group version) and /openapi/v2, made from the declarations and the schema facts.
  * Documents are made when asked for and not kept: clients keep them by the hash in the index, which is made of the
- * declarations, so that answering the index costs nothing. Texts for `kubectl explain` come from a cache that the build
- * may leave beside the facts (none: names and types only).
+ * declarations, so that answering the index costs nothing.
  */
 import { createHash } from 'node:crypto'
 import { stringifyJson } from '../../api/json.ts'
@@ -13,22 +12,29 @@ import type { NonResourceHandler } from '../contracts.ts'
 import { groupsOf, type VersionEntry } from '../discovery/resource-lists.ts'
 import { bytesResponse } from '../endpoints/respond.ts'
 import { objectResponse } from '../respond.ts'
+import { describe, type Descriptions } from './descriptions.ts'
 import { openapiPaths } from './paths.ts'
 import { collectSchemas, loadFacts, toVersion2, type Schema, type SchemaFacts } from './schemas.ts'
 import { encodeVersion2, protobufVersion2Type, protobufVersion2Types } from './version2-protobuf.ts'
 
 const info = { title: 'Kubernetes', version: '1.37' }
 /** Part of every hash: raise it when this code makes other documents of the same declarations. */
-const documentVersion = 1
+const documentVersion = 2
 
 interface Known {
   readonly of: readonly AnyResource[]
   readonly versions: Map<string, { entry: VersionEntry; hash: string }>
 }
 
-/** `resources` must return the same array until the kinds change. `descriptions` fills in texts by definition and field. */
-export function openapiHandler(options: { resources: () => readonly AnyResource[]; facts?: () => Promise<SchemaFacts> }): NonResourceHandler {
-  const facts = options.facts ?? loadFacts
+interface Sources {
+  readonly facts: () => Promise<SchemaFacts>
+  /** Texts by definition and field. */
+  readonly descriptions: Descriptions
+}
+
+/** `resources` must return the same array until the kinds change. Without `descriptions` documents have no texts. */
+export function openapiHandler(options: { resources: () => readonly AnyResource[]; facts?: () => Promise<SchemaFacts>; descriptions?: Descriptions }): NonResourceHandler {
+  const sources: Sources = { facts: options.facts ?? loadFacts, descriptions: options.descriptions ?? (() => Promise.resolve(new Map())) }
   let known: Known | undefined
   const current = (): Known => {
     const resources = options.resources()
@@ -44,10 +50,10 @@ export function openapiHandler(options: { resources: () => readonly AnyResource[
       const paths = Object.fromEntries([...versions].map(([path, { hash }]) => [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]))
       return objectResponse(request, { paths }, { contentType: 'application/json' })
     }
-    if (asked.path === '/openapi/v2') return version2(request, [...versions.values()], facts)
+    if (asked.path === '/openapi/v2') return version2(request, [...versions.values()], sources)
     const found = versions.get(asked.path.slice('/openapi/v3/'.length))
     if (!found) return undefined
-    return version3(request, asked.query.get('hash'), asked.path, found, facts)
+    return version3(request, asked.query.get('hash'), asked.path, found, sources)
   }
 }
 
@@ -68,38 +74,35 @@ function versionsOf(resources: readonly AnyResource[]): Known['versions'] {
   return out
 }
 
-async function version3(
-  request: ApiRequest,
-  askedHash: string | null,
-  path: string,
-  found: { entry: VersionEntry; hash: string },
-  facts: () => Promise<SchemaFacts>,
-): Promise<ApiResponse> {
+async function version3(request: ApiRequest, askedHash: string | null, path: string, found: { entry: VersionEntry; hash: string }, sources: Sources): Promise<ApiResponse> {
   if (askedHash !== null && askedHash !== found.hash) return { status: 301, headers: { location: `${path}?hash=${found.hash}` }, body: { kind: 'none' } }
   const headers: Record<string, string> = { etag: `"${found.hash}"`, vary: 'Accept', ...(askedHash === null ? {} : { 'cache-control': 'public, immutable' }) }
   if (request.headers['if-none-match'] === headers['etag']) return { status: 304, headers, body: { kind: 'none' } }
-  return objectResponse(request, await document3(found.entry, facts), { contentType: 'application/json', headers })
+  return objectResponse(request, await document3(found.entry, sources), { contentType: 'application/json', headers })
 }
 
-async function document3(entry: VersionEntry, facts: () => Promise<SchemaFacts>): Promise<object> {
-  const loaded = await facts()
+async function document3(entry: VersionEntry, sources: Sources): Promise<object> {
+  const loaded = await sources.facts()
   const paths = openapiPaths(entry)
   return {
     openapi: '3.0.0',
     info,
     paths,
     components: {
-      schemas: collectSchemas(
-        loaded,
-        entry.resources.map(one => one.resource),
-        paths,
+      schemas: await describe(
+        collectSchemas(
+          loaded,
+          entry.resources.map(one => one.resource),
+          paths,
+        ),
+        sources.descriptions,
       ),
       securitySchemes: { BearerToken: { in: 'header', name: 'authorization', type: 'apiKey' } },
     },
   }
 }
 
-async function version2(request: ApiRequest, versions: readonly { entry: VersionEntry; hash: string }[], facts: () => Promise<SchemaFacts>): Promise<ApiResponse> {
+async function version2(request: ApiRequest, versions: readonly { entry: VersionEntry; hash: string }[], sources: Sources): Promise<ApiResponse> {
   const accept = request.headers['accept'] ?? '*/*'
   const asProtobuf = protobufVersion2Types.some(type => accept.includes(type))
   if (!asProtobuf && !/(application\/json|application\/\*|\*\/\*)/.test(accept))
@@ -110,7 +113,7 @@ async function version2(request: ApiRequest, versions: readonly { entry: Version
     .toUpperCase()}"`
   const headers = { etag, vary: 'Accept' }
   if (request.headers['if-none-match'] === etag) return { status: 304, headers, body: { kind: 'none' } }
-  const loaded = await facts()
+  const loaded = await sources.facts()
   const definitions: Record<string, Schema> = {}
   const paths: Record<string, object> = {}
   for (const { entry } of versions) {
@@ -125,7 +128,7 @@ async function version2(request: ApiRequest, versions: readonly { entry: Version
     )
     Object.assign(paths, own)
   }
-  const document = toVersion2({ definitions, paths })
+  const document = toVersion2({ definitions: asProtobuf ? definitions : await describe(definitions, sources.descriptions), paths })
   if (asProtobuf) return bytesResponse(request, 200, { 'content-type': protobufVersion2Type, ...headers }, [encodeVersion2({ swagger: '2.0', info, ...document })])
   return objectResponse(
     request,

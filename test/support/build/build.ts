@@ -1,11 +1,13 @@
 /**
  * `npm run build`: the node agent and the headless server as single files, then the Electron app and the window with
- * electron-vite (left out with `--headless`).
+ * electron-vite (left out with `--headless`), and the texts of `kubectl explain` for the packaged app.
  */
-import { rm, stat } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runCommand } from '../../../src-main/base/node/command.ts'
+import { everyText, packagedFile } from '../../../src-main/apiserver/openapi/descriptions.ts'
+import { loadFacts } from '../../../src-main/apiserver/openapi/schemas.ts'
 import { bundleServer } from '../../../src-main/server/server-bundle.ts'
 import { bundleAgent } from '../../../src-main/provisioning/artifacts/agent-bundle.ts'
 
@@ -29,4 +31,9 @@ if (!process.argv.includes('--headless')) {
     },
   })
   if (vite.status !== 0) process.exitCode = vite.status
+  else {
+    // The app has no node_modules of development: what the server reads there from a clone travels as one file.
+    await writeFile(join(root, packagedFile), JSON.stringify(await everyText(root, Object.keys(await loadFacts()))))
+    console.log(`${packagedFile} ${await size(join(root, packagedFile))}`)
+  }
 }
