@@ -67,7 +67,11 @@ export class EvictionCheck {
     this.evictions++
     const node = (event.object as Pod).spec?.nodeName ?? ''
     const silentMs = this.#silentMs(node)
-    if (silentMs < graceMs + tolerationMs) this.#journal.violate('I5', `pod ${event.key} on ${node} was evicted (${reason}) after ${silentMs} ms of silence`)
+    // After a disturbance a node that was tainted before stays so; its pods' toleration begins anew.
+    const sinceMs = this.#hosts.get(node)?.silentSinceMs
+    const wholeMs = sinceMs === undefined ? -1 : this.#env.clock.awakeMs() - sinceMs
+    if (silentMs < tolerationMs || wholeMs < graceMs + tolerationMs)
+      this.#journal.violate('I5', `pod ${event.key} on ${node} was evicted (${reason}) after ${silentMs} ms of silence`)
   }
 }
 

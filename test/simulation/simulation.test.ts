@@ -1,7 +1,8 @@
 /** Whole clusters from fixed seeds, the same journal twice, and for every checker a break that it must find. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ApiRequest, ApiResponse } from '../../src-main/api/request.ts'
 import type { WatchEvent } from '../../src-main/api/meta.ts'
+import { AwakeGap } from '../../src-main/controller-runtime/awake-gap.ts'
 import { virtualEnv } from '../../src-main/base/virtual-env.ts'
 import { openEmbeddedStore } from '../../src-main/store/embedded/embedded-store.ts'
 import type { StorableObject } from '../../src-main/store/store.ts'
@@ -12,6 +13,7 @@ import { Ledger } from './ledger.ts'
 import { simProcess } from './process.ts'
 import { simulate } from './simulation.ts'
 import type { Inside, Outcome, SimulationOptions } from './simulation.ts'
+import { sleepScenario, sleeps, undisturbedSleepScenario } from './sleep.ts'
 
 /** What a failing seed is told with: the seed, the end of its journal, the invariant. */
 function told(outcome: Outcome): string | undefined {
@@ -34,6 +36,27 @@ test.each(['memory', 'embedded'] as const)('the same seed gives the same journal
   const [first, second] = [await simulate(options), await simulate(options)]
   expect({ digest: second.digest, counts: second.counts }).toEqual({ digest: first.digest, counts: first.counts })
   expect((await simulate({ ...options, seed: 12 })).digest).not.toBe(first.digest)
+})
+
+describe.each(['awake time stands still', 'awake time goes on'])('a sleep evicts nobody and taints nobody for what was slept; %s', { timeout: 120_000 }, how => {
+  const blocked = how === 'awake time goes on'
+  test.each(Object.entries(sleeps))('%s, with nodes out of reach before and after', async (_name, ms) => {
+    expect(told(await simulate({ seed: 31, store: 'memory', calm: true, scenario: sleepScenario(ms, blocked) }))).toBeUndefined()
+  })
+  test('3 days, with every node well', async () => {
+    expect(told(await simulate({ seed: 32, store: 'memory', calm: true, scenario: undisturbedSleepScenario(sleeps['3 days'], blocked) }))).toBeUndefined()
+  })
+})
+
+test('who looks for silence without looking for sleep is found out (C1)', { timeout: 120_000 }, async () => {
+  const look = vi.spyOn(AwakeGap.prototype, 'check').mockReturnValue(false)
+  try {
+    const { violation } = await simulate({ seed: 31, store: 'memory', calm: true, scenario: sleepScenario(sleeps['8 h'], false) })
+    expect(violation?.invariant).toBe('I5')
+    expect(look).toHaveBeenCalled()
+  } finally {
+    look.mockRestore()
+  }
 })
 
 /** Answers of the API server go through `change`. */

@@ -32,6 +32,18 @@ export interface SimulationOptions {
   readonly echo?: (line: string) => void
   /** For proofs that the checkers can fail: breaks something between boot and work. */
   readonly sabotage?: (inside: Inside) => void
+  /** What happens instead of random rounds. Checkers stay on. */
+  readonly scenario?: (inside: Inside, steps: Steps) => Promise<void>
+}
+
+/** What a scenario moves the world with. */
+export interface Steps {
+  readonly user: User
+  /** Lets this much (awake, outer) time pass under all checkers. */
+  pass(ms: number): Promise<void>
+  /** Awaits something that needs time to pass meanwhile. */
+  during<T>(work: Promise<T>): Promise<T>
+  converge(what: string): Promise<void>
 }
 
 export interface Inside {
@@ -135,7 +147,7 @@ class Run {
   async run(): Promise<void> {
     const minutes = this.#options.minutes ?? 5
     await this.#boot()
-    this.#options.sabotage?.({
+    const inside: Inside = {
       env: this.#env,
       plane: this.#plane,
       network: this.#network,
@@ -143,7 +155,12 @@ class Run {
       hosts: this.#hosts,
       evictions: this.#evictions,
       journal: this.#journal,
-    })
+    }
+    this.#options.sabotage?.(inside)
+    if (this.#options.scenario) {
+      await this.#options.scenario(inside, this.#steps())
+      return
+    }
     for (let workedMs = 0; workedMs < minutes * 60_000;) workedMs += await this.#round()
   }
 
@@ -187,6 +204,27 @@ class Run {
     for (let ms = 0; !begun && ms < 60_000; ms += stepMs) await this.#step()
     this.#watchers()
     await this.#converge('boot')
+  }
+
+  #steps(): Steps {
+    return {
+      user: this.#user,
+      pass: async ms => {
+        for (const end = this.#env.clock.awakeMs() + ms; this.#env.clock.awakeMs() < end;) await this.#step()
+      },
+      during: async work => {
+        let done = false
+        const settled = work.finally(() => {
+          done = true
+        })
+        for (let ms = 0; !done; ms += stepMs) {
+          if (ms > 120_000) this.#journal.violate('I6', 'no answer within two minutes')
+          await this.#step()
+        }
+        return settled
+      },
+      converge: what => this.#converge(what),
+    }
   }
 
   /** Until the control plane runs; a store that says it is damaged is a violation. */

@@ -225,6 +225,13 @@ export class User {
     }
   }
 
+  /** A deployment whose pods stand on every host, for scenarios. */
+  replicated(replicas: number): [AnyResource, KubernetesObject] {
+    const template = { ...this.template('web', 'app:1'), metadata: { labels: { app: 'web' } } }
+    const metadata = { name: 'web', namespace: teams[0] }
+    return [deployments, { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { replicas, selector: { matchLabels: { app: 'web' } }, template } } as KubernetesObject]
+  }
+
   workload(apiVersion: string, kind: string, app: string, spec: object): KubernetesObject {
     return {
       apiVersion,
