@@ -1,4 +1,4 @@
-/** Dragging an edge: gives the pixels moved since it was taken. Arrow keys move it too. */
+/** Dragging an edge: gives the pixels moved since it was taken. */
 export function startDrag(event: PointerEvent, onMove: (dx: number, dy: number) => void): void {
   event.preventDefault()
   const { clientX, clientY } = event

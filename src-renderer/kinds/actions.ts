@@ -3,7 +3,7 @@ import { FileCode2, Pause, Play, RotateCw, Scaling, ScrollText, SquareTerminal, 
 import type { Component } from 'vue'
 import type { KubernetesObject } from '../../src-main/api/meta.ts'
 import type { AnyResource } from '../../src-main/api/resource.ts'
-import { ask, pathOf, remove, strategicPatch } from '../api/cluster.ts'
+import { ask, mergePatch, pathOf, remove, strategicPatch } from '../api/cluster.ts'
 import { useDock } from '../stores/dock.ts'
 import { useToasts } from '../stores/toasts.ts'
 import { useAsk } from '../stores/ask.ts'
@@ -105,7 +105,7 @@ export function actionsFor(resource: AnyResource, object: KubernetesObject | und
   if (resource.verbs === undefined || resource.verbs.includes('delete'))
     actions.push({
       id: 'delete',
-      title: 'Delete',
+      title: resource.kind === 'Machine' ? 'Remove…' : 'Delete',
       key: 'ctrl-d',
       icon: Trash2,
       danger: true,
@@ -215,6 +215,17 @@ function evict(resource: AnyResource, objects: readonly KubernetesObject[]): voi
 
 function scale(resource: AnyResource, object: KubernetesObject): void {
   useAsk().ask({ type: 'scale', resource, object })
+}
+
+/** Takes machines out of the cluster; `force` forgets their hosts without touching them. */
+export async function removeMachines(resource: AnyResource, objects: readonly KubernetesObject[], force: boolean): Promise<boolean> {
+  const what = named(resource, objects)
+  return useToasts().run(`Removing ${what}`, `Could not remove ${what}`, () =>
+    each(objects, async o => {
+      if (force) await mergePatch(resource, o, { spec: { forceRemove: true } })
+      if (o.metadata.deletionTimestamp === undefined) await remove(resource, o)
+    }),
+  )
 }
 
 export async function deleteAll(resource: AnyResource, objects: readonly KubernetesObject[], force: boolean): Promise<boolean> {

@@ -25,6 +25,11 @@ function eviction(pod: KubernetesObject, dryRun: boolean): unknown {
   }
 }
 
+/** Which budget holds a pod, in the server's words: `The disruption budget web needs 2 healthy pods and has 2 currently`. */
+function budgetOf(refusal: StatusError): string {
+  return refusal.status.details?.causes?.find(cause => cause.reason === 'DisruptionBudget')?.message ?? refusal.message
+}
+
 /** What a drain would do, asked of the server by dry-run evictions. */
 export async function previewDrain(node: string, signal: AbortSignal): Promise<DrainPod[]> {
   const { body } = await ask('GET', `${resourcePath(podKind)}?fieldSelector=${encodeURIComponent(`spec.nodeName=${node}`)}`, { signal })
@@ -37,7 +42,7 @@ export async function previewDrain(node: string, signal: AbortSignal): Promise<D
       try {
         await ask('POST', pathOf(podKind, pod, 'eviction') + '?dryRun=All', { body: eviction(pod, true), contentType: 'application/json', signal })
       } catch (error) {
-        if (error instanceof StatusError && error.code === 429) return { pod, state: 'blocked', message: error.message }
+        if (error instanceof StatusError && error.code === 429) return { pod, state: 'blocked', message: budgetOf(error) }
         if (!(error instanceof StatusError && error.code === 404)) throw error
       }
       return owner ? { pod, state: 'evict', message: '' } : { pod, state: 'lost', message: '' }
@@ -70,6 +75,6 @@ async function evictOne(entry: DrainPod, signal: AbortSignal): Promise<DrainPod>
   } catch (error) {
     if (!(error instanceof StatusError)) throw error
     if (error.code === 404) return { ...entry, state: 'gone', message: '' }
-    return { ...entry, state: error.code === 429 ? 'blocked' : 'failed', message: error.message }
+    return { ...entry, state: error.code === 429 ? 'blocked' : 'failed', message: error.code === 429 ? budgetOf(error) : error.message }
   }
 }
