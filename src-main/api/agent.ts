@@ -27,12 +27,17 @@ export const agentPorts = {
   api: 16443,
   /** VXLAN between nodes (UDP). */
   overlay: 8473,
+  /** Where a node answers the probes of others, inside the pod network (TCP). */
+  probe: 8474,
 } as const
 
 /** Names in the node's kernel and container runtime. */
 export const agentNames = {
   bridge: 'quarterdeck0',
   overlay: 'quarterdeck-vx',
+  /** Network namespace that looks at the pod network as a pod does, and its link on the bridge. */
+  probeNamespace: 'quarterdeck-probe',
+  probeLink: 'quarterdeck-pr',
   dockerNetwork: 'quarterdeck-pods',
   nftTable: 'quarterdeck',
   /** Containers: `quarterdeck_<container>_<pod>_<namespace>_<uid>_<attempt>`; sandboxes use the container name POD. */
@@ -93,6 +98,9 @@ export const agentServerPaths = [
   '/configz',
   '/runningpods/',
 ] as const
+
+/** Condition of a Node: whether a pod of it was seen to reach pods of other nodes, services, DNS and the outside. */
+export const networkProvenCondition = 'NetworkProven'
 
 /** Group of bootstrap tokens that may ask for node client certificates. */
 export const bootstrapGroup = 'system:bootstrappers:quarterdeck:nodes'

@@ -27,8 +27,10 @@ import { collectImages } from './kubelet/image-collector.ts'
 import { Kubelet } from './kubelet/kubelet.ts'
 import { NodeKeeper } from './kubelet/node-keeper.ts'
 import { Mirror } from './mirror.ts'
+import { NetworkProof } from './network/network-proof.ts'
 import { PodNetwork } from './network/network.ts'
 import { gatewayIP } from './network/overlay.ts'
+import { ProbeNamespace } from './network/probe-namespace.ts'
 import { addressNumber, addressText } from './proxy/compile.ts'
 import { Proxy } from './proxy/proxy.ts'
 import { startAgentServer } from './server/server.ts'
@@ -71,6 +73,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     trim: withoutImages,
     onChange: () => {
       network.changed()
+      proof.changed()
     },
   })
   const serviceMirror = new Mirror<Service>({ ...mirrored, resource: services, onChange: servicesChanged })
@@ -95,6 +98,26 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodes: () => nodeMirror.values(),
     onReady: () => {
       onNetworkReady()
+    },
+    joinProbe: async (range, mtu) => {
+      await probe.ensure(range, mtu)
+      if (proving) return
+      proving = true
+      void proof.run(signal)
+    },
+  })
+  const probe = new ProbeNamespace({ run, clock: env.clock, nodeName: config.nodeName })
+  lifetime.add(() => {
+    probe.close()
+  })
+  let proving = false
+  const proof = new NetworkProof({
+    env,
+    config,
+    nodes: () => nodeMirror.values(),
+    probe: targets => probe.probe(targets),
+    onChange: () => {
+      keeper.wake()
     },
   })
   const proxy = new Proxy({
@@ -137,7 +160,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     live: key => podMirror.get(key),
     listed: () => podMirror.listed,
   })
-  const keeper = new NodeKeeper({ env, client, config, runtime, networkReady: () => network.ready })
+  const keeper = new NodeKeeper({ env, client, config, runtime, networkReady: () => network.ready, networkProof: () => proof.state })
 
   function onNetworkReady(): void {
     proxy.changed()

@@ -6,6 +6,7 @@ import type { Env } from '../base/env.ts'
 import { commandRunner } from './commands.ts'
 import { dockerRuntime } from './container-runtime/docker-runtime.ts'
 import { passageRules } from './network/network.ts'
+import { removeProbeNamespace } from './network/probe-namespace.ts'
 
 /** Idempotent; answers what could not be removed (empty = nothing is left). */
 export async function cleanUp(env: Env, config: AgentConfig, stateDir: string): Promise<string[]> {
@@ -24,6 +25,7 @@ export async function cleanUp(env: Env, config: AgentConfig, stateDir: string): 
     await Promise.all(all.filter(c => c.type === 'container' && c.phase === 'running').map(c => runtime.stop(c.id, 5)))
     for (const container of [...all].sort((a, b) => Number(a.type === 'sandbox') - Number(b.type === 'sandbox'))) await runtime.remove(container.id)
   })
+  await removeProbeNamespace(run)
   await attempt('network', () => runtime.removePodNetwork())
   await attempt('sandbox image', () => runtime.removeImage(agentNames.sandboxImage))
   await run('nft', ['delete', 'table', 'ip', agentNames.nftTable])

@@ -79,8 +79,10 @@ export async function plan(context: HostsContext, input: HostsInput, signal: Abo
             bootstrapToken: () => Promise.reject(new ProvisioningError('Internal', 'a plan makes no token')),
             nodeExists: async () => false,
             nodeProblem: async () => undefined,
+            networkProof: async () => undefined,
           },
           onOutput: () => undefined,
+          onCondition: () => undefined,
           onSteps: () => undefined,
         })
         return { steps }

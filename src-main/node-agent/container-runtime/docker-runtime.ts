@@ -318,7 +318,7 @@ async function ensureNetwork(engine: DockerEngine, name: string, spec: PodNetwor
     Internal: false,
     Attachable: false,
     Labels: { [containerLabels.type]: 'network' },
-    IPAM: { Driver: 'default', Config: [{ Subnet: spec.subnet, Gateway: spec.gateway }] },
+    IPAM: { Driver: 'default', Config: [{ Subnet: spec.subnet, Gateway: spec.gateway, AuxiliaryAddresses: { 'quarterdeck-probe': spec.reserved } }] },
     Options: {
       'com.docker.network.bridge.name': spec.bridge,
       'com.docker.network.bridge.enable_ip_masquerade': 'false',

@@ -182,6 +182,8 @@ export interface RuntimeInfo {
 export interface PodNetworkSpec {
   readonly subnet: string
   readonly gateway: string
+  /** An address of it that no container may get. */
+  readonly reserved: string
   readonly bridge: string
   readonly mtu: number
 }

@@ -9,6 +9,7 @@ import { formatMicroTime } from '../../api/time.ts'
 import type { Env } from '../../base/env.ts'
 import type { Client } from '../../client/client.ts'
 import { arch } from 'node:os'
+import type { ProofState } from '../network/network-proof.ts'
 import { Waker } from '../waker.ts'
 import type { ContainerRuntime, RuntimeInfo } from '../container-runtime/runtime.ts'
 import { hostFacts, nodeStatus } from './node-status.ts'
@@ -29,6 +30,8 @@ export interface NodeKeeperOptions {
   readonly config: AgentConfig
   readonly runtime: ContainerRuntime
   readonly networkReady: () => boolean
+  /** Whether pods of this node were seen to reach what they have to. */
+  readonly networkProof: () => ProofState
 }
 
 export class NodeKeeper {
@@ -90,6 +93,8 @@ export class NodeKeeper {
       runtime: info,
       runtimeFault,
       networkReady: this.#options.networkReady(),
+      networkProof: this.#options.networkProof(),
+      wasReady,
       images,
       nodeName: config.nodeName,
       nodeAddress: config.nodeAddress,

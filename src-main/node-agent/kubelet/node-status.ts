@@ -3,7 +3,7 @@ import { readFile, statfs } from 'node:fs/promises'
 import { arch, cpus, totalmem } from 'node:os'
 import type { Node, NodeCondition, NodeStatus } from '../../api/generated/core-v1.ts'
 import { formatTime } from '../../api/time.ts'
-import { agentPorts } from '../../api/agent.ts'
+import { agentPorts, networkProvenCondition } from '../../api/agent.ts'
 import { readTextFile } from '../checkpoint.ts'
 import type { ImageInfo, RuntimeInfo } from '../container-runtime/runtime.ts'
 
@@ -62,6 +62,9 @@ export interface NodeStatusInput {
   readonly runtime: RuntimeInfo | undefined
   readonly runtimeFault: string
   readonly networkReady: boolean
+  readonly networkProof: { readonly proven: boolean; readonly message: string }
+  /** The API holds it to be ready now. */
+  readonly wasReady: boolean
   readonly images: readonly ImageInfo[]
   readonly nodeName: string
   readonly nodeAddress: string
@@ -137,6 +140,7 @@ function conditionsOf(input: NodeStatusInput): NodeCondition[] {
       ['KubeletHasInsufficientPID', 'KubeletHasSufficientPID'],
       ['kubelet has insufficient PID available', 'kubelet has sufficient PID available'],
     ),
+    [networkProvenCondition, input.networkProof.proven ? 'True' : 'False', input.networkProof.proven ? 'Reached' : 'NotReached', input.networkProof.message],
     readyRow(input),
   ]
   return rows.map(([type, status, reason, message]) => {
@@ -149,5 +153,7 @@ function readyRow(input: NodeStatusInput): [string, string, string, string] {
   const faults: string[] = []
   if (!input.runtime) faults.push(`container runtime is down: ${input.runtimeFault}`)
   if (!input.networkReady) faults.push('container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:the pod network is not set up yet')
+  else if (!input.networkProof.proven && !input.wasReady)
+    faults.push(`container runtime network not ready: NetworkReady=false reason:NetworkNotProven message:${input.networkProof.message}`)
   return faults.length === 0 ? ['Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'] : ['Ready', 'False', 'KubeletNotReady', faults.join(', ')]
 }

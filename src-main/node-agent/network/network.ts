@@ -13,7 +13,7 @@ import { runOrThrow } from '../commands.ts'
 import type { RunCommand } from '../commands.ts'
 import { Waker } from '../waker.ts'
 import type { ContainerRuntime } from '../container-runtime/runtime.ts'
-import { gatewayIP, overlayChanges, peersOf, tunnelIP, tunnelMac } from './overlay.ts'
+import { gatewayIP, overlayChanges, peersOf, probeIP, tunnelIP, tunnelMac } from './overlay.ts'
 import type { OverlayState } from './overlay.ts'
 
 const repeatMs = 20_000
@@ -31,11 +31,14 @@ export interface NetworkOptions {
   readonly nodes: () => Iterable<Node>
   /** The network became ready, or its range changed. */
   readonly onReady: () => void
+  /** Joins the probe to the bridge (probe-namespace.ts). */
+  readonly joinProbe: (podCIDR: string, mtu: number) => Promise<void>
 }
 
 export class PodNetwork {
   readonly #options: NetworkOptions
   #ready = false
+  #probeJoined = false
   #bridgeNetfilter = false
   readonly #waker: Waker
   constructor(options: NetworkOptions) {
@@ -61,7 +64,7 @@ export class PodNetwork {
       } catch (fault) {
         env.log.log('warn', 'pod network not set up', { fault: fault instanceof Error ? fault.message : String(fault) })
       }
-      await this.#waker.pause(this.#ready ? repeatMs : 2_000, signal)
+      await this.#waker.pause(this.#ready && this.#probeJoined ? repeatMs : 2_000, signal)
       await env.clock.sleep(settleMs, signal).catch(() => {})
     }
   }
@@ -73,7 +76,7 @@ export class PodNetwork {
     const uplink = uplinkOf(config.nodeAddress)
     const mtu = Math.max(576, Number((await readTextFile(`/sys/class/net/${uplink}/mtu`)) ?? 1500) - overlayOverhead)
     await this.#switches()
-    await runtime.ensurePodNetwork({ subnet: podCIDR, gateway: gatewayIP(podCIDR), bridge: agentNames.bridge, mtu })
+    await runtime.ensurePodNetwork({ subnet: podCIDR, gateway: gatewayIP(podCIDR), reserved: probeIP(podCIDR), bridge: agentNames.bridge, mtu })
     await this.#device(podCIDR, uplink, mtu)
     await this.#peers()
     await this.#passage()
@@ -84,6 +87,9 @@ export class PodNetwork {
       this.#ready = true
       this.#options.onReady()
     }
+    this.#probeJoined = false
+    await this.#options.joinProbe(podCIDR, mtu)
+    this.#probeJoined = true
   }
 
   async #switches(): Promise<void> {

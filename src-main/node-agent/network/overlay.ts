@@ -24,6 +24,14 @@ export function gatewayIP(podCIDR: string): string {
   return [...parts.slice(0, 3), (parts[3] ?? 0) + 1].join('.')
 }
 
+/** Last address of the pod range before the broadcast address: the probe's (probe-namespace.ts). */
+export function probeIP(podCIDR: string): string {
+  const [address = '', bits = '24'] = podCIDR.split('/')
+  const first = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+  const last = first + 2 ** (32 - Number(bits)) - 2
+  return [24, 16, 8, 0].map(shift => Math.floor(last / 2 ** shift) % 256).join('.')
+}
+
 export function internalIP(node: Node): string | undefined {
   return node.status?.addresses?.find(address => address.type === 'InternalIP')?.address
 }

@@ -22,6 +22,7 @@ export interface Channels {
   /** Resolves when the bytes may be followed by more. */
   write(channel: 'stdout' | 'stderr', bytes: Buffer): Promise<void>
   onResize(handler: (size: TerminalSize) => void): void
+  /** Called once; at once where the client has gone already. */
   onClose(handler: () => void): void
   /** Says how it ended and closes. */
   finish(status: Status): Promise<void>
@@ -86,6 +87,27 @@ function latestSize(): { put(size: TerminalSize): void; onPut(handler: (size: Te
   }
 }
 
+interface Latch {
+  open(): void
+  onOpen(handler: () => void): void
+}
+
+/** Something that happens once: who asks later is told at once. */
+function latch(): Latch {
+  let isOpen = false
+  const handlers: (() => void)[] = []
+  return {
+    open() {
+      isOpen = true
+      for (const handler of handlers.splice(0)) handler()
+    },
+    onOpen(handler) {
+      if (isOpen) handler()
+      else handlers.push(handler)
+    },
+  }
+}
+
 function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSocket): Channels {
   const base64 = webSocket.protocol.endsWith('base64.channel.k8s.io')
   // The first protocols know no Status: a text where it failed, nothing where it went well.
@@ -140,7 +162,8 @@ function webSocketChannels(clock: Clock, wishes: ChannelWishes, webSocket: WebSo
     write: (channel, bytes) => send(channelNumbers[channel], bytes),
     onResize: sizes.onPut,
     onClose: handler => {
-      webSocket.on('close', handler)
+      if (webSocket.readyState === WebSocket.CLOSED) handler()
+      else webSocket.once('close', handler)
     },
     finish: async status => {
       if (!plainErrors) await send(channelNumbers.error, Buffer.from(JSON.stringify(status)))
@@ -167,7 +190,7 @@ function spdyChannels(clock: Clock, wishes: ChannelWishes, request: IncomingMess
   ])
   return new Promise((resolve, reject) => {
     const streams = new Map<string, SpdyStream>()
-    const closeHandlers: (() => void)[] = []
+    const closing = latch()
     const cancel = clock.after(streamsTimeoutMs, () => {
       connection.close()
       reject(new Error('timed out waiting for the streams of the client'))
@@ -183,16 +206,18 @@ function spdyChannels(clock: Clock, wishes: ChannelWishes, request: IncomingMess
         streams.set(type, stream)
         if (streams.size < wanted.size) return
         cancel()
-        resolve(assemble(streams, closeHandlers, connection))
+        resolve(assemble(streams, closing, connection))
       },
       () => {
-        for (const handler of closeHandlers) handler()
+        cancel()
+        closing.open()
+        reject(new Error('the client has gone'))
       },
     )
   })
 }
 
-function assemble(streams: ReadonlyMap<string, SpdyStream>, closeHandlers: (() => void)[], connection: SpdyConnection): Channels {
+function assemble(streams: ReadonlyMap<string, SpdyStream>, closing: Latch, connection: SpdyConnection): Channels {
   const sizes = latestSize()
   // Sizes come as JSON texts one after the other.
   let text = ''
@@ -219,9 +244,7 @@ function assemble(streams: ReadonlyMap<string, SpdyStream>, closeHandlers: (() =
     stdin: streams.get('stdin')?.duplex,
     write,
     onResize: sizes.onPut,
-    onClose: handler => {
-      closeHandlers.push(handler)
-    },
+    onClose: closing.onOpen,
     finish: async status => {
       for (const name of ['stdout', 'stderr']) streams.get(name)?.duplex.end()
       await write('error', Buffer.from(JSON.stringify(status)))

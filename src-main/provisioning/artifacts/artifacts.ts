@@ -4,15 +4,18 @@
  * the program runs from its source.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { access, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { access, mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import { createGzip } from 'node:zlib'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import { projectDir } from '../../base/node/project-dir.ts'
 import type { Artifact } from '../host/upload.ts'
 import { buildAgentBundle } from './agent-bundle.ts'
+
+const packOne = promisify(gzip)
 
 export interface ArtifactOptions {
   /** Where compressed files are kept. */
@@ -61,7 +64,6 @@ async function agentFile(options: ArtifactOptions): Promise<string> {
   return (await exists(join(projectDir, 'src-main', 'node-agent', 'main.ts'))) ? buildAgentBundle(options.cacheDir) : join(projectDir, 'out', 'agent', 'agent.js')
 }
 
-/** Level 6 packs the runtime to a third in five seconds, once a machine; a higher level gains two per cent. */
 async function compress(name: string, file: string, cacheDir: string): Promise<Artifact> {
   await mkdir(cacheDir, { recursive: true })
   const digest = await digestOf(file)
@@ -70,8 +72,7 @@ async function compress(name: string, file: string, cacheDir: string): Promise<A
   const notePath = join(cacheDir, `${digest}.gz.sha256`)
   if (!(await exists(notePath)) || !(await exists(gzipPath))) {
     const temporary = `${gzipPath}.${process.pid}.new`
-    await pipeline(createReadStream(file), createGzip({ level: 6 }), createWriteStream(temporary))
-    const noted = await digestOf(temporary)
+    const noted = await packInPieces(file, temporary)
     await rename(temporary, gzipPath)
     await writeFile(notePath, noted)
   }
@@ -82,6 +83,37 @@ async function compress(name: string, file: string, cacheDir: string): Promise<A
     throw new Error(`the cached copy of the ${name} was damaged and has been put aside`)
   }
   return { name, digest, bytes: size, gzipPath, gzipDigest, gzipBytes: (await stat(gzipPath)).size }
+}
+
+/** Packed by itself each: large enough to lose nothing by it, small enough for all threads to have one. */
+const pieceBytes = 4 * 1024 * 1024
+const piecesAtOnce = 4
+/** Level 1 packs the runtime to 50 MB in half the time that level 6 takes for 46 MB: somebody is waiting for the first host. */
+const level = 1
+
+/** Packs pieces of the file side by side; gzip files one after the other are one gzip file. Gives the digest of what was written. */
+async function packInPieces(file: string, target: string): Promise<string> {
+  const [input, output] = await Promise.all([open(file, 'r'), open(target, 'w')])
+  const hash = createHash('sha256')
+  const packing: Promise<Buffer>[] = []
+  const writeFirst = async (): Promise<void> => {
+    const packed = await packing.shift()
+    if (!packed) return
+    hash.update(packed)
+    await output.writeFile(packed)
+  }
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await input.read(Buffer.allocUnsafe(pieceBytes), 0, pieceBytes)
+      if (bytesRead === 0) break
+      packing.push(packOne(buffer.subarray(0, bytesRead), { level }))
+      if (packing.length >= piecesAtOnce) await writeFirst()
+    }
+    while (packing.length > 0) await writeFirst()
+  } finally {
+    await Promise.all([input.close(), output.close()])
+  }
+  return hash.digest('hex')
 }
 
 async function digestOf(file: string): Promise<string> {

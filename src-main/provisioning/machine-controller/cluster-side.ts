@@ -1,5 +1,5 @@
 /** What provisioning asks of the cluster: bootstrap tokens, the Node, draining. */
-import { bootstrapGroup } from '../../api/agent.ts'
+import { bootstrapGroup, networkProvenCondition } from '../../api/agent.ts'
 import { nodes } from '../../api/core/v1/node.ts'
 import { pods } from '../../api/core/v1/pod.ts'
 import { secrets } from '../../api/core/v1/secret.ts'
@@ -8,7 +8,7 @@ import { isNotFound, StatusError } from '../../api/status-error.ts'
 import { formatTime } from '../../api/time.ts'
 import type { Env } from '../../base/env.ts'
 import type { Client } from '../../client/client.ts'
-import type { ClusterSide } from '../phases/phase.ts'
+import type { ClusterSide, NetworkProofAnswer } from '../phases/phase.ts'
 
 /** Long enough for a slow first start, short enough to be worthless soon after. */
 const tokenLifeMs = 3_600_000
@@ -26,6 +26,7 @@ export function clusterSide(env: Env, client: Client, nodeName: string): Cluster
     bootstrapToken: () => createBootstrapToken(env, client, nodeName),
     nodeExists: async () => (await find()) !== undefined,
     nodeProblem: async () => nodeProblem(await find()) ?? pathProblem(client, nodeName),
+    networkProof: async () => networkProof(await find()),
   }
 }
 
@@ -45,6 +46,12 @@ export function nodeProblem(node: Node | undefined): string | undefined {
   const ready = node.status?.conditions?.find(condition => condition.type === 'Ready')
   if (ready?.status === 'True') return undefined
   return ready?.message || 'The node has not reported its state yet.'
+}
+
+/** What the node's agent says of the pod network; undefined where it says nothing yet. */
+export function networkProof(node: Node | undefined): NetworkProofAnswer | undefined {
+  const condition = node?.status?.conditions?.find(one => one.type === networkProvenCondition)
+  return condition && { proven: condition.status === 'True', message: condition.message ?? '' }
 }
 
 async function createBootstrapToken(env: Env, client: Client, nodeName: string): Promise<string> {

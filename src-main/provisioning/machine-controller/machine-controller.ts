@@ -3,6 +3,7 @@
  * phases; look after a node that is up; or remove the host (removal.ts). Everything is taken up again after a cut, a
  * crash or a restart, since each phase asks the host itself what is still to be done.
  */
+import { networkProvenCondition } from '../../api/agent.ts'
 import { nodes } from '../../api/core/v1/node.ts'
 import { pods } from '../../api/core/v1/pod.ts'
 import { secrets } from '../../api/core/v1/secret.ts'
@@ -17,7 +18,7 @@ import { readHostKey } from '../host/ssh-connection.ts'
 import { phases } from '../phases/phases.ts'
 import { runPhases } from '../phases/run-phases.ts'
 import { failures, judge, survey } from '../preflight/preflight.ts'
-import { nodeProblem } from './cluster-side.ts'
+import { networkProof, nodeProblem } from './cluster-side.ts'
 import type { Link } from './host-link.ts'
 import { phaseRun, type MachineControllerOptions } from './phase-run.ts'
 import { removeMachine } from './removal.ts'
@@ -99,6 +100,8 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
   const key = machine.metadata.name ?? ''
   const generation = machine.metadata.generation ?? 0
   const standing = options.links.current(key)
+  // Packed beside the log-in and the checks; a fault comes again where it is awaited.
+  void options.artifacts.runtime().catch(() => undefined)
   const agent = (await options.artifacts.agent()).digest
   const isProven = (link: Link): boolean => {
     const known = proven.get(key)
@@ -201,6 +204,8 @@ function stopOnChange(context: ControllerContext, machine: Machine): { signal: A
 function lookAfter(context: ControllerContext, machine: Machine, writer: StatusWriter): Requeue {
   const node = context.cache.of(nodes).get(nodeNameOf(machine)) as Node | undefined
   const problem = nodeProblem(node)
+  const proof = networkProof(node)
+  if (proof) writer.condition(networkProvenCondition, proof.proven ? 'True' : 'False', proof.proven ? 'Reached' : 'NotReached', proof.message)
   if (problem === undefined) {
     if (writer.status.phase !== 'Ready') context.events.event(machine, 'Normal', 'NodeReady', `Node ${nodeNameOf(machine)} is ready.`)
     writer.condition('NodeReady', 'True', 'NodeReady', 'The node is ready.')

@@ -50,6 +50,9 @@ export async function phaseRun(
     onOutput: (step, text) => {
       options.output.add(name, step, text)
     },
+    onCondition: (type, holds, message) => {
+      writer.condition(type, holds ? 'True' : 'False', holds ? 'Reached' : 'NotReached', message)
+    },
     onSteps(steps) {
       writer.set({ steps })
       for (const step of steps) {

@@ -12,7 +12,8 @@ for p in ${[agentPaths.root, agentPaths.configDir, agentPaths.stateDir, agentPat
 done
 [ -e ${agentPaths.unit} ] && echo "unit "${agentPaths.unit}
 systemctl is-active -q ${agentPaths.unitName} && echo "running "${agentPaths.unitName}
-for i in ${[agentNames.bridge, agentNames.overlay]}; do [ -e "/sys/class/net/$i" ] && echo "interface $i"; done
+ip netns list 2>/dev/null | grep -qE ${`^${agentNames.probeNamespace}( |$)`} && echo "network namespace "${agentNames.probeNamespace}
+for i in ${[agentNames.bridge, agentNames.overlay, agentNames.probeLink]}; do [ -e "/sys/class/net/$i" ] && echo "interface $i"; done
 nft list tables 2>/dev/null | awk -v n=${agentNames.nftTable} '$1 == "table" && index($3, n) == 1 {print "nft table " $2 " " $3}'
 for t in filter nat mangle raw; do iptables -t $t -S 2>/dev/null | grep -iE ${`${agentNames.nftTable}|${agentNames.overlay}`} | sed "s/^/iptables $t rule /"; done
 if docker version >/dev/null 2>&1; then

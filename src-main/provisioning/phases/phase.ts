@@ -18,6 +18,11 @@ export interface Hands {
   upload(artifact: Artifact, path: string, mode: string): Promise<void>
 }
 
+export interface NetworkProofAnswer {
+  readonly proven: boolean
+  readonly message: string
+}
+
 /** What the cluster answers during provisioning. */
 export interface ClusterSide {
   /** Makes a bootstrap token: `abcdef.0123456789abcdef`. */
@@ -25,6 +30,8 @@ export interface ClusterSide {
   nodeExists(): Promise<boolean>
   /** Undefined when Ready; else what is missing, in a sentence. */
   nodeProblem(): Promise<string | undefined>
+  /** What the agent says of the pod network, once it says something. */
+  networkProof(): Promise<NetworkProofAnswer | undefined>
 }
 
 export interface PhaseHost {
@@ -44,6 +51,10 @@ export interface PhaseHost {
   /** Waits without keeping anything busy. */
   sleep(ms: number): Promise<void>
   awakeMs(): number
+  /** A condition of the Machine. */
+  condition(type: string, holds: boolean, message: string): void
+  /** A line for the lane of the host in the window. */
+  note(text: string): void
   /** The only way to alter a host. The sentence has the imperative form: "Install docker.io". */
   change(sentence: string, action: (hands: Hands) => Promise<void>): Promise<void>
 }
@@ -52,6 +63,8 @@ export interface Phase {
   /** File name. */
   readonly name: string
   readonly title: string
+  /** Names of the phases that have to be done before. Default: the one before it in the list. Phases that need not wait for one another run side by side. */
+  readonly after?: readonly string[]
   /** Condition of the Machine that becomes True with this phase. */
   readonly condition?: 'RuntimeReady' | 'AgentInstalled' | 'NodeReady'
   needed(host: PhaseHost): boolean | Promise<boolean>

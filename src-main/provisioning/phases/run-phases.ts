@@ -25,6 +25,7 @@ export interface PhaseRun {
   readonly owner: string
   readonly signal: AbortSignal
   readonly onOutput: (step: string, text: string) => void
+  readonly onCondition: (type: string, holds: boolean, message: string) => void
   /** Steps as they change; the list is new each time. */
   readonly onSteps: (steps: MachineStep[]) => void
 }
@@ -32,38 +33,51 @@ export interface PhaseRun {
 /** A lock this old belongs to somebody who is gone; each change renews it. */
 const lockSeconds = 180
 
-/** Brings the host to what all phases say. Throws the first fault, after noting it in the steps. */
+/**
+ * Brings the host to what all phases say. Phases that wait for different things (the host's package manager, the network)
+ * run side by side; one that fails keeps only those from running that come after it. Throws the first fault, after
+ * noting it in the steps.
+ */
 export async function runPhases(phases: readonly Phase[], run: PhaseRun): Promise<MachineStep[]> {
   const steps: MachineStep[] = phases.map(phase => ({ name: phase.name, title: phase.title, state: 'pending' }))
   const changed = new Set<string>()
+  const ends = new Map<string, Promise<void>>()
   await takeLock(run)
   try {
     for (const [at, phase] of phases.entries()) {
+      const before = phase.after ?? phases.slice(Math.max(0, at - 1), at).map(one => one.name)
       const set = (more: Partial<MachineStep>): void => {
         steps[at] = { ...(steps[at] as MachineStep), ...more }
         run.onSteps([...steps])
       }
-      const host = phaseHost(run, phase, changed, sentence => {
-        set({ changes: [...(steps[at]?.changes ?? []), sentence] })
-      })
-      set({ state: 'running', startedAt: formatTime(run.env.clock.now()) })
-      try {
-        const needed = await phase.needed(host)
-        if (needed) {
-          await phase.run(host)
-          await phase.verify?.(host)
-        }
-        set({ state: needed ? 'done' : 'skipped', finishedAt: formatTime(run.env.clock.now()) })
-      } catch (fault) {
-        const known = asProvisioningError(fault, { host: run.host.connection.target.address, step: phase.name })
-        set({ state: 'failed', finishedAt: formatTime(run.env.clock.now()), message: known.message })
-        throw known
-      }
+      const end = Promise.all(before.map(name => ends.get(name))).then(() => runPhase(phase, run, changed, () => steps[at], set))
+      ends.set(phase.name, end)
     }
+    const results = await Promise.allSettled(ends.values())
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   } finally {
     await run.host.root(sh`rm -f ${hostFiles.lock}`).catch(() => undefined) // gone with the connection: it expires by itself
   }
   return steps
+}
+
+async function runPhase(phase: Phase, run: PhaseRun, changed: Set<string>, step: () => MachineStep | undefined, set: (more: Partial<MachineStep>) => void): Promise<void> {
+  const host = phaseHost(run, phase, changed, sentence => {
+    set({ changes: [...(step()?.changes ?? []), sentence] })
+  })
+  set({ state: 'running', startedAt: formatTime(run.env.clock.now()) })
+  try {
+    const needed = await phase.needed(host)
+    if (needed) {
+      await phase.run(host)
+      await phase.verify?.(host)
+    }
+    set({ state: needed ? 'done' : 'skipped', finishedAt: formatTime(run.env.clock.now()) })
+  } catch (fault) {
+    const known = asProvisioningError(fault, { host: run.host.connection.target.address, step: phase.name })
+    set({ state: 'failed', finishedAt: formatTime(run.env.clock.now()), message: known.message })
+    throw known
+  }
 }
 
 /** The sentences of all changes that would be made, with nothing made. */
@@ -153,6 +167,10 @@ function phaseHost(run: PhaseRun, phase: Phase, changed: Set<string>, onChange: 
       return { status, stdout }
     },
     sleep: ms => env.clock.sleep(ms, signal),
+    condition: run.onCondition,
+    note: text => {
+      onOutput(`${text}\n`)
+    },
     awakeMs: () => env.clock.awakeMs(),
     async change(sentence, action) {
       onChange(sentence)

@@ -12,6 +12,7 @@ const settleMs = 1_500
 export const startAgent = definePhase({
   name: 'start-agent',
   title: 'Start node agent',
+  after: ['kernel-settings', 'upload-runtime', 'upload-agent', 'write-config'],
   condition: 'AgentInstalled',
   async needed(host) {
     if (host.changed.has('write-config')) return true
@@ -63,7 +64,8 @@ if command -v docker >/dev/null 2>&1; then
   timeout 20 docker network rm ${agentNames.dockerNetwork} >/dev/null 2>&1
   timeout 20 docker image rm -f ${agentNames.sandboxImage} >/dev/null 2>&1
 fi
-for i in ${[agentNames.overlay, agentNames.bridge]}; do ip link delete "$i" 2>/dev/null; done
+ip netns delete ${agentNames.probeNamespace} 2>/dev/null
+for i in ${[agentNames.probeLink, agentNames.overlay, agentNames.bridge]}; do ip link delete "$i" 2>/dev/null; done
 nft -a list tables 2>/dev/null | awk -v n=${agentNames.nftTable} '$1 == "table" && index($3, n) == 1 {print $2, $3}' | while read -r f t; do nft delete table "$f" "$t"; done
 for t in filter nat mangle raw; do iptables -t $t -S 2>/dev/null | grep -E ${`^-A .*(${agentNames.nftTable}|${agentNames.bridge}|${agentNames.overlay})`} | sed 's/^-A/-D/' | while read -r rule; do eval "iptables -t $t $rule" 2>/dev/null; done; done
 for t in filter nat mangle raw; do for n in $(iptables -t $t -S 2>/dev/null | sed -n 's/^-N \(QUARTERDECK.*\)$/\1/p'); do iptables -t $t -F "$n"; iptables -t $t -X "$n"; done; done

@@ -11,6 +11,7 @@ export function agentPath(host: PhaseHost): string {
 export const uploadAgent = definePhase({
   name: 'upload-agent',
   title: 'Send node agent',
+  after: ['prepare-directories'],
   needed: async host => (await host.read(sh`echo ${`${host.artifacts.agent.digest}  ${agentPath(host)}`} | sha256sum -c - >/dev/null 2>&1`)).status !== 0,
   run: host =>
     host.change(`Send the node agent (${Math.ceil(host.artifacts.agent.gzipBytes / 1e3)} kB) to ${agentPath(host)}`, hands =>

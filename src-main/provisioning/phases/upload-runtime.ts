@@ -11,6 +11,7 @@ export function runtimePath(host: PhaseHost): string {
 export const uploadRuntime = definePhase({
   name: 'upload-runtime',
   title: 'Send Node runtime',
+  after: ['prepare-directories'],
   needed: async host => (await host.read(sh`echo ${`${host.artifacts.runtime.digest}  ${runtimePath(host)}`} | sha256sum -c - >/dev/null 2>&1`)).status !== 0,
   async run(host) {
     const { runtime } = host.artifacts

@@ -16,6 +16,7 @@ function configDigest(host: PhaseHost): string {
 export const writeConfig = definePhase({
   name: 'write-config',
   title: 'Write configuration',
+  after: ['prepare-directories'],
   async needed(host) {
     const stamp = (await host.read(sh`cat ${hostFiles.stamp} 2>/dev/null; [ -f ${agentPaths.config} ] && echo present`)).stdout
     const cluster = /^agentCluster=(.*)$/m.exec(stamp)?.[1]

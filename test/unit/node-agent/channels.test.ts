@@ -47,4 +47,17 @@ describe('channels', () => {
     await expect.poll(() => sizes.length).toBe(2)
     expect(sizes[1]).toEqual({ width: 100, height: 40 })
   })
+
+  it('say that the client has gone also to who asks later, so that its process does not run on', async () => {
+    const { client, channels } = await connected()
+    client.close()
+    await new Promise<void>(resolve => {
+      channels.onClose(resolve)
+    })
+    let told = 0
+    channels.onClose(() => {
+      told++
+    })
+    expect(told).toBe(1)
+  })
 })

@@ -57,7 +57,7 @@ export interface MachineStatus {
   /** Host key seen at the last connection, `SHA256:<base64>`. */
   seenHostKeyFingerprint?: string
   facts?: MachineFacts
-  /** Kubernetes conditions: Connected, PreflightPassed, RuntimeReady, AgentInstalled, NodeReady. */
+  /** Kubernetes conditions: Connected, PreflightPassed, RuntimeReady, AgentInstalled, NetworkProven, NodeReady. */
   conditions?: MachineCondition[]
   preflight?: PreflightResult[]
   steps?: MachineStep[]
