@@ -19,6 +19,7 @@ import { errorResponse, headersFor } from './endpoints/respond.ts'
 import { routeResource } from './endpoints/routes.ts'
 import { connectAdmission } from './endpoints/connect.ts'
 import type { ApiServerOptions } from './options.ts'
+import { compactRegularly } from './registry/compaction.ts'
 import { createHooks } from './registry/hooks.ts'
 import { Registry } from './registry/registry.ts'
 import { deprecationOf } from './registry/strategy-facts.ts'
@@ -230,7 +231,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }
   }
 
-  const stopCompacting = compactRegularly(options)
+  const stopCompacting = compactRegularly(options.env, options.store)
   return {
     handle,
     upgrade,
@@ -241,29 +242,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       stopCompacting()
       hooks.stop()
     },
-  }
-}
-
-/** As upstream: history is kept for at least five minutes. */
-const COMPACT_MS = 300_000
-
-/** Forgets what is older than one interval, each interval. Returns the function that ends it. */
-function compactRegularly({ env, store }: ApiServerOptions): () => void {
-  let last = store.revision
-  let cancel: () => void = () => {}
-  const schedule = (): void => {
-    cancel = env.clock.after(COMPACT_MS, () => {
-      const until = last
-      last = store.revision
-      store.compact(until).catch((fault: unknown) => {
-        env.log.log('warn', 'compaction failed', { fault })
-      })
-      schedule()
-    })
-  }
-  schedule()
-  return () => {
-    cancel()
   }
 }
 

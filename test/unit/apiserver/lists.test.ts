@@ -46,6 +46,35 @@ describe('list', () => {
     expect(names(await server.call('GET', `${url}?continue=${expired.body.metadata.continue}`))).toEqual(['b', 'c', 'd'])
   })
 
+  it('keeps a snapshot for five minutes and lets it go within ten, also while nobody writes', async () => {
+    for (const name of ['a', 'b', 'c']) await create(server, name)
+    await server.env.advance(1_000)
+    const first = await server.call('GET', `${url}?limit=1`)
+    const rest = (): Promise<Answer> => server.call('GET', `${url}?limit=1&continue=${first.body.metadata.continue}`)
+    await server.env.advance(300_000)
+    const kept = await rest()
+    await server.env.advance(298_000)
+    const stillKept = await rest()
+    await server.env.advance(1_000)
+    const expired = await rest()
+    const inconsistent = await server.call('GET', `${url}?limit=1&continue=${expired.body.metadata.continue}`)
+    expect([kept.status, stillKept.status, expired.status, expired.body.reason]).toEqual([200, 200, 410, 'Expired'])
+    expect([names(inconsistent), inconsistent.body.metadata.remainingItemCount]).toEqual([['b'], 1])
+    expect(Number(inconsistent.body.metadata.resourceVersion)).toBeGreaterThan(Number(first.body.metadata.resourceVersion))
+  })
+
+  it('keeps what was superseded a moment before a compaction for five minutes more', async () => {
+    await create(server, 'a')
+    await server.env.advance(299_000)
+    const { resourceVersion } = (await create(server, 'b')).body.metadata
+    await server.call('DELETE', `${url}/b`)
+    const past = (): Promise<Answer> => server.call('GET', `${url}?resourceVersion=${resourceVersion}&resourceVersionMatch=Exact`)
+    await server.env.advance(299_000)
+    expect(names(await past())).toEqual(['a', 'b'])
+    await server.env.advance(2_000)
+    expect((await past()).status).toBe(410)
+  })
+
   it('selects by labels and fields, and names the field it does not know', async () => {
     await create(server, 'a', { app: 'x' })
     await create(server, 'b', { app: 'y' })
