@@ -4,9 +4,9 @@ import type { ControllerRevision } from '../api/generated/apps-v1.ts'
 import type { PodTemplateSpec } from '../api/generated/core-v1.ts'
 import { deepEqual } from '../api/json.ts'
 import type { KubernetesObject } from '../api/meta.ts'
-import { isNotFound } from '../api/status-error.ts'
+import { isAlreadyExists, isNotFound } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
-import { controllerRef } from './ownership.ts'
+import { controllerOf, controllerRef } from './ownership.ts'
 import { templateHash } from './pod-template.ts'
 
 export const revisionHashLabel = 'controller-revision-hash'
@@ -21,27 +21,47 @@ export interface RevisionInput {
   readonly present: readonly ControllerRevision[]
 }
 
-/** The revision of the owner's template, made (or moved to the newest number) where needed. */
-export async function syncRevision(input: RevisionInput): Promise<ControllerRevision> {
-  const { client, owner, template, present } = input
+export interface RevisionState {
+  /** The revision of the owner's present template. */
+  readonly current: ControllerRevision
+  /** Older ones with the very same template, which somebody else made; never `current`. */
+  readonly duplicates: readonly ControllerRevision[]
+  /** To be written to the owner's status: grows when a name was taken by another template. */
+  readonly collisionCount: number | undefined
+}
+
+/** The revision of the owner's template: the newest that has it, moved to the newest number where needed, or a new one. */
+export async function syncRevision(input: RevisionInput): Promise<RevisionState> {
+  const { client, template, present, collisionCount } = input
   const data = { spec: { template: { ...template, $patch: 'replace' } } }
-  const newest = Math.max(0, ...present.map(r => r.revision ?? 0))
-  const found = present.find(r => deepEqual(r.data, data))
+  const equal = present.filter(r => deepEqual(r.data, data)).sort((a, b) => (b.revision ?? 0) - (a.revision ?? 0))
+  const [found, ...duplicates] = equal
+  const number = Math.max(0, ...present.filter(r => !equal.includes(r)).map(r => r.revision ?? 0)) + 1
+  if (found) {
+    const isNewest = (found.revision ?? 0) >= number
+    return { current: isNewest ? found : await client.resource(controllerRevisions).update({ ...found, revision: number }), duplicates, collisionCount }
+  }
+  return { ...(await createRevision(input, data, number)), duplicates: [] }
+}
+
+/** Names are hashes: one that another template has already is tried again with the next collision count. */
+async function createRevision(input: RevisionInput, data: ControllerRevision['data'], number: number): Promise<Omit<RevisionState, 'duplicates'>> {
+  const { client, owner, template } = input
   const writer = client.resource(controllerRevisions)
-  if (found) return (found.revision ?? 0) === newest ? found : writer.update({ ...found, revision: newest + 1 })
-  const hash = templateHash(template, input.collisionCount)
-  return writer.create({
-    apiVersion: 'apps/v1',
-    kind: 'ControllerRevision',
-    metadata: {
-      name: `${owner.metadata.name ?? ''}-${hash}`,
-      namespace: owner.metadata.namespace ?? '',
-      labels: { ...input.selectorLabels, [revisionHashLabel]: hash },
-      ownerReferences: [controllerRef(owner)],
-    },
-    data,
-    revision: newest + 1,
-  })
+  const namespace = owner.metadata.namespace ?? ''
+  for (let { collisionCount } = input; ; collisionCount = (collisionCount ?? 0) + 1) {
+    const hash = templateHash(template, collisionCount)
+    const name = `${owner.metadata.name ?? ''}-${hash}`
+    const labels = { ...input.selectorLabels, [revisionHashLabel]: hash }
+    try {
+      const metadata = { name, namespace, labels, ownerReferences: [controllerRef(owner)] }
+      return { current: await writer.create({ apiVersion: 'apps/v1', kind: 'ControllerRevision', metadata, data, revision: number }), collisionCount }
+    } catch (fault) {
+      if (!isAlreadyExists(fault)) throw fault
+      const taken = await writer.get(name, { namespace })
+      if (controllerOf(taken)?.uid === owner.metadata.uid && deepEqual(taken.data, data)) return { current: taken, collisionCount }
+    }
+  }
 }
 
 /** Deletes the oldest revisions beyond the limit that no pod uses. */

@@ -12,7 +12,8 @@ import { defineController } from '../../controller-runtime/controller.ts'
 import type { ControllerContext } from '../../controller-runtime/controller.ts'
 import { podAllowsNode } from '../../api/core/v1/node-selector.ts'
 import { claimOwned, indexByController } from '../../controller-runtime/ownership.ts'
-import { hashOf, syncRevision, trimRevisions } from '../../controller-runtime/revisions.ts'
+import { hashOf, revisionHashLabel, syncRevision, trimRevisions } from '../../controller-runtime/revisions.ts'
+import type { RevisionState } from '../../controller-runtime/revisions.ts'
 import { slowStart } from '../../controller-runtime/slow-start.ts'
 import { daemonPod, daemonStatus, planDaemons, verdictOf } from './plan.ts'
 
@@ -21,7 +22,9 @@ const allows = (spec: PodSpec | undefined, node: Node): boolean => podAllowsNode
 export const daemonSetController = defineController<DaemonSet>({
   name: 'daemon-set-controller',
   for: daemonSets,
-  owns: [pods, controllerRevisions],
+  owns: [pods],
+  // Revisions that come and go wake nobody, as upstream: people may tidy up in peace.
+  reads: [controllerRevisions],
   watches: [
     {
       resource: nodes,
@@ -42,7 +45,7 @@ export const daemonSetController = defineController<DaemonSet>({
     const claim = { client, owner: ds, ownerResource: daemonSets, selector: ds.spec.selector }
     const owned = await claimOwned<Pod>({ ...claim, lister: cache.of(pods), resource: pods })
     const history = await claimOwned<ControllerRevision>({ ...claim, lister: cache.of(controllerRevisions), resource: controllerRevisions })
-    const revision = await syncRevision({
+    const state = await syncRevision({
       client,
       owner: ds,
       template: ds.spec.template,
@@ -50,12 +53,14 @@ export const daemonSetController = defineController<DaemonSet>({
       collisionCount: ds.status?.collisionCount,
       present: history,
     })
+    const revision = state.current
+    if (await mergeDuplicates(context, state, owned)) return { requeueAfterMs: 1 }
     const all = cache.of(nodes).list()
     const verdict = (node: Node) => verdictOf(ds, node, allows)
     const plan = planDaemons(ds, all, owned, hashOf(revision), verdict, env.clock.now())
     const fault = await carryOut(context, ds, plan, hashOf(revision))
     const status = daemonStatus(ds, all, owned, hashOf(revision), verdict, env.clock.now())
-    if (ds.status?.collisionCount !== undefined) status.collisionCount = ds.status.collisionCount
+    if (state.collisionCount !== undefined) status.collisionCount = state.collisionCount
     if (!deepEqual(status, ds.status)) {
       try {
         await client.resource(daemonSets).updateStatus({ ...ds, status })
@@ -69,6 +74,26 @@ export const daemonSetController = defineController<DaemonSet>({
     return waiting ? { requeueAfterMs: (ds.spec.minReadySeconds ?? 0) * 1000 } : undefined
   },
 })
+
+/** Pods of a revision with the same template are taken over without a restart, then it goes. True when something was written. */
+async function mergeDuplicates(context: ControllerContext, { current, duplicates }: RevisionState, owned: readonly Pod[]): Promise<boolean> {
+  if (duplicates.length === 0) return false
+  const hashes = new Set(duplicates.map(hashOf))
+  const { client } = context
+  for (const pod of owned.filter(p => hashes.has(hashOf(p)))) {
+    const labels = { [revisionHashLabel]: hashOf(current) }
+    await client.resource(pods).patch(pod.metadata.name ?? '', 'merge', { metadata: { uid: pod.metadata.uid, labels } }, { namespace: pod.metadata.namespace ?? '' })
+  }
+  for (const { metadata } of duplicates) {
+    await client
+      .resource(controllerRevisions)
+      .delete(metadata.name ?? '', { namespace: metadata.namespace ?? '' })
+      .catch((fault: unknown) => {
+        if (!isNotFound(fault)) throw fault
+      })
+  }
+  return true
+}
 
 async function carryOut(context: ControllerContext, ds: DaemonSet, plan: ReturnType<typeof planDaemons>, hash: string): Promise<unknown> {
   const client = context.client.resource(pods)

@@ -21,8 +21,8 @@ import type { Action, Revisions } from './plan.ts'
 export const statefulSetController = defineController<StatefulSet>({
   name: 'statefulset-controller',
   for: statefulSets,
-  owns: [pods, controllerRevisions],
-  reads: [persistentVolumeClaims],
+  owns: [pods],
+  reads: [controllerRevisions, persistentVolumeClaims],
   writes: [
     { resource: pods },
     { resource: controllerRevisions },
@@ -39,7 +39,7 @@ export const statefulSetController = defineController<StatefulSet>({
     const claim = { client, owner: set, ownerResource: statefulSets, selector: set.spec.selector }
     const owned = await claimOwned<Pod>({ ...claim, lister: cache.of(pods), resource: pods, adoptable: pod => ordinalOf(set, pod) >= 0 })
     const history = await claimOwned<ControllerRevision>({ ...claim, lister: cache.of(controllerRevisions), resource: controllerRevisions })
-    const update = await syncRevision({
+    const { current: update, collisionCount } = await syncRevision({
       client,
       owner: set,
       template: set.spec.template,
@@ -53,7 +53,7 @@ export const statefulSetController = defineController<StatefulSet>({
     for (const action of planStatefulSet(set, owned, revisions, env.clock.now())) {
       await carryOut(context, set, action, action.kind === 'create' && action.revision === revisions.current ? templateOf(current, set) : set.spec.template)
     }
-    const status = statefulStatus(set, owned, revisions, env.clock.now())
+    const status = { ...statefulStatus(set, owned, revisions, env.clock.now()), collisionCount: collisionCount ?? 0 }
     if (!deepEqual(status, set.status)) {
       try {
         await client.resource(statefulSets).updateStatus({ ...set, status })

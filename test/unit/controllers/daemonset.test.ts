@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
-import type { DaemonSet } from '../../../src-main/api/generated/apps-v1.ts'
+import type { ControllerRevision, DaemonSet } from '../../../src-main/api/generated/apps-v1.ts'
 import type { Pod } from '../../../src-main/api/generated/core-v1.ts'
 import { controllerRevisions, daemonSets, nodes, pods } from '../../../src-main/api/resources.ts'
+import { templateHash } from '../../../src-main/controller-runtime/pod-template.ts'
 import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
@@ -61,4 +62,56 @@ test('a new template rolls over the nodes one at a time and leaves a revision', 
     return now.join() === 'a:agent:2,b:agent:2,c:agent:2'
   })
   expect({ fewest, revisions: (await cluster.list(controllerRevisions, 'default')).length }).toEqual({ fewest: 2, revisions: 2 })
+})
+
+const revisionsNow = async (): Promise<ControllerRevision[]> =>
+  (await cluster.list<ControllerRevision>(controllerRevisions, 'default')).sort((a, b) => (a.revision ?? 0) - (b.revision ?? 0))
+
+test('a revision that somebody copied is merged without a restart, and the next template gets the next number', async () => {
+  cluster = await testCluster()
+  for (const name of ['a', 'b']) await cluster.addNode(name, { labels: { run: 'yes' } })
+  await cluster.client.resource(daemonSets).create(daemon())
+  await cluster.until('all', async () => (await placed()).length === 2 && (await get()).status?.numberAvailable === 2)
+  const [first] = await revisionsNow()
+  if (!first) throw new Error('no revision')
+  const uids = (await cluster.list<Pod>(pods, 'default')).map(p => p.metadata.uid).sort()
+  const { resourceVersion: _version, uid: _uid, creationTimestamp: _time, managedFields: _fields, ...metadata } = first.metadata
+  await cluster.client
+    .resource(controllerRevisions)
+    .create({ ...first, metadata: { ...metadata, name: 'agent-copy', labels: { ...metadata.labels, 'controller-revision-hash': 'copy' } }, revision: 2 })
+  // Revisions wake nobody; any change of the set does.
+  await cluster.env.advance(2_000)
+  expect((await revisionsNow()).length).toBe(2)
+  await cluster.client.resource(daemonSets).patch('agent', 'merge', { spec: { minReadySeconds: 1 } }, { namespace: 'default' })
+  await cluster.until('merged', async () => (await revisionsNow()).length === 1)
+  await cluster.env.advance(5_000)
+  const after = await cluster.list<Pod>(pods, 'default')
+  expect({
+    uids: after.map(p => p.metadata.uid).sort(),
+    labels: after.map(p => p.metadata.labels?.['controller-revision-hash']),
+    left: (await revisionsNow()).map(r => [r.metadata.name, r.revision]),
+  }).toEqual({
+    uids,
+    labels: ['copy', 'copy'],
+    left: [['agent-copy', 2]],
+  })
+  await cluster.client.resource(daemonSets).patch('agent', 'strategic', { spec: { template: { spec: { terminationGracePeriodSeconds: 1 } } } }, { namespace: 'default' })
+  await cluster.until('a third', async () => (await revisionsNow()).length === 2)
+  expect((await revisionsNow()).map(r => r.revision)).toEqual([2, 3])
+})
+
+test('a revision name that another template took is passed over', async () => {
+  cluster = await testCluster()
+  await cluster.addNode('a', { labels: { run: 'yes' } })
+  await cluster.client.resource(daemonSets).create(daemon())
+  await cluster.until('one', async () => (await revisionsNow()).length === 1)
+  const [first] = await revisionsNow()
+  if (!first) throw new Error('no revision')
+  const taken = `agent-${templateHash({ ...(await get()).spec.template, spec: { ...(await get()).spec.template.spec, terminationGracePeriodSeconds: 1 } })}`
+  await cluster.client
+    .resource(controllerRevisions)
+    .create({ apiVersion: 'apps/v1', kind: 'ControllerRevision', metadata: { name: taken, namespace: 'default' }, data: { spec: {} }, revision: 1 })
+  await cluster.client.resource(daemonSets).patch('agent', 'strategic', { spec: { template: { spec: { terminationGracePeriodSeconds: 1 } } } }, { namespace: 'default' })
+  await cluster.until('counted', async () => (await get()).status?.collisionCount === 1)
+  expect((await revisionsNow()).filter(r => r.metadata.name !== taken).map(r => r.revision)).toEqual([1, 2])
 })
