@@ -1,207 +1,152 @@
 /**
- * `npm run bench [-- --hosts]`: speed and memory of the headless control plane through its TLS port, on this machine, in
- * one run; with `--hosts` also the way from a bare practice host to a Ready node. Prints the machine and how busy others
- * keep it, then a line a figure with its goal. Nothing fails: figures are for people to compare.
- * A raw append + fdatasync loop runs beside the durable creates, so that the disk's share can be seen.
+ * `npm run bench [-- --alone] [--quick] [--only REGEXP] [--hosts]`: speed and memory of the headless control plane through
+ * its TLS port, side by side with a real kube-apiserver and etcd in one run, and a table with ratio and goal. Writes
+ * docs/bench.md. Nothing fails: figures are for people to compare.
+ *
+ *   --alone         without the real one, which needs Go and, the first time, some minutes to build
+ *   --quick         a tenth of the requests; docs/bench.md stays as it is
+ *   --only REGEXP   only measurements with such a title (what they read must have been made: give those too); as --quick
+ *   --hosts         also from a bare practice host to a Ready node
+ *   --profile DIR   writes a V8 profile of the control plane into DIR when it ends; with --alone
  */
-import { open, rm } from 'node:fs/promises'
-import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
-import { benchClient, readKubeconfig, type BenchClient } from './api-client.ts'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { measureHosts } from './hosts.ts'
-import { startServer, type BenchServer } from './server.ts'
+import { pause, quantile } from './load.ts'
+import { measurements, type Goal, type Measurement } from './measurements.ts'
+import { Report } from './report.ts'
+import { buildKubernetes, startKubernetes } from './servers/kubernetes.ts'
+import type { MeasuredServer } from './servers/measured-server.ts'
+import { startQuarterdeck } from './servers/quarterdeck.ts'
 
-interface Figure {
-  readonly name: string
-  readonly value: number
-  readonly unit: string
-  readonly goal?: string
+const docs = fileURLToPath(new URL('../../../docs/bench.md', import.meta.url))
+const { values: asked } = parseArgs({
+  options: {
+    alone: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    hosts: { type: 'boolean', default: false },
+    profile: { type: 'string' },
+  },
+})
+
+/** Work of a start ends. */
+const SETTLE_MS = 10_000
+/** Over which idle processor time is counted. */
+const IDLE_MS = 10_000
+const STARTS = 3
+
+const half: Goal = { ratio: 0.5, is: 'at most' }
+const report = new Report()
+
+async function starts(begin: () => Promise<MeasuredServer>): Promise<{ readyMs: number; cpuMs: number }> {
+  const times: number[] = []
+  const cpu: number[] = []
+  for (let i = 0; i < STARTS; i++) {
+    const server = await begin()
+    times.push(server.readyMs)
+    cpu.push(server.readyCpuMs)
+    await server.stop()
+  }
+  return { readyMs: quantile(times, 0.5), cpuMs: quantile(cpu, 0.5) }
 }
-const figures: Figure[] = []
 
-function report(name: string, value: number, unit: string, goal?: string): void {
-  figures.push({ name, value, unit, ...(goal === undefined ? {} : { goal }) })
-  console.log(`${name.padEnd(58)} ${value.toFixed(value < 10 ? 2 : 0).padStart(9)} ${unit.padEnd(6)} ${goal === undefined ? '' : `goal ${goal}`}`)
-}
-
-function quantile(values: number[], part: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, ms)
+async function measureStart(withOther: boolean): Promise<void> {
+  // A first start bundles the sources as they are now, and leaves V8's code cache behind; users pay that once a version.
+  await (await startQuarterdeck()).stop()
+  const ours = await starts(() => startQuarterdeck())
+  const other = withOther ? await starts(startKubernetes) : undefined
+  report.add({
+    name: 'start to API ready, new data',
+    value: ours.readyMs,
+    unit: 'ms',
+    bound: { value: 1000, is: 'at most' },
+    goal: { ratio: 0.2, is: 'at most' },
+    ...(other ? { other: other.readyMs } : {}),
+    cpuMs: [ours.cpuMs, other?.cpuMs],
   })
 }
 
-function configMap(name: string): object {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, data: { payload: 'x'.repeat(1024) } }
+function memory(name: string, servers: readonly MeasuredServer[], bound?: number): void {
+  const [ours, other] = servers.map(server => server.residentBytes() / 2 ** 20)
+  report.add({
+    name,
+    value: ours ?? 0,
+    unit: 'MiB',
+    goal: half,
+    ...(other === undefined ? {} : { other }),
+    ...(bound === undefined ? {} : { bound: { value: bound, is: 'at most' } }),
+  })
 }
 
-function pod(index: number): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: `pod-${index}`, namespace: 'bench', labels: { app: `app-${index % 100}` } },
-    // A node name that does not exist keeps the scheduler out of this figure.
-    spec: { nodeName: 'bench-node', containers: [{ name: 'app', image: 'app:1', resources: { requests: { cpu: '100m', memory: '64Mi' } } }] },
+async function measureIdle(servers: readonly MeasuredServer[]): Promise<void> {
+  await pause(SETTLE_MS)
+  memory('resident memory, idle', servers, 250)
+  const before = servers.map(server => server.cpuMs())
+  await pause(IDLE_MS)
+  const [ours, other] = servers.map((server, i) => ((server.cpuMs() - (before[i] ?? 0)) / IDLE_MS) * 100)
+  report.add({ name: 'processor, idle, of one core', value: ours ?? 0, unit: '%', bound: { value: 2, is: 'at most' }, ...(other === undefined ? {} : { other }) })
+}
+
+/** One measurement on each server in turn: what else the machine does hits both. */
+async function measure(measurement: Measurement, servers: readonly MeasuredServer[]): Promise<void> {
+  const results = []
+  for (const server of servers) {
+    await server.heldMs()
+    const before = server.cpuMs()
+    const values = await measurement.run(server)
+    results.push({ values, cpuMs: (server.cpuMs() - before) / measurement.requests, heldMs: await server.heldMs() })
   }
+  const [ours, other] = results
+  ours?.values.forEach((value, i) => {
+    const there = other?.values[i]?.value
+    const costs = i > 0 ? {} : { cpuMs: [ours.cpuMs, other?.cpuMs], ...(ours.heldMs === undefined ? {} : { heldMs: ours.heldMs }) }
+    report.add({ ...value, ...(there === undefined ? {} : { other: there }), ...costs })
+  })
 }
 
-/** Runs `work` for indexes 0…count-1 on `workers` parallel loops; resolves with each call's milliseconds. */
-async function spread(count: number, workers: number, work: (index: number) => Promise<void>): Promise<{ times: number[]; seconds: number }> {
-  const times: number[] = []
-  let next = 0
-  const began = performance.now()
-  const loop = async (): Promise<void> => {
-    for (let index = next++; index < count; index = next++) {
-      const start = performance.now()
-      await work(index)
-      times.push(performance.now() - start)
-    }
-  }
-  await Promise.all(Array.from({ length: workers }, loop))
-  return { times, seconds: (performance.now() - began) / 1000 }
-}
-
-async function expectStatus(client: BenchClient, wanted: number, ...args: Parameters<BenchClient['send']>): Promise<void> {
-  const answer = await client.send(...args)
-  if (answer.status !== wanted) throw new Error(`${args[0]} ${args[1]}: ${answer.status} ${answer.text().slice(0, 300)}`)
-}
-
-async function rawSyncs(count: number): Promise<number> {
-  const file = join(tmpdir(), `quarterdeck-bench-sync-${process.pid}`)
-  const handle = await open(file, 'w')
-  const record = Buffer.alloc(2048, 1)
-  const began = performance.now()
-  for (let i = 0; i < count; i++) {
-    await handle.write(record)
-    await handle.datasync()
-  }
-  const seconds = (performance.now() - began) / 1000
-  await handle.close()
-  await rm(file)
-  return count / seconds
-}
-
-async function creates(client: BenchClient): Promise<void> {
-  report('raw append + fdatasync of 2 KiB, one at a time', await rawSyncs(500), '/s')
-  for (const [workers, count] of [
-    [1, 500],
-    [16, 4000],
-    [64, 8000],
-  ] as const) {
-    const { times, seconds } = await spread(count, workers, i => expectStatus(client, 201, 'POST', '/api/v1/namespaces/default/configmaps', configMap(`c-${workers}-${i}`)))
-    report(`durable creates of 1 KiB, ${workers} client${workers === 1 ? '' : 's'}`, count / seconds, '/s')
-    report(`  p99 of them`, quantile(times, 0.99), 'ms')
-  }
-}
-
-async function reads(client: BenchClient): Promise<void> {
-  const { times } = await spread(3000, 1, i => expectStatus(client, 200, 'GET', `/api/v1/namespaces/default/configmaps/c-1-${i % 500}`))
-  report('GET, one client: p50', quantile(times, 0.5), 'ms')
-  report('GET, one client: p99', quantile(times, 0.99), 'ms')
-  const many = await spread(10_000, 16, i => expectStatus(client, 200, 'GET', `/api/v1/namespaces/default/configmaps/c-1-${i % 500}`))
-  report('GET, 16 clients', 10_000 / many.seconds, '/s')
-}
-
-async function lists(client: BenchClient): Promise<void> {
-  await expectStatus(client, 201, 'POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bench' } })
-  await pause(1000) // the default service account of the new namespace
-  await spread(10_000, 32, i => expectStatus(client, 201, 'POST', '/api/v1/namespaces/bench/pods', pod(i)))
-  const whole: number[] = []
-  let bytes = 0
-  for (let i = 0; i < 5; i++) {
-    const start = performance.now()
-    bytes = (await client.send('GET', '/api/v1/namespaces/bench/pods')).bytes
-    whole.push(performance.now() - start)
-  }
-  report(`LIST of 10,000 pods (${(bytes / 1e6).toFixed(1)} MB), median`, quantile(whole, 0.5), 'ms')
-  const page = await spread(10, 1, () => expectStatus(client, 200, 'GET', '/api/v1/namespaces/bench/pods?limit=500'))
-  report('LIST, a page of 500, median', quantile(page.times, 0.5), 'ms')
-  const none = await spread(10, 1, () => expectStatus(client, 200, 'GET', '/api/v1/namespaces/bench/pods?labelSelector=app%3Dnone'))
-  report('LIST of 10,000 by a label that none has, median', quantile(none.times, 0.5), 'ms')
-}
-
-async function watchFanOut(client: BenchClient): Promise<void> {
-  const watchers = 100
-  const delays: number[] = []
-  const sent = new Map<string, number>()
-  const stops = await Promise.all(
-    Array.from({ length: watchers }, () =>
-      client.watch('/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0&labelSelector=fan%3Dout', line => {
-        const start = sent.get(/"name":"(fan-\d+)"/.exec(line)?.[1] ?? '')
-        if (start !== undefined) delays.push(performance.now() - start)
-      }),
-    ),
-  )
-  for (let i = 0; i < 50; i++) {
-    const name = `fan-${i}`
-    sent.set(name, performance.now())
-    await expectStatus(client, 201, 'POST', '/api/v1/namespaces/default/configmaps', {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name, namespace: 'default', labels: { fan: 'out' } },
+async function hosts(server: MeasuredServer): Promise<void> {
+  await measureHosts(server.credentials, (withDocker, { readyMs, agentBytes, agentIdlePercent }) => {
+    report.add({
+      name: `bare host to Ready, ${withDocker ? 'Docker present' : 'Docker installed on the way'}`,
+      value: readyMs / 1000,
+      unit: 's',
+      bound: { value: withDocker ? 20 : 90, is: 'at most' },
     })
-    await pause(20)
-  }
-  await pause(500)
-  for (const stop of stops) stop()
-  report(`a write seen by ${watchers} watchers (${delays.length} deliveries), median`, quantile(delays, 0.5), 'ms')
-  report('  p99 of them', quantile(delays, 0.99), 'ms')
-}
-
-async function idle(server: BenchServer): Promise<void> {
-  await pause(5000)
-  report('resident memory, idle', server.residentBytes() / 2 ** 20, 'MiB', '≤ 250')
-  const before = server.cpuMs()
-  await pause(10_000)
-  report('processor, idle, of one core', (server.cpuMs() - before) / 100, '%', '≤ 2')
-}
-
-async function hosts(client: BenchClient): Promise<void> {
-  await measureHosts(client, (withDocker, { readyMs, agentBytes, agentIdlePercent }) => {
-    report(`bare host to Ready, ${withDocker ? 'Docker present' : 'Docker installed on the way'}`, readyMs / 1000, 's', withDocker ? '≤ 20' : '≤ 90')
-    report('  resident memory of its agent', agentBytes / 2 ** 20, 'MiB', '≤ 90')
-    report('  processor of its agent, idle, of one core', agentIdlePercent, '%', '≤ 2')
+    report.add({ name: '  resident memory of its agent', value: agentBytes / 2 ** 20, unit: 'MiB', bound: { value: 90, is: 'at most' } })
+    report.add({ name: '  processor of its agent, idle, of one core', value: agentIdlePercent, unit: '%', bound: { value: 2, is: 'at most' } })
   })
 }
 
 async function main(): Promise<void> {
-  console.log(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()}, Node ${process.version}`)
-  console.log(
-    `load before the run: ${loadavg()
-      .map(load => load.toFixed(1))
-      .join(' ')} on ${cpus().length} processors`,
-  )
-  // A first start bundles the sources as they are now, and leaves V8's code cache behind; users pay that once a version.
-  await (await startServer()).stop()
-  const server = await startServer()
-  report('start to API ready, new data', server.readyMs, 'ms', '≤ 1000')
-  report('  processor time of it', server.readyCpuMs, 'ms')
-  await idle(server)
-  const client = benchClient(readKubeconfig(server.kubeconfig), 64)
+  const withOther = !asked.alone && buildKubernetes()
+  if (!asked.alone && !withOther) console.log('Go is not installed: no comparison with the real kube-apiserver')
+  const only = asked.only === undefined ? undefined : new RegExp(asked.only)
+  const isWhole = !asked.quick && !only && asked.profile === undefined
+  report.begin()
+  if (!only) await measureStart(withOther)
+  const ours = await startQuarterdeck(asked.profile === undefined ? {} : { nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${asked.profile}`] })
+  const servers = withOther ? [ours, await startKubernetes()] : [ours]
   try {
-    if (process.argv.includes('--hosts')) await hosts(client)
-    await creates(client)
-    await reads(client)
-    await lists(client)
-    await watchFanOut(client)
-    report('resident memory after all that', server.residentBytes() / 2 ** 20, 'MiB')
+    if (!only) await measureIdle(servers)
+    if (asked.hosts) await hosts(ours)
+    for (const measurement of measurements(asked.quick ? 0.1 : 1)) if (!only || only.test(measurement.title)) await measure(measurement, servers)
+    memory('resident memory after all that', servers)
+    await pause(SETTLE_MS)
+    memory('  ten seconds later', servers)
   } finally {
-    client.close()
-    await server.stop(true)
+    for (const server of servers) await server.stop(server === ours)
   }
-  const again = await startServer(server.dataDir)
-  report('start to API ready, on 22,000 objects', again.readyMs, 'ms', '≤ 1000')
-  report('  processor time of it', again.readyCpuMs, 'ms')
-  console.log(
-    `load after the run: ${loadavg()
-      .map(load => load.toFixed(1))
-      .join(' ')}`,
-  )
-  await again.stop()
+  if (!only) {
+    const again = await startQuarterdeck({ dataDir: ours.dataDir })
+    report.add({ name: 'start to API ready, on the data of this run', value: again.readyMs, unit: 'ms', bound: { value: 1000, is: 'at most' }, cpuMs: [again.readyCpuMs] })
+    await again.stop()
+  }
+  if (isWhole && withOther)
+    report.write(
+      docs,
+      servers.map(server => server.name),
+    )
 }
 
 await main()

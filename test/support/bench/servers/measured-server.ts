@@ -1,0 +1,66 @@
+/** What benchmarks need of a server, whichever it is: where it answers, and what it costs. Figures come from /proc. */
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ChildProcess } from 'node:child_process'
+import type { Credentials } from '../client.ts'
+
+export interface MeasuredServer {
+  readonly name: string
+  readonly credentials: Credentials
+  /** From the start of its first process until /readyz says ok, ms. */
+  readonly readyMs: number
+  /** Processor time until then, all its processes and threads: does not depend on what else the machine does. */
+  readonly readyCpuMs: number
+  readonly dataDir: string
+  cpuMs(): number
+  residentBytes(): number
+  /** The longest time for which the event loop was held since the last question, ms; undefined where there is none. */
+  heldMs(): Promise<number | undefined>
+  stop(keepData?: boolean): Promise<void>
+}
+
+export function newDataDir(): string {
+  return mkdtempSync(join(tmpdir(), 'quarterdeck-bench-'))
+}
+
+/** Processor time of processes, ms; clock ticks are hundredths of a second on every Linux we meet. */
+export function cpuMsOf(pids: readonly number[]): number {
+  let ticks = 0
+  for (const pid of pids) {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ').slice(11, 13) ?? []
+    for (const field of fields) ticks += Number(field)
+  }
+  return ticks * 10
+}
+
+export function residentBytesOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024, 0)
+}
+
+/** Ends a process of ours and waits until it is gone. */
+export async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise<void>(resolve => {
+    child.once('close', () => {
+      resolve()
+    })
+  })
+  child.kill('SIGTERM')
+  await ended
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => {
+        if (typeof address === 'object' && address) resolve(address.port)
+        else reject(new Error('no port is free'))
+      })
+    })
+  })
+}
