@@ -12,6 +12,7 @@ import { present } from '../base/assert.ts'
 import type { Env } from '../base/env.ts'
 import { Lifetime } from '../base/lifetime.ts'
 import type { NodeDialer } from '../base/node/dialer.ts'
+import { startDefinitionController } from '../apiserver/extensions/definition-controller.ts'
 import { createApiServer, type ApiServer } from '../apiserver/handler.ts'
 import type { UpgradeHandler, VirtualStorage } from '../apiserver/contracts.ts'
 import type { Metric } from '../apiserver/health/health.ts'
@@ -25,6 +26,7 @@ import { ensureBootstrapObjects } from './bootstrap.ts'
 import { componentUser, type AnyController } from './controllers.ts'
 import { openClusterKeys, defaultServingNames, type ClusterKeys } from './pki/pki.ts'
 import { kubeconfigText, writeKubeconfig } from './pki/kubeconfig.ts'
+import { keepCertificatesFresh } from './pki/renewal.ts'
 import { createWorkforce, type Workforce } from './workforce.ts'
 
 export interface ControlPlaneOptions {
@@ -102,14 +104,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     clusterDNS: options.clusterDNS ?? '10.96.0.10',
   }
   const names = defaultServingNames('cluster.local', ranges.kubernetesServiceIP)
-  const [keys, store] = await openBoth(
+  const openKeys = (): Promise<ClusterKeys> =>
     openClusterKeys({
       directory: join(options.dataDir, 'pki'),
       env,
       names: { dnsNames: [...names.dnsNames, ...(options.dnsNames ?? [])], ipAddresses: [...names.ipAddresses, ...(options.ipAddresses ?? [])] },
-    }),
-    options.store ? Promise.resolve(options.store) : openStore(options.dataDir, env),
-  )
+    })
+  const [keys, store] = await openBoth(openKeys(), options.store ? Promise.resolve(options.store) : openStore(options.dataDir, env))
   life.add(() => store.close())
   const kubeconfigPath = options.kubeconfigPath ?? join(options.dataDir, 'admin.kubeconfig')
   let dialer = options.dialer
@@ -119,7 +120,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     store,
     keys,
     virtual,
-    resources: () => allResources,
+    builtIn: allResources,
     serviceCIDR: ranges.serviceCIDR,
     dialer: (node, port, signal) => (dialer ? dialer(node, port, signal) : Promise.reject(new Error(`there is no way to node ${node} yet`))),
     metrics: () => [...(options.metrics?.() ?? []), ...(workforce?.metrics() ?? [])],
@@ -142,6 +143,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
   async function start(): Promise<void> {
     await parts.ready
+    const definitions = startDefinitionController({ env, registry: server.registry, kinds: parts.kinds })
+    life.add(() => {
+      definitions.stop()
+    })
     await ensureBootstrapObjects({
       store,
       client: client(admin),
@@ -154,7 +159,21 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     port = await openPort(options, server, keys)
     const opened = port
     life.add(() => opened.stop())
-    if (options.apiPort !== undefined) await writeKubeconfig(kubeconfigPath, kubeconfig())
+    const keepKubeconfig = async (): Promise<void> => {
+      if (options.apiPort !== undefined) await writeKubeconfig(kubeconfigPath, kubeconfig())
+    }
+    await keepKubeconfig()
+    life.add(
+      keepCertificatesFresh({
+        env,
+        keys,
+        reopen: openKeys,
+        onRenewed: () => {
+          opened.setCertificate(keys.serving.certificate, keys.serving.privateKey)
+          return keepKubeconfig()
+        },
+      }),
+    )
     if (options.runControllers === false) return
     const made = createWorkforce({ env, store, client, admin, keys, resources: () => server.resources(), clusterCIDR: ranges.clusterCIDR })
     workforce = made

@@ -7,8 +7,9 @@
  *   admin.{crt,key}                   the user's kubeconfig (group system:masters)
  *   sa.{pub,key}                      signs service-account tokens (RS256)
  *
- * The authority lives ten years; leaves one year, and at every start those with less than a third of their life left
- * are made anew (RELIABILITY.md H1). Differs from kubeadm: one authority for serving and clients, no front-proxy files.
+ * The authority lives ten years; leaves one year, and those with less than a third of their life left are made anew, at
+ * every start and while it runs (renewal.ts; RELIABILITY.md H1). Differs from kubeadm: one authority for serving and
+ * clients, no front-proxy files.
  */
 import { X509Certificate, createPrivateKey, createPublicKey, generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'

@@ -16,14 +16,23 @@ export type { CertificateTools, RequestFacts } from './requests.ts'
 /** Default and longest life of a certificate: a year, as upstream's --cluster-signing-duration. */
 const maxLifeMs = 365 * 24 * 3_600_000
 const minLifeMs = 600_000
-/** A node may ask for its serving certificate before its addresses are known. */
-const recheckMs = 5000
 
 export function certificateApprover(tools: CertificateTools): ControllerDefinition<CertificateSigningRequest> {
   return defineController<CertificateSigningRequest>({
     name: 'certificate-controller',
     for: certificateSigningRequests,
-    reads: [nodes],
+    // A node may ask for its serving certificate a moment before its addresses are known.
+    watches: [
+      {
+        resource: nodes,
+        keys: (node, { cache }) =>
+          cache
+            .of(certificateSigningRequests)
+            .list()
+            .filter(csr => csr.spec.username === `system:node:${node.metadata.name ?? ''}` && !isDecided(csr))
+            .map(csr => csr.metadata.name ?? ''),
+      },
+    ],
     writes: [
       { resource: certificateSigningRequests, subresource: 'approval' },
       { resource: subjectAccessReviews, verbs: ['create'] },
@@ -36,11 +45,7 @@ export function certificateApprover(tools: CertificateTools): ControllerDefiniti
       const facts = await readFacts(tools, csr)
       if (!facts) return
       const message = await approval(context, csr, facts)
-      if (message) {
-        await approve(context, csr, message)
-        return
-      }
-      return csr.spec.signerName.endsWith('/kubelet-serving') ? { requeueAfterMs: recheckMs } : undefined
+      if (message) await approve(context, csr, message)
     },
   })
 }
