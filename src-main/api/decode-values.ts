@@ -7,7 +7,7 @@ import type { Schema, SchemaField } from './schema.ts'
 import type { JsonObject } from './json.ts'
 import { cloneJson, isObject, quoteGo, setOwn } from './json.ts'
 import { pathText } from './json-scanner.ts'
-import { definitionSchema } from './schema.ts'
+import { definitionSchema, metadataSchema } from './schema.ts'
 import { convertBytes, convertIntOrString, convertQuantity, convertTime } from './decode-scalars.ts'
 
 /** A document that does not fit its kind; `message` is the text of Go's decoder. */
@@ -35,6 +35,13 @@ export function convertObject(value: unknown, schema: Schema, options: ConvertOp
   return { object, faults: walk.faults }
 }
 
+/** The ObjectMeta of an object whose other fields are decoded elsewhere; `path` leads to it in the texts of unknown fields. Throws DecodeError. */
+export function convertMetadata(value: unknown, path: readonly string[], options: ConvertOptions): { metadata: JsonObject; faults: string[] } {
+  const walk = new Walk(options, path)
+  const metadata = walk.part(value, metadataSchema(), 'v1.ObjectMeta')
+  return { metadata, faults: walk.faults }
+}
+
 /** OpenAPI says nothing of these; in an object (or list of objects) they are schemas themselves. */
 const schemaUnions: ReadonlySet<string> = new Set(['v1.JSONSchemaPropsOrBool', 'v1.JSONSchemaPropsOrArray', 'v1.JSONSchemaPropsOrStringArray'])
 
@@ -45,8 +52,15 @@ class Walk {
   readonly #fields: string[] = []
   #struct = ''
 
-  constructor(options: ConvertOptions) {
+  constructor(options: ConvertOptions, path: readonly string[] = []) {
     this.#report = options.reportUnknown
+    this.#path.push(...path)
+  }
+
+  /** A struct by itself. */
+  part(value: unknown, schema: Schema, goType: string): JsonObject {
+    if (!isObject(value)) this.#mismatch(value, goType)
+    return this.#structOf(value, schema, shortType(goType))
   }
 
   object(value: unknown, schema: Schema): JsonObject {

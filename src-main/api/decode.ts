@@ -8,6 +8,7 @@ import type { AnyResource } from './resource.ts'
 import { FieldPath, invalidValue } from './field-errors.ts'
 import { groupVersion } from './meta.ts'
 import { JsonError, decodeUtf8, duplicateKeys, encodeUtf8, getOwn, isObject, parseJson, stringifyJson } from './json.ts'
+import { coerceCustom } from './apiextensions/coercion.ts'
 import { DecodeError, convertObject } from './decode-values.ts'
 import { isKnownKind, schemaOf } from './schema.ts'
 import { badRequest, invalid, unsupportedMediaType } from './status-error.ts'
@@ -102,7 +103,9 @@ export function decodeDocument<T extends KubernetesObject = KubernetesObject>(
   validation: FieldValidation = 'Warn',
   faults: readonly string[] = [],
 ): Decoded<T> {
-  const converted = convertObject(value, schemaOf(resource), { reportUnknown: validation !== 'Ignore' })
+  const reportUnknown = validation !== 'Ignore'
+  const isCustom = typeof resource.schema !== 'string' && isObject(value)
+  const converted = isCustom ? coerceCustom(value, resource.schema, reportUnknown) : convertObject(value, schemaOf(resource), { reportUnknown })
   const all = [...faults, ...converted.faults]
   if (validation === 'Strict' && all.length > 0) throw new DecodeError(`strict decoding error: ${all.join(', ')}`)
   return { object: converted.object as unknown as T, warnings: validation === 'Warn' ? all : [] }

@@ -50,7 +50,10 @@ export interface Conversion<T extends KubernetesObject> {
   /** The declaration in whose shape, and under whose storage key, objects are kept. */
   readonly of: AnyResource
   toStored(object: T): KubernetesObject
+  /** The stored object itself where nothing is to be changed. */
   fromStored(stored: KubernetesObject): T
+  /** Must be awaited before either function is called with these objects; absent where nothing has to be waited for. */
+  prepare?(objects: readonly KubernetesObject[], direction: 'toStored' | 'fromStored'): Promise<void>
 }
 
 export interface ResourceDefinition<T extends KubernetesObject = KubernetesObject> {
@@ -88,6 +91,10 @@ export interface ResourceDefinition<T extends KubernetesObject = KubernetesObjec
   readonly generation?: boolean
   /** For a further version or group of a kind that is stored in the shape of another declaration (HPA v1, events.k8s.io). See storedAs(). */
   readonly conversion?: Conversion<T>
+  /** Why no object can be made any more (its definition is being deleted). */
+  readonly closed?: string | undefined
+  /** Text that every request on this version is warned with. */
+  readonly deprecation?: string | undefined
 
   /** Adds Kubernetes' defaults in place. Runs on every decoded object of a request, before validation. */
   setDefaults?(object: T): void
@@ -97,8 +104,8 @@ export interface ResourceDefinition<T extends KubernetesObject = KubernetesObjec
   prepareForUpdate?(next: T, previous: T, context: WriteContext): void
   /** Strategy of the status subresource; everything but status and a few metadata fields is restored by the registry already. */
   prepareForStatusUpdate?(next: T, previous: T, context: WriteContext): void
-  /** Faults of the object by itself, with Kubernetes' own wording. Metadata (names, labels, annotations, owners) is validated by the registry. */
-  validate?(object: T, at: FieldPath): FieldErrorList
+  /** Faults of the object by itself, with Kubernetes' own wording; `previous` is what a change starts from. Metadata (names, labels, annotations, owners) is validated by the registry. */
+  validate?(object: T, at: FieldPath, previous?: T): FieldErrorList
   /** Faults of the change. `validate(next)` has run already. */
   validateUpdate?(next: T, previous: T, at: FieldPath): FieldErrorList
   validateStatusUpdate?(next: T, previous: T, at: FieldPath): FieldErrorList

@@ -58,6 +58,7 @@ import { selfSubjectRulesReviews } from './authorization/v1/self-subject-rules-r
 import { localSubjectAccessReviews } from './authorization/v1/local-subject-access-review.ts'
 import { nodeMetrics } from './metrics/v1beta1/node-metrics.ts'
 import { podMetrics } from './metrics/v1beta1/pod-metrics.ts'
+import { customResourceDefinitions } from './apiextensions/v1/custom-resource-definition.ts'
 import { machines } from './infra/v1alpha1/machine-resource.ts'
 
 export const allResources: readonly AnyResource[] = [
@@ -112,6 +113,7 @@ export const allResources: readonly AnyResource[] = [
   localSubjectAccessReviews,
   nodeMetrics,
   podMetrics,
+  customResourceDefinitions,
   machines,
 ]
 
@@ -167,5 +169,6 @@ export {
   localSubjectAccessReviews,
   nodeMetrics,
   podMetrics,
+  customResourceDefinitions,
   machines,
 }

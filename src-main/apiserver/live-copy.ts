@@ -205,4 +205,5 @@ export const places = {
   storageClasses: { group: 'storage.k8s.io', plural: 'storageclasses' },
   ingressClasses: { group: 'networking.k8s.io', plural: 'ingressclasses' },
   volumeAttachments: { group: 'storage.k8s.io', plural: 'volumeattachments' },
+  customResourceDefinitions: { group: 'apiextensions.k8s.io', plural: 'customresourcedefinitions' },
 } as const satisfies Record<string, Place>

@@ -14,6 +14,7 @@ import { authenticationReviews, tokenSubresource } from '../apiserver/authn/revi
 import { createServiceAccountTokens } from '../apiserver/authn/service-account-tokens.ts'
 import { createAuthorizer } from '../apiserver/authz/authorizer.ts'
 import { accessReviews } from '../apiserver/authz/reviews.ts'
+import { createCustomKinds, type CustomKinds } from '../apiserver/extensions/custom-kinds.ts'
 import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
 import { healthHandler, metricsHandler, unknownPathHandler, type Metric } from '../apiserver/health/health.ts'
 import { liveCopies, places } from '../apiserver/live-copy.ts'
@@ -25,6 +26,7 @@ import type { ClusterKeys } from './pki/pki.ts'
 
 export interface ApiParts {
   readonly options: ApiServerOptions
+  readonly kinds: CustomKinds
   /** The live copies are complete: requests can be authenticated and authorized. */
   readonly ready: Promise<void>
   /** A start-up step is done; /readyz waits for all. */
@@ -40,7 +42,8 @@ export function createApiParts(given: {
   store: Store
   keys: ClusterKeys
   virtual: Map<string, VirtualStorage>
-  resources: () => readonly AnyResource[]
+  /** The kinds that are built in; custom ones come and go by their definitions. */
+  builtIn: readonly AnyResource[]
   serviceCIDR: string
   dialer: NodeDialer
   metrics: () => readonly Metric[]
@@ -48,6 +51,7 @@ export function createApiParts(given: {
   const { env, store, keys } = given
   const copies = liveCopies(store)
   for (const place of Object.values(places)) copies.of(place)
+  const kinds = createCustomKinds({ copies, builtIn: given.builtIn })
   const tokens = createServiceAccountTokens({ env, copies, privateKey: keys.serviceAccount.privateKey, publicKey: keys.serviceAccount.publicKey })
   const authenticator = createAuthenticator({ env, copies, authorities: [keys.authority.certificate], tokens })
   const bootstrap = createBootstrapTokens({ env, copies })
@@ -73,6 +77,7 @@ export function createApiParts(given: {
   ]
   return {
     ready: copies.ready,
+    kinds,
     markReady(step) {
       pending.delete(step)
     },
@@ -82,7 +87,7 @@ export function createApiParts(given: {
     options: {
       env,
       store,
-      resources: given.resources,
+      resources: kinds.resources,
       authenticator,
       authorizer,
       impersonate,
@@ -94,7 +99,7 @@ export function createApiParts(given: {
           env.log.log('warn', text)
         }),
         discoveryHandler({
-          resources: given.resources,
+          resources: kinds.resources,
           version: {
             platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
             runtimeVersion: process.version,
@@ -103,7 +108,7 @@ export function createApiParts(given: {
           },
           extraPaths: ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3'],
         }),
-        openapiHandler({ resources: given.resources, descriptions: descriptionsBelow(projectDir) }),
+        openapiHandler({ resources: kinds.resources, descriptions: descriptionsBelow(projectDir) }),
         openidHandler(tokens),
         metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...given.metrics()]),
         unknownPathHandler,

@@ -95,7 +95,8 @@ function entryOf(resource: AnyResource): ResourceEntry {
   return {
     resource,
     singular: resource.singular ?? resource.kind.toLowerCase(),
-    verbs: [...(resource.verbs ?? allVerbs)].sort(byBytes),
+    // Verbs of custom kinds stand in an order of their own, as upstream.
+    verbs: resource.verbs && typeof resource.schema !== 'string' ? resource.verbs : [...(resource.verbs ?? allVerbs)].sort(byBytes),
     subresources: names.map(name => subresourceOf(resource, name)),
   }
 }
@@ -114,7 +115,8 @@ const storedAs: Readonly<Record<string, string>> = { 'events.k8s.io/v1/Event': '
 
 /** Lets clients see when the stored form of a kind changes. */
 export function storageVersionHash(resource: AnyResource): string {
-  const served = `${groupVersion(resource.group, resource.version)}/${resource.kind}`
+  const { version } = typeof resource.schema === 'string' ? resource : (resource.conversion?.of ?? resource)
+  const served = `${groupVersion(resource.group, version)}/${resource.kind}`
   const stored = storedAs[served] ?? served
   // The core group is written with an empty name: `/v1/Pod`.
   const text = stored.split('/').length === 2 ? `/${stored}` : stored

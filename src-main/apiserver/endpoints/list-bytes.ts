@@ -4,7 +4,7 @@ import type { KubernetesObject } from '../../api/meta.ts'
 import { groupVersion } from '../../api/meta.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import type { StoredEntry } from '../../store/store.ts'
-import { objectOf } from '../registry/storage.ts'
+import { objectOf, sharesBytes } from '../registry/storage.ts'
 import { isCustom } from '../registry/strategy-facts.ts'
 
 /** Small items are gathered into chunks of this size, because each chunk is a write to the connection. */
@@ -93,7 +93,7 @@ export async function listBytes(r: AnyResource, metadata: object, entries: reado
       await nextTurn()
     }
     if (index > 0) out.add(comma)
-    if (isCustom(r) && !r.conversion) out.add(entry.bytes)
+    if (isCustom(r) && sharesBytes(r, entry)) out.add(entry.bytes)
     else if (prefix && entry.bytes.length > prefix.length && prefix.equals(entry.bytes.subarray(0, prefix.length))) {
       out.add(open)
       out.add(entry.bytes.subarray(prefix.length))

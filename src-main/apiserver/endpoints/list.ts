@@ -7,7 +7,7 @@ import { parseJson } from '../../api/json.ts'
 import { badRequest, continueExpired, expired, StatusError } from '../../api/status-error.ts'
 import { StoreError } from '../../store/store.ts'
 import type { ListResult, StoredEntry } from '../../store/store.ts'
-import { keyFor, objectOf, prefixFor, storeFault } from '../registry/storage.ts'
+import { keyFor, objectOf, prefixFor, prepareEntries, storeFault } from '../registry/storage.ts'
 import type { Call } from './call.ts'
 import { waitForRevision } from './freshness.ts'
 import { arrayBytes, listBytes, listItem, nextTurn } from './list-bytes.ts'
@@ -165,7 +165,19 @@ async function readEntries(
   // One named object in one namespace needs no scan.
   if (selection.name !== undefined && revision === undefined && after === undefined && (call.info.namespace !== '' || r.scope === 'Cluster')) {
     const entry = selection.name === '' ? undefined : await registry.store.get(keyFor(r, call.info.namespace, selection.name))
+    if (entry) await prepareEntries(r, [entry])
     return { entries: entry && selection.matches(objectOf(r, entry)) ? [entry] : [], revision: registry.store.revision, more: false, remaining: 0 }
+  }
+  if (r.conversion?.prepare) {
+    // What a webhook converts is converted in one question, before selectors look at it.
+    const all = await registry.store.list(prefix, {
+      ...(revision === undefined ? {} : { revision }),
+      ...(after === undefined ? {} : { after }),
+      ...(limit !== undefined && selection.isEverything ? { limit } : {}),
+    })
+    await prepareEntries(r, all.entries)
+    if (selection.isEverything) return all
+    revision = all.revision
   }
   return registry.store.list(prefix, {
     ...(revision === undefined ? {} : { revision }),

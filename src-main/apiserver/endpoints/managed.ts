@@ -3,6 +3,7 @@ import type { KubernetesObject } from '../../api/meta.ts'
 import { groupVersion } from '../../api/meta.ts'
 import { updateManagedFields } from '../../api/managed-fields/update.ts'
 import { schemaOf } from '../../api/schema.ts'
+import { isCustom } from '../registry/strategy-facts.ts'
 import type { Call } from './call.ts'
 import { managerOf } from './call.ts'
 
@@ -17,6 +18,7 @@ export function recordManager(call: Call, live: KubernetesObject | undefined, ne
     apiVersion: groupVersion(r.group, r.version),
     schema: schemaOf(r),
     now: call.env.clock.now(),
+    hasStatus: !isCustom(r) || r.subresources?.status === true,
   })
   next.metadata = managed.metadata
 }

@@ -88,6 +88,7 @@ export function patcher(call: Call, kind: PatchKind, document: unknown, query: W
         apiVersion: groupVersion(r.group, r.version),
         schema,
         now: call.env.clock.now(),
+        hasStatus: !isCustom(r) || r.subresources?.status === true,
       }).object
   }
   return previous => {

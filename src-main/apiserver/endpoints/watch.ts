@@ -9,7 +9,7 @@ import type { ApiResponse } from '../../api/request.ts'
 import { badRequest, expired, internalError, StatusError } from '../../api/status-error.ts'
 import { StoreError } from '../../store/store.ts'
 import type { StoredEntry, StoreEvent } from '../../store/store.ts'
-import { objectOf, prefixFor, storeFault } from '../registry/storage.ts'
+import { objectOf, prefixFor, prepareEntries, sharesBytes, storeFault } from '../registry/storage.ts'
 import type { Call } from './call.ts'
 import { EventQueue } from './event-queue.ts'
 import { collectionForms, negotiate } from './negotiation.ts'
@@ -77,8 +77,7 @@ function encoderFor(call: Call, form: Form): Encoder {
   const plain = (type: WatchEventType, object: unknown): Item => (asObjects ? { type, object } : valueFrame(type, object))
   const error = (fault: StatusError): Item => plain('ERROR', fault.status)
   if (form.as === 'object') {
-    const shares = !asObjects && !r.conversion
-    return { entry: (type, entry) => (shares ? entryFrame(type, entry) : plain(type, objectOf(r, entry))), object: plain, error }
+    return { entry: (type, entry) => (!asObjects && sharesBytes(r, entry) ? entryFrame(type, entry) : plain(type, objectOf(r, entry))), object: plain, error }
   }
   let isFirst = true
   const shape = (type: WatchEventType, object: KubernetesObject): Item => {
@@ -100,6 +99,8 @@ class Watcher {
   /** Everything up to here was put into the queue. */
   #seen = 0
   #limit = MAX_WAITING_EVENTS
+  /** What a webhook still converts. */
+  #turns: Promise<void> = Promise.resolve()
 
   constructor(call: Call, query: ListQuery, selection: Selection, encoder: Encoder) {
     this.#call = call
@@ -146,15 +147,26 @@ class Watcher {
   }
 
   async #sendInitial(withBookmark: boolean): Promise<void> {
-    const { registry, resource: r, info } = this.#call
+    const { resource: r } = this.#call
     const filter = this.#selection.isEverything ? undefined : (entry: StoredEntry) => this.#selection.matches(objectOf(r, entry))
-    const { entries, revision } = await registry.store.list(prefixFor(r, info.namespace), filter ? { filter } : {}).catch((fault: unknown) => {
+    const listed = await this.#listed(filter).catch((fault: unknown) => {
       throw storeFault(fault, r, '')
     })
+    const { entries, revision } = listed
     for (const entry of entries) this.queue.push({ type: 'ADDED', entry })
     this.#limit += entries.length
     this.#seen = revision
     if (withBookmark && this.#query.allowWatchBookmarks) this.#bookmark({ 'k8s.io/initial-events-end': 'true' })
+  }
+
+  /** Where a webhook converts, everything is converted before the selection looks at it. */
+  async #listed(filter: ((entry: StoredEntry) => boolean) | undefined): Promise<{ entries: readonly StoredEntry[]; revision: number }> {
+    const { registry, resource: r, info } = this.#call
+    const prefix = prefixFor(r, info.namespace)
+    if (!r.conversion?.prepare) return registry.store.list(prefix, filter ? { filter } : {})
+    const { entries, revision } = await registry.store.list(prefix)
+    await prepareEntries(r, entries)
+    return { entries: filter ? entries.filter(filter) : entries, revision }
   }
 
   #subscribe(from: number): void {
@@ -165,10 +177,16 @@ class Watcher {
       const stop = store.watch(prefixFor(r, info.namespace), {
         after: this.#seen,
         onEvent: event => {
-          if (event.entry.revision > from) this.#onEvent(event, replaying)
+          if (event.entry.revision <= from) return
+          if (r.conversion?.prepare) this.#inTurn(async () => this.#onPrepared(event))
+          else this.#onEvent(event, replaying)
         },
         onProgress: revision => {
-          this.#seen = Math.max(this.#seen, revision)
+          const progress = (): void => {
+            this.#seen = Math.max(this.#seen, revision)
+          }
+          if (r.conversion?.prepare) this.#inTurn(async () => progress())
+          else progress()
         },
         onEnd: reason => {
           this.queue.abandon({ fault: reason.code === 'compacted' ? expired(reason.message) : internalError(reason.message) })
@@ -180,6 +198,19 @@ class Watcher {
       if (!(fault instanceof StoreError) || fault.code !== 'compacted') throw storeFault(fault, r, '')
       this.queue.abandon({ fault: expired(`too old resource version: ${this.#seen} (${store.compactedRevision})`) })
     }
+  }
+
+  /** Events that a webhook converts stay in order. A webhook that fails ends the watch, so that the client lists again. */
+  #inTurn(step: () => Promise<void>): void {
+    this.#turns = this.#turns.then(step).catch((fault: unknown) => {
+      this.queue.abandon({ fault: fault instanceof StatusError ? fault : internalError(fault instanceof Error ? fault.message : String(fault)) })
+    })
+  }
+
+  async #onPrepared(event: StoreEvent): Promise<void> {
+    if (this.queue.isClosed) return
+    await prepareEntries(this.#call.resource, event.previous ? [event.entry, event.previous] : [event.entry])
+    this.#onEvent(event, false)
   }
 
   #onEvent(event: StoreEvent, replaying: boolean): void {

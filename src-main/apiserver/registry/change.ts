@@ -121,11 +121,13 @@ export function declaredDiffers(r: AnyResource, next: KubernetesObject, previous
   if (r.group === 'apps' && r.plural === 'deployments' && !deepEqual(next.metadata.annotations ?? {}, previous.metadata.annotations ?? {})) return true
   // An endpoint slice's labels tell whose it is; Kubernetes counts their changes.
   if (r.plural === 'endpointslices' && !deepEqual(next.metadata.labels ?? {}, previous.metadata.labels ?? {})) return true
-  return !deepEqual(declared(next), declared(previous))
+  const countsStatus = isCustom(r) && r.subresources?.status !== true
+  return !deepEqual(declared(next, countsStatus), declared(previous, countsStatus))
 }
 
-function declared(object: KubernetesObject): Loose {
-  const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, status: _status, ...rest } = object as KubernetesObject & { status?: unknown }
+function declared(object: KubernetesObject, countsStatus: boolean): Loose {
+  const { apiVersion: _apiVersion, kind: _kind, metadata: _metadata, status, ...others } = object as KubernetesObject & { status?: unknown }
+  const rest = countsStatus && status !== undefined ? { ...others, status } : others
   // What is always written is null in the store and absent in a request.
   return Object.fromEntries(Object.entries(rest as Loose).filter(([, value]) => value !== null))
 }

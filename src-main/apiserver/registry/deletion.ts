@@ -11,6 +11,7 @@ import { storedAs } from '../../api/resource.ts'
 import { conflict, invalid, isConflict, isNotFound, StatusError } from '../../api/status-error.ts'
 import { formatTime, parseTime } from '../../api/time.ts'
 import type { StoredEntry } from '../../store/store.ts'
+import { markedDefinition } from './definition-deletion.ts'
 import type { Registry } from './registry.ts'
 import type { Result, WriteScope } from './scope.ts'
 import { objectOf, resultOf, storeFault } from './storage.ts'
@@ -125,6 +126,10 @@ async function deleteOnce(registry: Registry, scope: WriteScope, object: Kuberne
   const r = scope.resource
   if (r.group === '' && r.plural === 'namespaces') return deleteNamespace(registry, scope, object, entry)
   const now = registry.env.clock.now()
+  if (r.group === 'apiextensions.k8s.io' && r.plural === 'customresourcedefinitions' && !object.metadata.deletionTimestamp) {
+    const marked = markedDefinition(object, now)
+    return { result: scope.dryRun ? { object: marked } : resultOf(r, await registry.overwrite(r, '', marked, entry)), gone: false }
+  }
   const finalizers = finalizersFor(r, object, options)
   const marked = cloneJson(object)
   if (finalizers.length > 0) marked.metadata.finalizers = finalizers

@@ -13,14 +13,14 @@ import { generateName } from '../../api/names.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import { schemaOf } from '../../api/schema.ts'
 import { finishShape } from '../../api/shape.ts'
-import { alreadyExists, conflict, generateNameConflict, invalid, isAlreadyExists, isConflict, notFound, unknownError } from '../../api/status-error.ts'
+import { alreadyExists, conflict, forbidden, generateNameConflict, invalid, isAlreadyExists, isConflict, notFound, unknownError } from '../../api/status-error.ts'
 import { formatTime } from '../../api/time.ts'
 import { encodeStored } from '../../store/json.ts'
 import type { Expectation, Store, StoredEntry } from '../../store/store.ts'
 import { partFaults } from './part-validation.ts'
 import type { Result, WriteScope } from './scope.ts'
 import { writeContext } from './scope.ts'
-import { checkSize, keyFor, objectOf, resultOf, storeFault, toStored } from './storage.ts'
+import { checkSize, keyFor, objectOf, prepareEntries, resultOf, storeFault, toStored } from './storage.ts'
 import { allowsCreateOnUpdate, allowsPlainFinalizers, isCustom } from './strategy-facts.ts'
 import {
   checkVersion,
@@ -100,6 +100,7 @@ export class Registry {
   async entry(r: AnyResource, namespace: string, name: string): Promise<StoredEntry> {
     const entry = await this.store.get(keyFor(r, namespace, name))
     if (!entry) throw notFound(r.group, r.plural, name)
+    if (r.conversion?.prepare) await prepareEntries(r, [entry])
     return entry
   }
 
@@ -109,6 +110,8 @@ export class Registry {
 
   /** `object` is the caller's own and is altered. */
   async create(scope: WriteScope, object: KubernetesObject): Promise<Result> {
+    const { resource: r } = scope
+    if (r.closed !== undefined) throw forbidden(r.group, r.plural, object.metadata.name ?? '', r.closed)
     const generated = !object.metadata.name && Boolean(object.metadata.generateName)
     for (let attempt = 1; ; attempt++) {
       const next = generated ? cloneJson(object) : object
@@ -174,6 +177,7 @@ export class Registry {
     const r = scope.resource
     for (let attempt = 1; ; attempt++) {
       const entry = await this.store.get(keyFor(r, scope.namespace, request.name))
+      if (entry && r.conversion?.prepare) await prepareEntries(r, [entry])
       const previous = entry && objectOf(r, entry)
       if (!previous && (request.whenMissing === 'never' || (request.whenMissing !== 'apply' && (scope.subresource !== '' || !allowsCreateOnUpdate(r)))))
         throw notFound(r.group, r.plural, request.name)
@@ -257,7 +261,7 @@ export class Registry {
     if (scope.subresource === 'binding') return metadata
     return [
       ...metadata,
-      ...(r.validate?.(next, root) ?? []),
+      ...(r.validate?.(next, root, previous) ?? []),
       ...(scope.subresource === '' ? (r.validateUpdate?.(next, previous, root) ?? []) : partFaults(scope.subresource, next, previous)),
     ]
   }
@@ -287,12 +291,14 @@ export class Registry {
   /** Deletes an entry that nobody changed since it was read. Throws StoreError. */
   async remove(r: AnyResource, entry: StoredEntry): Promise<StoredEntry> {
     const gone = await this.store.delete(entry.key, { revision: entry.revision })
+    if (r.conversion?.prepare) await prepareEntries(r, [gone])
     this.hookFor(r)?.deleted?.(objectOf(r, entry))
     return gone
   }
 
   async #write(scope: WriteScope, object: KubernetesObject, name: string, expect: Expectation): Promise<Result> {
     const r = scope.resource
+    if (r.conversion?.prepare) await r.conversion.prepare([object], 'toStored')
     const stored = toStored(r, object)
     if (scope.dryRun) {
       checkSize(encodeStored(stored).length)
@@ -300,7 +306,9 @@ export class Registry {
       return { object }
     }
     try {
-      return resultOf(r, await this.store.put(keyFor(r, scope.namespace, name), stored, expect))
+      const entry = await this.store.put(keyFor(r, scope.namespace, name), stored, expect)
+      if (r.conversion?.prepare) await prepareEntries(r, [entry])
+      return resultOf(r, entry)
     } catch (fault) {
       throw storeFault(fault, r, name)
     }
@@ -309,8 +317,11 @@ export class Registry {
   /** Writes a change that skips strategy and admission (marks of deletion). Throws StatusError. */
   async overwrite(r: AnyResource, namespace: string, object: KubernetesObject, entry: StoredEntry): Promise<StoredEntry> {
     const name = object.metadata.name ?? ''
+    if (r.conversion?.prepare) await r.conversion.prepare([object], 'toStored')
     try {
-      return await this.store.put(keyFor(r, namespace, name), toStored(r, object), { revision: entry.revision })
+      const written = await this.store.put(keyFor(r, namespace, name), toStored(r, object), { revision: entry.revision })
+      if (r.conversion?.prepare) await prepareEntries(r, [written])
+      return written
     } catch (fault) {
       throw storeFault(fault, r, name)
     }
@@ -319,6 +330,7 @@ export class Registry {
 
 /** A copy as it would be stored: what the request leaves out and the store writes as null is then no difference. */
 function shaped(r: AnyResource, object: KubernetesObject): KubernetesObject {
+  if (isCustom(r)) return object
   // Metadata and status do not count.
   const { metadata, status: _status, ...declared } = object as KubernetesObject & { status?: unknown }
   const copy = { ...cloneJson(declared), metadata: { ...metadata } } as KubernetesObject

@@ -30,8 +30,21 @@ export function objectOf(r: AnyResource, entry: StoredEntry): KubernetesObject {
   return object
 }
 
+/** Whether the bytes of an entry are its object in the version of `r`. */
+export function sharesBytes(r: AnyResource, entry: StoredEntry): boolean {
+  return !r.conversion || objectOf(r, entry) === (entry.object as unknown as KubernetesObject)
+}
+
+/** Waits for what objectOf needs, where a webhook converts. Throws a StatusError. */
+export async function prepareEntries(r: AnyResource, entries: readonly StoredEntry[]): Promise<void> {
+  await r.conversion?.prepare?.(
+    entries.map(entry => entry.object as unknown as KubernetesObject),
+    'fromStored',
+  )
+}
+
 export function resultOf(r: AnyResource, entry: StoredEntry): Result {
-  return r.conversion ? { object: objectOf(r, entry) } : { object: entry.object as unknown as KubernetesObject, entry }
+  return sharesBytes(r, entry) ? { object: entry.object as unknown as KubernetesObject, entry } : { object: objectOf(r, entry) }
 }
 
 /** The shape that is stored: apiVersion, kind and metadata first, so that lists can cut them off the shared bytes. */

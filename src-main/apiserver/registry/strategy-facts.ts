@@ -67,7 +67,7 @@ const deprecated: ReadonlyMap<string, string> = new Map([
 ])
 
 export function deprecationOf(r: AnyResource): string | undefined {
-  return deprecated.get(groupResource(r))
+  return r.deprecation ?? deprecated.get(groupResource(r))
 }
 export function allowsCreateOnUpdate(r: AnyResource): boolean {
   return createOnUpdate.has(groupResource(r))
