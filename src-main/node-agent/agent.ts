@@ -196,7 +196,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     }
   }
 
-  await Promise.all([nodeMirror.load(), serviceMirror.load(), sliceMirror.load()])
+  await Promise.all([nodeMirror.load(), serviceMirror.load(), sliceMirror.load(), kubelet.load()])
   await podMirror.load()
   const running = [
     access.run(signal),

@@ -3,12 +3,14 @@
  * the runtime's events and by probes; containers of pods that belong nowhere are removed.
  */
 import { readFile, stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
 import { pods } from '../../api/core/v1/pod.ts'
 import type { Node, Pod, Service } from '../../api/generated/core-v1.ts'
 import { isConflict, isNotFound } from '../../api/status-error.ts'
 import type { Env } from '../../base/env.ts'
 import type { Client } from '../../client/client.ts'
 import type { Recorder } from '../../client/event-recorder.ts'
+import { readJsonFile, writeFileAtomic } from '../checkpoint.ts'
 import type { RunCommand } from '../commands.ts'
 import type { ContainerRuntime, RuntimeContainer } from '../container-runtime/runtime.ts'
 import { containerLabels } from '../container-runtime/runtime.ts'
@@ -22,6 +24,7 @@ import { attemptsOf } from './pod-status.ts'
 import { PodWorker } from './pod-worker.ts'
 import { Prober } from './prober.ts'
 import { CrashBackoff } from './restart-policy.ts'
+import type { BackoffEntry } from './restart-policy.ts'
 import { ServiceAccountTokens } from './service-account-tokens.ts'
 import { StatusManager } from './status-manager.ts'
 import { Volumes } from './volumes.ts'
@@ -32,6 +35,8 @@ const housekeepingMs = 20_000
 const maxMessageBytes = 4096
 const maxFallbackBytes = 2048
 const fallbackLines = 80
+/** Crashes come one after the other; a second is well below the shortest back-off. */
+const checkpointDelayMs = 1_000
 
 export interface KubeletOptions {
   readonly env: Env
@@ -64,11 +69,17 @@ export class Kubelet {
   readonly #imageNames = new Map<string, string>()
   readonly #messages = new Map<string, string>()
   #stopObjects: () => void = () => {}
+  #checkpointPlanned = false
 
   constructor(options: KubeletOptions) {
     this.#options = options
     this.#statuses = new StatusManager({ env: options.env, client: options.client, live: options.live })
     this.#context = this.#makeContext()
+  }
+
+  /** What the agent knew before it was restarted; before the first pod is told. */
+  async load(): Promise<void> {
+    this.#context.crashBackoff.restore((await readJsonFile<[string, BackoffEntry][]>(this.#backoffPath())) ?? [])
   }
 
   /** Every pod here, with the status that this node knows. */
@@ -152,6 +163,22 @@ export class Kubelet {
     }
   }
 
+  #backoffPath(): string {
+    return join(this.#options.stateDir, 'crash-backoff.json')
+  }
+
+  #keepBackoff(): void {
+    if (this.#checkpointPlanned) return
+    this.#checkpointPlanned = true
+    const { env } = this.#options
+    env.clock.after(checkpointDelayMs, () => {
+      this.#checkpointPlanned = false
+      writeFileAtomic(this.#backoffPath(), JSON.stringify(this.#context.crashBackoff.entries())).catch((fault: unknown) => {
+        env.log.log('warn', 'cannot write checkpoint', { resource: 'crash back-off', fault: String(fault) })
+      })
+    })
+  }
+
   #makeContext(): KubeletContext {
     const options = this.#options
     const { env, runtime, client } = options
@@ -169,7 +196,9 @@ export class Kubelet {
       objects.stop()
     }
     const images = new Images({ env, runtime, objects })
-    const crashBackoff = new CrashBackoff(env.clock)
+    const crashBackoff = new CrashBackoff(env.clock, () => {
+      this.#keepBackoff()
+    })
     const event: KubeletContext['event'] = (pod, type, reason, message, container) => {
       const kind = container && (pod.spec?.initContainers ?? []).some(c => c.name === container.name) ? 'initContainers' : 'containers'
       options.recorder.event({ ...pod, apiVersion: 'v1', kind: 'Pod' }, type, reason, message, container ? `spec.${kind}{${container.name}}` : undefined)

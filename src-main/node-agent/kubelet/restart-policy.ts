@@ -21,12 +21,30 @@ export function shouldRestart(pod: Pod, container: Container, exitCode: number, 
   return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0)
 }
 
+/** The delay in force and when the container was last started, by the wall clock: it outlives the agent. */
+export interface BackoffEntry {
+  readonly delayMs: number
+  readonly atMs: number
+}
+
 /** Back-off of restarts, one delay a container: 10 s, doubled up to 5 minutes. */
 export class CrashBackoff {
   readonly #clock: Clock
-  readonly #entries = new Map<string, { delayMs: number; atMs: number }>()
-  constructor(clock: Clock) {
+  readonly #onChange: () => void
+  readonly #entries = new Map<string, BackoffEntry>()
+  constructor(clock: Clock, onChange: () => void = () => {}) {
     this.#clock = clock
+    this.#onChange = onChange
+  }
+
+  /** For the checkpoint. */
+  entries(): [string, BackoffEntry][] {
+    return [...this.#entries]
+  }
+
+  /** As `entries` gave them before the agent was restarted. */
+  restore(entries: readonly [string, BackoffEntry][]): void {
+    for (const [key, entry] of entries) if (Number.isFinite(entry.delayMs) && Number.isFinite(entry.atMs)) this.#entries.set(key, entry)
   }
 
   /** Milliseconds still to wait before `key`, whose container ended at `finishedAtMs`, may start; 0 = start now, which counts as a start. */
@@ -40,6 +58,7 @@ export class CrashBackoff {
     }
     const fresh = !entry || now - entry.atMs > resetAfterMs
     this.#entries.set(key, { delayMs: fresh ? initialMs : Math.min(maxMs, entry.delayMs * 2), atMs: now })
+    this.#onChange()
     return { waitMs: 0, delayMs: 0 }
   }
 
@@ -48,6 +67,10 @@ export class CrashBackoff {
     return this.#entries.get(key)?.delayMs ?? 0
   }
   forget(prefix: string): void {
-    for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key)
+    for (const key of this.#entries.keys()) {
+      if (!key.startsWith(prefix)) continue
+      this.#entries.delete(key)
+      this.#onChange()
+    }
   }
 }

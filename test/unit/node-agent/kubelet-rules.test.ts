@@ -207,6 +207,21 @@ describe('restarts', () => {
     backoff.next('k', env.clock.now() - 600_000)
     expect([...waits, backoff.next('k', env.clock.now()).waitMs]).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000, 10_000])
   })
+  it('wait on as before when the agent was restarted meanwhile', async () => {
+    const env = virtualEnv()
+    let changes = 0
+    const before = new CrashBackoff(env.clock, () => {
+      changes++
+    })
+    before.next('k', env.clock.now())
+    await env.advance(10_000)
+    before.next('k', env.clock.now() - 10_000)
+    expect(changes).toBe(2)
+    const after = new CrashBackoff(env.clock)
+    after.restore(JSON.parse(JSON.stringify(before.entries())) as ReturnType<CrashBackoff['entries']>)
+    expect(after.next('k', env.clock.now())).toEqual({ waitMs: 20_000, delayMs: 20_000 })
+    expect(new CrashBackoff(env.clock).next('k', env.clock.now()).waitMs).toBe(0)
+  })
   it('follow the policies', () => {
     const container = { name: 'a' }
     const table = (['Always', 'OnFailure', 'Never'] as const).map(restartPolicy =>
