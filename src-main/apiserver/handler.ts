@@ -24,6 +24,7 @@ import { createHooks } from './registry/hooks.ts'
 import { Registry } from './registry/registry.ts'
 import { deprecationOf } from './registry/strategy-facts.ts'
 import { ownKindSubresourceVerbs, subresourceKinds } from '../api/subresource-kinds.ts'
+import { prepareProtobuf, withoutProtobuf } from './protobuf/request.ts'
 import { requestInfo } from './request-info.ts'
 
 export type { ApiServerOptions, AuditRecord } from './options.ts'
@@ -121,8 +122,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }
   }
 
-  async function serve(request: ApiRequest, trace: Trace): Promise<ApiResponse> {
-    const authorized = throughBindings(request, await authorize(request, trace))
+  async function serve(asked: ApiRequest, trace: Trace): Promise<ApiResponse> {
+    const allowed = await authorize(asked, trace)
+    const request = withoutProtobuf(asked, resourceByKey(resourceKey({ ...allowed.info, plural: allowed.info.resource })))
+    const authorized = throughBindings(request, allowed)
     const { info, user } = authorized
     if (!info.isResource || isDiscoveryPath(info)) {
       const context = {
@@ -173,6 +176,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     metrics.inflight[kind]++
     let response: ApiResponse
     try {
+      const preparation = prepareProtobuf(request)
+      if (preparation) await preparation
       response = await serve(request, trace)
     } catch (fault) {
       if (!(fault instanceof StatusError)) env.log.log('error', 'request failed', { method: request.method, url: request.url, fault })

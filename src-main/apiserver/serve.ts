@@ -14,7 +14,6 @@ import type { Env } from '../base/env.ts'
 import { encodeJson } from '../api/json.ts'
 import { statusOf, StatusError } from '../api/status-error.ts'
 import type { UpgradeHandler } from './contracts.ts'
-import { withoutProtobuf } from './protobuf-request.ts'
 
 export interface ServeOptions {
   readonly env: Env
@@ -254,7 +253,7 @@ async function answer(options: ServeOptions, limits: ServeLimits, incoming: Inco
 
 async function handleOne(options: ServeOptions, request: ApiRequest): Promise<ApiResponse> {
   try {
-    return await options.handle(await withoutProtobuf(request))
+    return await options.handle(request)
   } catch (fault) {
     if (!(fault instanceof StatusError)) throw fault
     return { status: fault.code, headers: { 'content-type': 'application/json' }, body: { kind: 'bytes', chunks: [encodeJson(statusOf(fault))] } }

@@ -17,6 +17,7 @@ const checks: readonly Check[] = [
   { name: 'lint', command: ['oxlint', '--deny-warnings', 'src-main', 'src-renderer', 'test'] },
   { name: 'format', command: ['prettier', '--check', '--log-level', 'warn', 'src-main', 'src-renderer', 'test', '*.{ts,json}'] },
   { name: 'schema facts', command: ['node', 'test/support/schema/schema.ts', 'check'] },
+  { name: 'field numbers', command: ['node', 'test/support/schema/protobuf.ts', 'check'] },
   { name: 'rules', command: ['vitest', 'run', '--project', 'fast', 'test/rules'] },
 ]
 

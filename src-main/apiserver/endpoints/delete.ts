@@ -10,7 +10,7 @@ import { readPlain } from './body.ts'
 import type { Call } from './call.ts'
 import { admissionAttributes, mutate, validateAdmission, warn, writeScope } from './call.ts'
 import { queryInteger } from './query-options.ts'
-import { checkAcceptable, objectResponse, valueResponse } from './respond.ts'
+import { checkAcceptable, objectResponse, doneResponse } from './respond.ts'
 
 /** Options from the body, or from the query where there is no body. Throws. */
 export function deleteRequest(call: Call): DeleteRequest {
@@ -71,7 +71,7 @@ async function deletedResponse(call: Call, outcome: Deleted, options: DeleteRequ
   const waits = !outcome.gone && options.orphanDependents === false
   const code = waits ? 202 : 200
   if (!outcome.gone || returnsDeletedObject(r)) return objectResponse(call, code, outcome.result)
-  return valueResponse(call, code, {
+  return doneResponse(call, code, {
     kind: 'Status',
     apiVersion: 'v1',
     metadata: {},

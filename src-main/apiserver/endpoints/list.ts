@@ -15,7 +15,9 @@ import { collectionForms, negotiate } from './negotiation.ts'
 import type { Form } from './negotiation.ts'
 import { listQuery } from './query-options.ts'
 import type { ListQuery } from './query-options.ts'
-import { bytesResponse, headersFor, partialOf, tableOf, valueResponse } from './respond.ts'
+import { protobufMediaType } from '../protobuf/protobuf.ts'
+import { listProtobuf } from './protobuf-forms.ts'
+import { bytesResponse, formsOf, headersFor, partialOf, tableOf, valueResponse } from './respond.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 
@@ -50,7 +52,7 @@ function decodeToken(text: string): Token {
 
 export async function listEndpoint(call: Call): Promise<ApiResponse> {
   const { resource: r } = call
-  const form = negotiate(call.request.headers['accept'], collectionForms)
+  const form = negotiate(call.request.headers['accept'], formsOf(r, collectionForms))
   if (form.as === 'PartialObjectMetadata') {
     throw new StatusError(
       406,
@@ -63,6 +65,9 @@ export async function listEndpoint(call: Call): Promise<ApiResponse> {
   const { result, metadata } = await readList(call, query, selection)
   if (call.request.answer !== 'objects' && form.as === 'object' && form.mediaType === 'application/json' && !call.info.query.has('pretty')) {
     return bytesResponse(call.request, 200, headersFor('application/json', call.warnings), await listBytes(r, metadata, result.entries))
+  }
+  if (call.request.answer !== 'objects' && form.as === 'object' && form.mediaType === protobufMediaType) {
+    return bytesResponse(call.request, 200, headersFor(protobufMediaType, call.warnings), await listProtobuf(r, metadata, result.entries))
   }
   const objects = await objectsOf(r, result.entries)
   if (form.as === 'Table') return tableResponse(call, objects, form, metadata)

@@ -1,10 +1,12 @@
 /**
  * Which form an answer takes: media type, and the object itself, a Table or only its metadata. The rules and texts are
- * those of Kubernetes' negotiation: the first acceptable clause wins (by q), protobuf is not among ours.
+ * those of Kubernetes' negotiation: the first acceptable clause wins (by q). Protobuf is for kinds that have such a form, and
+ * for metadata; a Table has none.
  */
 import { StatusError } from '../../api/status-error.ts'
+import { protobufMediaType } from '../protobuf/protobuf.ts'
 
-export type MediaType = 'application/json' | 'application/yaml'
+export type MediaType = 'application/json' | 'application/yaml' | typeof protobufMediaType
 
 export interface Form {
   readonly mediaType: MediaType
@@ -47,6 +49,7 @@ function mediaTypeOf(clause: Clause): MediaType | undefined {
   if (clause.type === '*' && clause.subtype === '*') return 'application/json'
   if (clause.type !== 'application') return undefined
   if (clause.subtype === 'json') return 'application/json'
+  if (clause.subtype === 'vnd.kubernetes.protobuf') return protobufMediaType
   return clause.subtype === 'yaml' ? 'application/yaml' : undefined
 }
 
@@ -54,6 +57,8 @@ function mediaTypeOf(clause: Clause): MediaType | undefined {
 export interface Acceptable {
   readonly table: boolean
   readonly metadata: boolean
+  /** The object itself has a protobuf form. */
+  readonly protobuf?: boolean
   /** The same path can be watched; only told in refusals. */ readonly streams?: boolean
 }
 
@@ -81,7 +86,10 @@ export function negotiate(accept: string | undefined, acceptable: Acceptable = e
     if (!mediaType) continue
     known = true
     const as = clause.parameters.get('as')
-    if (as === undefined) return { mediaType, as: 'object', metaVersion: 'v1' }
+    if (as === undefined) {
+      if (mediaType === protobufMediaType && acceptable.protobuf !== true) continue
+      return { mediaType, as: 'object', metaVersion: 'v1' }
+    }
     const form = formOf(mediaType, as, clause.parameters, acceptable)
     if (form) return form
   }
@@ -91,7 +99,7 @@ export function negotiate(accept: string | undefined, acceptable: Acceptable = e
 function formOf(mediaType: MediaType, as: string, parameters: ReadonlyMap<string, string>, acceptable: Acceptable): Form | undefined {
   const version = parameters.get('v')
   if (parameters.get('g') !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return undefined
-  if (as === 'Table') return acceptable.table ? { mediaType, as, metaVersion: version } : undefined
+  if (as === 'Table') return acceptable.table && mediaType !== protobufMediaType ? { mediaType, as, metaVersion: version } : undefined
   if (as !== 'PartialObjectMetadata' && as !== 'PartialObjectMetadataList') return undefined
   return acceptable.metadata ? { mediaType, as, metaVersion: version } : undefined
 }

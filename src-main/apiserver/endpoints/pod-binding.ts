@@ -9,7 +9,7 @@ import { readPlain } from './body.ts'
 import type { Call } from './call.ts'
 import { admissionAttributes, mutate, writeScope } from './call.ts'
 import { writeQuery } from './query-options.ts'
-import { valueResponse } from './respond.ts'
+import { doneResponse } from './respond.ts'
 
 interface Binding extends KubernetesObject {
   target?: { kind?: string; name?: string }
@@ -30,7 +30,7 @@ export async function bindingEndpoint(call: Call): Promise<ApiResponse> {
   if ((admitted.metadata.name ?? '') !== call.info.name) throw badRequest('name in URL does not match name in Binding object')
   checkTarget(admitted)
   await bind(call, admitted, query.dryRun, query.object)
-  return valueResponse(call, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 })
+  return doneResponse(call, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 })
 }
 
 function checkTarget(binding: Binding): void {

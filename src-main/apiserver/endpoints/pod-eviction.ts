@@ -15,7 +15,7 @@ import type { Call } from './call.ts'
 import { admissionAttributes, mutate, validateAdmission } from './call.ts'
 import { deleteWithAdmission } from './delete.ts'
 import { writeQuery } from './query-options.ts'
-import { valueResponse } from './respond.ts'
+import { doneResponse } from './respond.ts'
 
 /** More evictions than this may not be under way for one budget: its controller is behind. */
 const MAX_DISRUPTED_PODS = 2_000
@@ -46,7 +46,7 @@ export async function evictionEndpoint(call: Call): Promise<ApiResponse> {
   if (!ignoresBudget(pod)) await spendBudget(call, pod, dryRun)
   // What was looked at is what is deleted: a pod of the same name that came since is another pod.
   await deleteWithAdmission(call, call.info.name, { ...options, preconditions: { uid: pod.metadata.uid ?? '', ...asked.preconditions } })
-  return valueResponse(call, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 })
+  return doneResponse(call, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 })
 }
 
 /** Pods that are over, not begun, or going already break no budget. */

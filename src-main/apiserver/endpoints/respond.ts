@@ -7,11 +7,13 @@ import type { ApiBody, ApiRequest, ApiResponse } from '../../api/request.ts'
 import { StatusError, statusOf } from '../../api/status-error.ts'
 import { partialMetadata, renderTable } from '../../api/table.ts'
 import { stringifyYaml } from '../../api/yaml.ts'
+import { groupVersion } from '../../api/meta.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import type { Result } from '../registry/scope.ts'
 import type { Call } from './call.ts'
+import { encodeProtobuf, hasProtobufForm, protobufMediaType } from '../protobuf/protobuf.ts'
 import { acceptsGzip, negotiate } from './negotiation.ts'
-import type { Form, MediaType } from './negotiation.ts'
+import type { Acceptable, Form, MediaType } from './negotiation.ts'
 
 /** As upstream: smaller answers are not worth the work. */
 const GZIP_FROM_BYTES = 128 * 1024
@@ -49,10 +51,23 @@ export async function valueResponse(
   value: unknown,
   mediaType: MediaType = 'application/json',
 ): Promise<ApiResponse> {
-  const headers = headersFor(mediaType, call.warnings)
+  const inProtobuf = mediaType === protobufMediaType && call.request.answer !== 'objects' ? encodeProtobuf(value) : undefined
+  if (inProtobuf) return bytesResponse(call.request, status, headersFor(protobufMediaType, call.warnings), [inProtobuf])
+  const headers = headersFor(mediaType === protobufMediaType ? 'application/json' : mediaType, call.warnings)
   if (call.request.answer === 'objects') return { status, headers, body: { kind: 'object', object: value } }
   const bytes = mediaType === 'application/yaml' ? encodeUtf8(stringifyYaml(value)) : isPretty(call) ? encodeUtf8(`${stringifyJson(value, 2)}\n`) : encodeJson(value)
   return bytesResponse(call.request, status, headers, [bytes])
+}
+
+/** Answers with a Status or list after the deed is done, when there is nothing left to refuse: in JSON where the client accepts no form of it. */
+export function doneResponse(call: Call, status: number, value: unknown): Promise<ApiResponse> {
+  let mediaType: MediaType = 'application/json'
+  try {
+    mediaType = negotiate(call.request.headers['accept'], formsOf(call.resource, { table: true, metadata: true })).mediaType
+  } catch {
+    // What was done cannot be refused any more.
+  }
+  return valueResponse(call, status, value, mediaType)
 }
 
 /** Answers with one object of the registry in the form that the client accepts. */
@@ -66,8 +81,14 @@ export async function objectResponse(call: Call, status: number, result: Result)
   return valueResponse(call, status, result.object, form.mediaType)
 }
 
+/** What a kind can be answered as. */
+export function formsOf(r: AnyResource, others: Acceptable): Acceptable {
+  return { ...others, protobuf: hasProtobufForm(groupVersion(r.group, r.version), r.kind) }
+}
+
 function formOfObject(call: Call): Form {
-  const form = negotiate(call.request.headers['accept'])
+  const { accept } = call.request.headers
+  const form = negotiate(accept, accept === undefined ? undefined : formsOf(call.resource, { table: true, metadata: true }))
   if (form.as === 'PartialObjectMetadataList') {
     throw new StatusError(
       406,
@@ -125,14 +146,16 @@ export function errorResponse(request: ApiRequest, fault: unknown, warnings: rea
   const retryAfter = status.details?.retryAfterSeconds
   let mediaType: MediaType = 'application/json'
   try {
-    mediaType = negotiate(request.headers['accept']).mediaType
+    mediaType = negotiate(request.headers['accept'], { table: true, metadata: true, protobuf: true }).mediaType
   } catch {
     // A refusal is answered in JSON.
   }
+  const inProtobuf = mediaType === protobufMediaType && request.answer !== 'objects' ? encodeProtobuf(status) : undefined
+  if (!inProtobuf && mediaType === protobufMediaType) mediaType = 'application/json'
   const headers = { ...headersFor(mediaType, warnings), ...(retryAfter ? { 'retry-after': String(retryAfter) } : {}) }
   const body: ApiBody =
     request.answer === 'objects'
       ? { kind: 'object', object: status }
-      : { kind: 'bytes', chunks: [mediaType === 'application/yaml' ? encodeUtf8(stringifyYaml(status)) : encodeJson(status)] }
+      : { kind: 'bytes', chunks: [inProtobuf ?? (mediaType === 'application/yaml' ? encodeUtf8(stringifyYaml(status)) : encodeJson(status))] }
   return { status: code, headers, body }
 }

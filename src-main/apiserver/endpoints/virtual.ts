@@ -13,7 +13,7 @@ import { admissionAttributes, mutate, validateAdmission, writeScope } from './ca
 import { listItem } from './list-bytes.ts'
 import { collectionForms, negotiate } from './negotiation.ts'
 import { listQuery, writeQuery } from './query-options.ts'
-import { objectResponse, partialOf, tableOf, valueResponse } from './respond.ts'
+import { formsOf, objectResponse, partialOf, tableOf, valueResponse } from './respond.ts'
 import { selectionOf } from './selection.ts'
 
 export async function virtualEndpoint(call: Call, storage: VirtualStorage): Promise<ApiResponse> {
@@ -28,7 +28,7 @@ async function createVirtual(call: Call, create: NonNullable<VirtualStorage['cre
   const { resource: r, info, user } = call
   const query = writeQuery(info.query, 'CreateOptions')
   // What is only answered, never kept, has no other forms.
-  negotiate(call.request.headers['accept'], { table: false, metadata: false })
+  negotiate(call.request.headers['accept'], formsOf(r, { table: false, metadata: false }))
   const object = readObject(call, r, query.fieldValidation)
   checkNamespace(call, object)
   const scope = writeScope(call, query.dryRun, query.object)
@@ -44,7 +44,7 @@ async function createVirtual(call: Call, create: NonNullable<VirtualStorage['cre
 async function listVirtual(call: Call, list: NonNullable<VirtualStorage['list']>): Promise<ApiResponse> {
   const { resource: r, info } = call
   const query = listQuery(info.query, false)
-  const form = negotiate(call.request.headers['accept'], collectionForms)
+  const form = negotiate(call.request.headers['accept'], formsOf(r, collectionForms))
   const selection = selectionOf(r, query.labelSelector, query.fieldSelector)
   const objects = (await list(info.namespace, query.labelSelector)).filter((object: KubernetesObject) => selection.matches(object))
   const metadata = {}

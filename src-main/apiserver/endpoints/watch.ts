@@ -16,7 +16,9 @@ import { collectionForms, negotiate } from './negotiation.ts'
 import type { Form } from './negotiation.ts'
 import { listQuery } from './query-options.ts'
 import type { ListQuery } from './query-options.ts'
-import { headersFor, partialOf, tableOf } from './respond.ts'
+import { protobufMediaType, protobufWatchType } from '../protobuf/protobuf.ts'
+import { protobufEntryFrame, protobufFrame } from './protobuf-forms.ts'
+import { formsOf, headersFor, partialOf, tableOf } from './respond.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 import { entryFrame, valueFrame } from './watch-frames.ts'
@@ -43,7 +45,7 @@ interface Encoder {
 }
 
 export async function watchEndpoint(call: Call): Promise<ApiResponse> {
-  const form = negotiate(call.request.headers['accept'], collectionForms)
+  const form = negotiate(call.request.headers['accept'], formsOf(call.resource, collectionForms))
   const query = listQuery(call.info.query, true)
   const selection = selectionOf(call.resource, query.labelSelector, namedSelector(call, query))
   const { resourceVersion } = query
@@ -56,7 +58,7 @@ export async function watchEndpoint(call: Call): Promise<ApiResponse> {
   }
   const watcher = new Watcher(call, query, selection, encoderFor(call, form))
   await watcher.start()
-  const headers = headersFor('application/json', call.warnings)
+  const headers = headersFor(form.mediaType === protobufMediaType ? protobufWatchType : 'application/json', call.warnings)
   return call.request.answer === 'objects'
     ? { status: 200, headers, body: { kind: 'events', events: watcher.queue as AsyncIterable<WatchEvent<unknown>> } }
     : { status: 200, headers, body: { kind: 'stream', chunks: watcher.queue as AsyncIterable<Uint8Array> } }
@@ -74,8 +76,10 @@ function namedSelector(call: Call, query: ListQuery): string {
 function encoderFor(call: Call, form: Form): Encoder {
   const { resource: r } = call
   const asObjects = call.request.answer === 'objects'
-  const plain = (type: WatchEventType, object: unknown): Item => (asObjects ? { type, object } : valueFrame(type, object))
+  const inProtobuf = form.mediaType === protobufMediaType && !asObjects
+  const plain = (type: WatchEventType, object: unknown): Item => (asObjects ? { type, object } : inProtobuf ? protobufFrame(type, object) : valueFrame(type, object))
   const error = (fault: StatusError): Item => plain('ERROR', fault.status)
+  if (form.as === 'object' && inProtobuf) return { entry: (type, entry) => protobufEntryFrame(r, type, entry), object: plain, error }
   if (form.as === 'object') {
     return { entry: (type, entry) => (!asObjects && sharesBytes(r, entry) ? entryFrame(type, entry) : plain(type, objectOf(r, entry))), object: plain, error }
   }

@@ -111,7 +111,7 @@ describe('list', () => {
     })
     expect((await accept('application/yaml', `${url}/a`)).body).toContain('kind: ConfigMap\n')
     expect((await accept('application/vnd.kubernetes.protobuf,application/json', `${url}/a`)).status).toBe(200)
-    expect([(await accept('application/vnd.kubernetes.protobuf')).status, (await accept('text/html')).status]).toEqual([406, 406])
+    expect([(await accept('application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io')).status, (await accept('text/html')).status]).toEqual([406, 406])
   })
 
   it('is compressed when large and wanted', async () => {
