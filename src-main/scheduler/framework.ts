@@ -2,6 +2,7 @@
 import type { Namespace, Node, Pod, Service } from '../api/generated/core-v1.ts'
 import type { ResourceAmounts } from '../api/core/v1/pod-questions.ts'
 import type { AnyResource } from '../api/resource.ts'
+import type { PlacedView } from './placement-index.ts'
 
 /** A node with what runs, or will run, on it. */
 export interface NodeInfo {
@@ -16,8 +17,14 @@ export interface NodeInfo {
 }
 
 export interface Snapshot {
+  /** By name. */
   readonly nodes: readonly NodeInfo[]
+  /** Counts of the pods on these nodes, and their affinity terms. */
+  readonly placed: PlacedView
+  /** Nodes that hold an image. */
+  imageHolders(name: string): number
   namespace(name: string): Namespace | undefined
+  namespaces(): readonly Namespace[]
   /** Services of a namespace, for default spreading. */
   services(namespace: string): readonly Service[]
 }
@@ -36,6 +43,8 @@ export interface Plugin<State = unknown> {
   /** Once a pod, before filter and score: what both need. */
   prepare?(pod: Pod, snapshot: Snapshot): State
   filter?(pod: Pod, node: NodeInfo, state: State): Refusal | undefined
+  /** Which halves have nothing to say about this pod, on whatever node: they are not asked then. */
+  skips?(pod: Pod, state: State): { readonly filter?: boolean; readonly score?: boolean }
   /** Raw score; higher is better unless `normalize` turns it. */
   score?(pod: Pod, node: NodeInfo, state: State): number
   /** Maps the raw scores of all feasible nodes to 0…100. Default: as they are. */

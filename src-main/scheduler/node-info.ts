@@ -20,11 +20,20 @@ export function cachedRequests(pod: Pod): ResourceAmounts {
   return found
 }
 
-export function nonZeroRequests(pod: Pod): { cpu: number; memory: number } {
+const nonZeroOf = new WeakMap<Pod, { cpu: number; memory: number }>()
+
+/** Requests of cpu and memory, with what a container that asks for nothing counts. Computed once a pod. */
+export function nonZeroRequests(pod: Pod): { readonly cpu: number; readonly memory: number } {
+  let found = nonZeroOf.get(pod)
+  if (!found) nonZeroOf.set(pod, (found = computeNonZero(pod)))
+  return found
+}
+
+function computeNonZero(pod: Pod): { cpu: number; memory: number } {
   const requests = cachedRequests(pod)
-  const containers = (pod.spec?.containers ?? []).length
-  const silent = (name: string): number => (pod.spec?.containers ?? []).filter(c => c.resources?.requests?.[name] === undefined).length
-  if (containers === 0) return { cpu: 0, memory: 0 }
+  const containers = pod.spec?.containers ?? []
+  if (containers.length === 0) return { cpu: 0, memory: 0 }
+  const silent = (name: string): number => containers.filter(c => c.resources?.requests?.[name] === undefined).length
   return {
     cpu: (requests.get('cpu') ?? 0) + silent('cpu') * defaultCpuMilli,
     memory: (requests.get('memory') ?? 0) + silent('memory') * defaultMemoryBytes,
@@ -34,22 +43,29 @@ export function nonZeroRequests(pod: Pod): { cpu: number; memory: number } {
 export function nodeInfo(node: Node, pods: readonly Pod[]): NodeInfo {
   const requested: ResourceAmounts = new Map()
   const requestedNonZero = { cpu: 0, memory: 0 }
-  for (const pod of pods) {
-    for (const [name, amount] of cachedRequests(pod)) requested.set(name, (requested.get(name) ?? 0) + amount)
-    const more = nonZeroRequests(pod)
-    requestedNonZero.cpu += more.cpu
-    requestedNonZero.memory += more.memory
-  }
+  for (const pod of pods) addTo(requested, requestedNonZero, pod, 1)
   return { name: node.metadata.name ?? '', node, pods, allocatable: resourceAmounts(node.status?.allocatable), requested, requestedNonZero }
 }
 
+/** The requests follow a pod that comes (1) or goes (-1): sums of whole numbers, so nothing is lost on the way. */
+function addTo(requested: ResourceAmounts, nonZero: { cpu: number; memory: number }, pod: Pod, sign: 1 | -1): void {
+  for (const [name, amount] of cachedRequests(pod)) requested.set(name, (requested.get(name) ?? 0) + sign * amount)
+  const more = nonZeroRequests(pod)
+  nonZero.cpu += sign * more.cpu
+  nonZero.memory += sign * more.memory
+}
+
 export function withPod(info: NodeInfo, pod: Pod): NodeInfo {
-  return nodeInfo(info.node, [...info.pods, pod])
+  const requested = new Map(info.requested)
+  const requestedNonZero = { ...info.requestedNonZero }
+  addTo(requested, requestedNonZero, pod, 1)
+  return { ...info, pods: [...info.pods, pod], requested, requestedNonZero }
 }
 
 export function withoutPods(info: NodeInfo, gone: ReadonlySet<Pod>): NodeInfo {
-  return nodeInfo(
-    info.node,
-    info.pods.filter(p => !gone.has(p)),
-  )
+  const requested = new Map(info.requested)
+  const requestedNonZero = { ...info.requestedNonZero }
+  const pods = info.pods.filter(pod => !gone.has(pod))
+  for (const pod of info.pods) if (gone.has(pod)) addTo(requested, requestedNonZero, pod, -1)
+  return { ...info, pods, requested, requestedNonZero }
 }

@@ -2,10 +2,11 @@
 import type { Pod } from '../api/generated/core-v1.ts'
 import type { PodDisruptionBudget } from '../api/generated/policy-v1.ts'
 import { labelSelectorMatches } from '../api/selectors.ts'
-import { histogram, refusalOf } from './cycle.ts'
+import { histogram, prepareAll, refusalOf } from './cycle.ts'
 import type { Misfit } from './cycle.ts'
 import type { NodeInfo, Plugin, Snapshot } from './framework.ts'
 import { withoutPods } from './node-info.ts'
+import { withoutPlaced } from './placement-index.ts'
 
 export interface Preemption {
   readonly node: string
@@ -40,18 +41,8 @@ function victimsOn(pod: Pod, node: NodeInfo, snapshot: Snapshot, plugins: readon
   if (lower.length === 0) return undefined
   const fits = (gone: ReadonlySet<Pod>): string | undefined => {
     const left = withoutPods(node, gone)
-    const after: Snapshot = {
-      ...snapshot,
-      nodes: snapshot.nodes.map(n => (n.name === node.name ? left : n)),
-      namespace: n => snapshot.namespace(n),
-      services: n => snapshot.services(n),
-    }
-    return refusalOf(
-      pod,
-      left,
-      plugins,
-      plugins.map(p => p.prepare?.(pod, after)),
-    )?.reasons[0]
+    const after: Snapshot = { ...snapshot, nodes: snapshot.nodes.map(n => (n.name === node.name ? left : n)), placed: withoutPlaced(snapshot.placed, node.node, gone) }
+    return refusalOf(pod, left, prepareAll(pod, after, plugins))?.reasons[0]
   }
   const gone = new Set(lower)
   const refusal = fits(gone)

@@ -20,9 +20,9 @@ import { createEventRecorder } from '../client/event-recorder.ts'
 import type { Recorder } from '../client/event-recorder.ts'
 import type { SharedInformerFactory } from '../client/informers.ts'
 import { SchedulerCache } from './cache.ts'
-import { decide, misfitMessage } from './cycle.ts'
+import { decide, enoughNodes, misfitMessage } from './cycle.ts'
 import type { Misfit } from './cycle.ts'
-import type { NodeInfo, Plugin, Snapshot } from './framework.ts'
+import type { Plugin, Snapshot } from './framework.ts'
 import { withPod } from './node-info.ts'
 import { defaultPlugins } from './plugins.ts'
 import { preempt, priorityOf } from './preemption.ts'
@@ -72,6 +72,8 @@ class PodScheduler implements Scheduler {
   #started = false
   #stopped = false
   #bound = 0
+  /** The next pod's search begins where the last one's ended, so that all nodes have their turn. */
+  #searchFrom = 0
   #failures = 0
 
   constructor(options: SchedulerOptions) {
@@ -214,8 +216,10 @@ class PodScheduler implements Scheduler {
       return
     }
     const snapshot = this.#snapshotFor(key, pod)
-    const decision = decide(pod, snapshot, this.#plugins, count => Math.floor(this.#env.random.next() * count))
+    const search = { from: this.#searchFrom, enough: enoughNodes(snapshot.nodes.length) }
+    const decision = decide(pod, snapshot, this.#plugins, count => Math.floor(this.#env.random.next() * count), search)
     if ('fit' in decision) {
+      this.#searchFrom = (this.#searchFrom + decision.fit.examined) % snapshot.nodes.length
       this.#cache.assume(pod, decision.fit.node)
       const work: Promise<void> = this.#bind(key, pod, decision.fit.node).finally(() => {
         this.#binding.delete(work)
@@ -228,11 +232,17 @@ class PodScheduler implements Scheduler {
 
   /** Nodes as they are, with equally or more important pods on the nodes that were cleared for them. */
   #snapshotFor(key: string, pod: Pod): Snapshot {
-    const waiting = [...this.#nominated].filter(([other, n]) => other !== key && priorityOf(n.pod) >= priorityOf(pod))
-    const infos = this.#cache.nodes().map((info): NodeInfo => waiting.filter(([, n]) => n.node === info.name).reduce((i, [, n]) => withPod(i, n.pod), info))
+    let nodes = this.#cache.nodes()
+    for (const [other, nominated] of this.#nominated) {
+      if (other === key || priorityOf(nominated.pod) < priorityOf(pod)) continue
+      nodes = nodes.map(info => (info.name === nominated.node ? withPod(info, nominated.pod) : info))
+    }
     return {
-      nodes: infos,
+      nodes,
+      placed: this.#cache.index,
+      imageHolders: name => this.#cache.imageHolders(name),
       namespace: name => this.#informers.informer(namespaces).get(name),
+      namespaces: () => this.#informers.informer(namespaces).list(),
       services: namespace => this.#informers.informer(services).list(namespace),
     }
   }

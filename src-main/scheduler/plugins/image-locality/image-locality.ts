@@ -11,6 +11,8 @@ export const imageLocality = definePlugin<Map<string, number>>({
   name: 'ImageLocality',
   weight: 1,
   prepare: (pod, snapshot) => spread(pod, snapshot),
+  // An image that no node holds draws to none.
+  skips: (_pod, shares) => ({ score: [...shares.values()].every(share => share === 0) }),
   score: (pod, { node }, state) => {
     const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]
     let bytes = 0
@@ -29,7 +31,7 @@ function spread(pod: Pod, snapshot: Snapshot): Map<string, number> {
   const shares = new Map<string, number>()
   for (const container of [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]) {
     const name = normalized(container.image ?? '')
-    const holders = snapshot.nodes.filter(n => (n.node.status?.images ?? []).some(i => i.names?.includes(name) || i.names?.includes(container.image ?? ''))).length
+    const holders = Math.max(snapshot.imageHolders(name), snapshot.imageHolders(container.image ?? ''))
     shares.set(name, holders / Math.max(1, snapshot.nodes.length))
   }
   return shares

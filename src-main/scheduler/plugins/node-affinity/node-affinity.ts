@@ -6,6 +6,13 @@ import { nodeTermMatches, podAllowsNode } from '../../../api/core/v1/node-select
 export const nodeAffinity = definePlugin({
   name: 'NodeAffinity',
   weight: 2,
+  skips: pod => {
+    const affinity = pod.spec?.affinity?.nodeAffinity
+    return {
+      filter: !affinity?.requiredDuringSchedulingIgnoredDuringExecution && Object.keys(pod.spec?.nodeSelector ?? {}).length === 0,
+      score: (affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).length === 0,
+    }
+  },
   filter: (pod, { node }) => (podAllowsNode(pod, node) ? undefined : { reasons: ["node(s) didn't match Pod's node affinity/selector"], unresolvable: true }),
   score: (pod, { node }) =>
     (pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).reduce(

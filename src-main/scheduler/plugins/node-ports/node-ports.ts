@@ -25,8 +25,8 @@ function conflict(a: HostPort, b: HostPort): boolean {
 export const nodePorts = definePlugin<HostPort[]>({
   name: 'NodePorts',
   prepare: pod => hostPortsOf(pod),
+  skips: (_pod, wanted) => ({ filter: wanted.length === 0 }),
   filter: (_pod, node, wanted) => {
-    if (wanted.length === 0) return undefined
     const used = node.pods.flatMap(hostPortsOf)
     return wanted.some(w => used.some(u => conflict(w, u))) ? { reasons: ["node(s) didn't have free ports for the requested pod ports"] } : undefined
   },

@@ -1,5 +1,6 @@
 /** Prefers nodes on which CPU and memory are used to a like degree. */
 import { definePlugin } from '../../framework.ts'
+import type { NodeInfo } from '../../framework.ts'
 import { cachedRequests } from '../../node-info.ts'
 
 export const nodeResourcesBalancedAllocation = definePlugin({
@@ -9,11 +10,15 @@ export const nodeResourcesBalancedAllocation = definePlugin({
     const requests = cachedRequests(pod)
     // A pod that asks for nothing unbalances nothing.
     if ((requests.get('cpu') ?? 0) === 0 && (requests.get('memory') ?? 0) === 0) return 0
-    const fractions = ['cpu', 'memory'].flatMap(name => {
-      const capacity = node.allocatable.get(name) ?? 0
-      return capacity === 0 ? [] : [Math.min(1, ((node.requested.get(name) ?? 0) + (requests.get(name) ?? 0)) / capacity)]
-    })
-    const spread = fractions.length === 2 ? Math.abs((fractions[0] ?? 0) - (fractions[1] ?? 0)) / 2 : 0
+    const cpu = fraction(node, 'cpu', requests.get('cpu') ?? 0)
+    const memory = fraction(node, 'memory', requests.get('memory') ?? 0)
+    const spread = cpu === undefined || memory === undefined ? 0 : Math.abs(cpu - memory) / 2
     return Math.floor((1 - spread) * 100)
   },
 })
+
+/** Of the node's amount that is used with `more` added; undefined where it has none. */
+function fraction(node: NodeInfo, name: string, more: number): number | undefined {
+  const capacity = node.allocatable.get(name) ?? 0
+  return capacity === 0 ? undefined : Math.min(1, ((node.requested.get(name) ?? 0) + more) / capacity)
+}

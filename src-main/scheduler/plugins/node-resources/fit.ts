@@ -9,26 +9,29 @@ export const nodeResourcesFit = definePlugin({
   name: 'NodeResourcesFit',
   weight: 1,
   filter: (pod, node) => {
-    const reasons: string[] = []
+    // Most nodes have room: they cost no list.
+    let reasons: string[] | undefined
     let unresolvable = true
     if (node.pods.length + 1 > (node.allocatable.get('pods') ?? 0)) {
-      reasons.push('Too many pods')
+      reasons = ['Too many pods']
       unresolvable = false
     }
     for (const [name, amount] of cachedRequests(pod)) {
       if (amount === 0) continue
       const allocatable = node.allocatable.get(name) ?? 0
       if (amount <= allocatable - (node.requested.get(name) ?? 0)) continue
-      reasons.push(`Insufficient ${name}`)
+      ;(reasons ??= []).push(`Insufficient ${name}`)
       // Even an empty node would be too small: nothing to gain by eviction.
       if (amount <= allocatable) unresolvable = false
     }
-    return reasons.length > 0 ? { reasons, unresolvable } : undefined
+    return reasons ? { reasons, unresolvable } : undefined
   },
   score: (pod, node) => {
     const more = nonZeroRequests(pod)
-    const parts = [free(node, 'cpu', more.cpu), free(node, 'memory', more.memory)].filter(p => p !== undefined)
-    return parts.length === 0 ? 0 : Math.floor(parts.reduce((a, b) => a + b, 0) / parts.length)
+    const cpu = free(node, 'cpu', more.cpu)
+    const memory = free(node, 'memory', more.memory)
+    if (cpu === undefined || memory === undefined) return cpu ?? memory ?? 0
+    return Math.floor((cpu + memory) / 2)
   },
   wakesOn: [
     { kind: nodes, on: ['add', 'update'] },

@@ -3,11 +3,11 @@ import { nodes } from '../../../api/core/v1/node.ts'
 import { pods } from '../../../api/core/v1/pod.ts'
 import { untoleratedTaint } from '../../../api/core/v1/pod-questions.ts'
 import type { Pod, TopologySpreadConstraint } from '../../../api/generated/core-v1.ts'
-import type { LabelSelector } from '../../../api/meta.ts'
 import { labelSelectorMatches } from '../../../api/selectors.ts'
 import { definePlugin } from '../../framework.ts'
 import type { NodeInfo, Snapshot } from '../../framework.ts'
 import { withMatchLabelKeys } from '../../match-label-keys.ts'
+import type { PodQuery } from '../../placement-index.ts'
 import { podAllowsNode } from '../../../api/core/v1/node-selector.ts'
 
 const reason = "node(s) didn't match pod topology spread constraints"
@@ -16,8 +16,11 @@ interface Counted {
   readonly constraint: TopologySpreadConstraint
   /** Matching pods by topology value, of the nodes that count. */
   readonly counts: ReadonlyMap<string, number>
+  /** Of the topology with the fewest. */
   readonly least: number
   readonly self: number
+  /** The more topologies there are, the less one more pod in one of them matters. */
+  readonly weight: number
 }
 
 interface State {
@@ -30,6 +33,7 @@ export const podTopologySpread = definePlugin<State>({
   name: 'PodTopologySpread',
   weight: 2,
   prepare,
+  skips: (_pod, state) => ({ filter: state.hard.length === 0, score: state.soft.length === 0 }),
   filter: (_pod, node, state) => {
     for (const { constraint, counts, least, self } of state.hard) {
       const value = node.node.metadata.labels?.[constraint.topologyKey]
@@ -40,22 +44,20 @@ export const podTopologySpread = definePlugin<State>({
   },
   score: (_pod, node, state) => {
     let sum = 0
-    for (const { constraint, counts } of state.soft) {
+    for (const { constraint, counts, weight } of state.soft) {
       const value = node.node.metadata.labels?.[constraint.topologyKey]
       if (value === undefined) {
         if (!state.defaults) return -1
         continue
       }
-      // The more topologies there are, the less one more pod in this one matters.
-      sum += (counts.get(value) ?? 0) * Math.log(counts.size + 2) + (constraint.maxSkew - 1)
+      sum += (counts.get(value) ?? 0) * weight + (constraint.maxSkew - 1)
     }
     return Math.round(sum)
   },
-  normalize: (scores, _nodes, state) => {
-    if (state.soft.length === 0) return scores.map(() => 0)
+  normalize: scores => {
     const usable = scores.filter(s => s >= 0)
-    const least = Math.min(...usable)
-    const most = Math.max(...usable)
+    const least = usable.reduce((a, b) => Math.min(a, b), Infinity)
+    const most = usable.reduce((a, b) => Math.max(a, b), -Infinity)
     return scores.map(s => (s < 0 ? 0 : most === 0 ? 100 : Math.floor((100 * (most + least - s)) / most)))
   },
   wakesOn: [
@@ -93,27 +95,50 @@ function defaultConstraints(pod: Pod, snapshot: Snapshot): TopologySpreadConstra
 }
 
 function count(constraint: TopologySpreadConstraint, pod: Pod, snapshot: Snapshot, all: readonly TopologySpreadConstraint[]): Counted {
+  const { topologyKey, labelSelector: selector, minDomains } = constraint
+  const query: PodQuery = { namespaces: [pod.metadata.namespace ?? ''], selector, topologyKey, livingOnly: true }
+  const everyNode = countsEveryNode(constraint, pod, snapshot, all)
+  const counts = everyNode ? snapshot.placed.count(query) : countSome(constraint, query, pod, snapshot, all)
+  const domains = everyNode ? snapshot.placed.domains(topologyKey) : counts
+  let least = Infinity
+  for (const value of domains.keys()) least = Math.min(least, counts.get(value) ?? 0)
+  if (domains.size === 0 || (minDomains !== undefined && domains.size < minDomains)) least = 0
+  return { constraint, counts, least, self: labelSelectorMatches(selector, pod.metadata.labels ?? {}) ? 1 : 0, weight: Math.log(domains.size + 2) }
+}
+
+/** The common case, in which the index knows the answer: no policy leaves a node out. */
+function countsEveryNode(constraint: TopologySpreadConstraint, pod: Pod, snapshot: Snapshot, all: readonly TopologySpreadConstraint[]): boolean {
+  if (constraint.nodeTaintsPolicy === 'Honor') return false
+  if (constraint.nodeAffinityPolicy !== 'Ignore' && selectsNodes(pod)) return false
+  if (constraint.whenUnsatisfiable !== 'DoNotSchedule') return true
+  const others = all.filter(other => other.whenUnsatisfiable === 'DoNotSchedule' && other.topologyKey !== constraint.topologyKey)
+  return others.every(({ topologyKey }) => {
+    let labelled = 0
+    for (const count of snapshot.placed.domains(topologyKey).values()) labelled += count
+    return labelled === snapshot.nodes.length
+  })
+}
+
+function selectsNodes(pod: Pod): boolean {
+  return Object.keys(pod.spec?.nodeSelector ?? {}).length > 0 || pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution !== undefined
+}
+
+/** By topology, of the nodes that count; topologies without pods with 0. */
+function countSome(constraint: TopologySpreadConstraint, query: PodQuery, pod: Pod, snapshot: Snapshot, all: readonly TopologySpreadConstraint[]): Map<string, number> {
+  const byNode = snapshot.placed.count({ ...query, topologyKey: '' })
+  const hardKeys = all.filter(c => c.whenUnsatisfiable === 'DoNotSchedule').map(c => c.topologyKey)
   const counts = new Map<string, number>()
-  const selector = constraint.labelSelector
   for (const node of snapshot.nodes) {
     const value = node.node.metadata.labels?.[constraint.topologyKey]
-    if (value === undefined || !isCounted(constraint, pod, node, all)) continue
-    counts.set(value, (counts.get(value) ?? 0) + matching(node, pod, selector))
+    if (value === undefined || !isCounted(constraint, pod, node, hardKeys)) continue
+    counts.set(value, (counts.get(value) ?? 0) + (byNode.get(node.name) ?? 0))
   }
-  const fewDomains = constraint.minDomains !== undefined && counts.size < constraint.minDomains
-  const least = fewDomains || counts.size === 0 ? 0 : Math.min(...counts.values())
-  return { constraint, counts, least, self: labelSelectorMatches(selector, pod.metadata.labels ?? {}) ? 1 : 0 }
+  return counts
 }
 
 /** Whether a node's pods and topology count: by the constraint's policies on node affinity (default honoured) and taints (default ignored). */
-function isCounted(constraint: TopologySpreadConstraint, pod: Pod, node: NodeInfo, all: readonly TopologySpreadConstraint[]): boolean {
+function isCounted(constraint: TopologySpreadConstraint, pod: Pod, node: NodeInfo, hardKeys: readonly string[]): boolean {
   if (constraint.nodeAffinityPolicy !== 'Ignore' && !podAllowsNode(pod, node.node)) return false
   if (constraint.nodeTaintsPolicy === 'Honor' && untoleratedTaint(node.node.spec?.taints, pod.spec?.tolerations, ['NoSchedule', 'NoExecute'])) return false
-  const hardKeys = all.filter(c => c.whenUnsatisfiable === 'DoNotSchedule').map(c => c.topologyKey)
   return constraint.whenUnsatisfiable !== 'DoNotSchedule' || hardKeys.every(key => node.node.metadata.labels?.[key] !== undefined)
-}
-
-function matching(node: NodeInfo, pod: Pod, selector: LabelSelector | undefined): number {
-  if (!selector) return 0
-  return node.pods.filter(p => p.metadata.namespace === pod.metadata.namespace && !p.metadata.deletionTimestamp && labelSelectorMatches(selector, p.metadata.labels ?? {})).length
 }
