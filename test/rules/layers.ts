@@ -45,6 +45,7 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   '@peculiar/x509': ['src-main/control-plane/pki/', 'src-main/node-agent/bootstrap'],
   jose: ['src-main/apiserver/authn/', 'src-main/control-plane/pki/'],
   yaml: ['src-main/api/yaml.ts'],
+  re2js: ['src-main/api/cel/regex.ts', 'src-renderer/kinds/pattern.ts'],
 }
 
 /** What no file of src-main outside base/node and the entry points may say: time, timers, randomness and settings come from Env. */
