@@ -4,6 +4,8 @@
  * counted. Pure: time is given.
  */
 
+import { levelOf, logLevels } from './log-levels.ts'
+
 export interface LogLine {
   /** Counts up from 0; also what the view keeps as the line's identity. */
   readonly seq: number
@@ -14,14 +16,20 @@ export interface LogLine {
   readonly text: string
   /** A line of Quarterdeck's own: a container joined, ended, lines were lost. */
   readonly marker: boolean
+  /** Index into logLevels. */
+  readonly level: number
 }
 
 /** Long enough for two nodes' lines to meet, short enough to feel live. */
 export const reorderWindowMs = 250
-/** Lines kept: about 100 MB at 200 characters a line and their objects. */
-export const defaultCapacity = 200_000
+/** Lines kept. */
+export const defaultCapacity = 1_000_000
+/** Characters kept, so that a million long lines do not fill the computer's memory. */
+export const defaultCharacters = 256_000_000
 /** A longer line is cut, with the count of what is missing. */
 export const maxLineLength = 16_384
+const markerLevel = 255
+const textless = ''
 
 interface Held {
   time: string
@@ -32,22 +40,33 @@ interface Held {
   order: number
 }
 
+/** Columns rather than objects: a million lines are a few arrays for the collector, not a million things. */
 export class LogBuffer {
   readonly #capacity: number
-  readonly #ring: (LogLine | undefined)[]
+  readonly #characters: number
+  readonly #texts: string[] = []
+  readonly #times: string[] = []
+  readonly #sources: Uint16Array
+  readonly #levels: Uint8Array
+  readonly #counts: number[] = logLevels.map(() => 0)
+  #json = 0
   #next = 0
   #first = 0
+  #cleared = 0
+  #length = 0
   #order = 0
   #held: Held[] = []
 
-  constructor(capacity = defaultCapacity) {
+  constructor(capacity = defaultCapacity, characters = defaultCharacters) {
     this.#capacity = capacity
-    this.#ring = new Array<LogLine | undefined>(capacity)
+    this.#characters = characters
+    this.#sources = new Uint16Array(capacity)
+    this.#levels = new Uint8Array(capacity)
   }
 
-  /** Lines seen so far that are no longer kept. */
+  /** Lines seen that are no longer kept for want of room. */
   get dropped(): number {
-    return this.#first
+    return this.#first - this.#cleared
   }
   get first(): number {
     return this.#first
@@ -59,8 +78,27 @@ export class LogBuffer {
   get held(): number {
     return this.#held.length
   }
+  /** How many of the kept lines have each level. */
+  get counts(): readonly number[] {
+    return this.#counts
+  }
+  /** How many of the kept lines look like JSON objects. */
+  get json(): number {
+    return this.#json
+  }
+
   at(seq: number): LogLine | undefined {
-    return seq < this.#first || seq >= this.#next ? undefined : this.#ring[seq % this.#capacity]
+    if (seq < this.#first || seq >= this.#next) return undefined
+    const i = seq % this.#capacity
+    const level = this.#levels[i] ?? 0
+    return {
+      seq,
+      time: this.#times[i] ?? '',
+      source: this.#sources[i] ?? 0,
+      text: this.#texts[i] ?? '',
+      marker: level === markerLevel,
+      level: level === markerLevel ? logLevels.length - 1 : level,
+    }
   }
 
   push(line: { time: string; source: number; text: string; marker?: boolean }, nowMs: number): void {
@@ -78,20 +116,51 @@ export class LogBuffer {
       const held = this.#held[i]
       if (held && (all || nowMs - held.heldAt >= reorderWindowMs)) upTo = i
     }
-    for (const { time, source, text, marker } of this.#held.splice(0, upTo + 1)) this.#append({ seq: this.#next, time, source, text, marker })
-    return upTo >= 0
+    if (upTo < 0) return false
+    for (let i = 0; i <= upTo; i++) {
+      const held = this.#held[i]
+      if (held) this.#append(held)
+    }
+    this.#held = this.#held.slice(upTo + 1)
+    return true
   }
 
-  #append(line: LogLine): void {
-    this.#ring[line.seq % this.#capacity] = line
+  #append(line: Held): void {
+    if (this.#next - this.#first >= this.#capacity) this.#forget()
+    const i = this.#next % this.#capacity
+    this.#texts[i] = line.text
+    this.#times[i] = line.time
+    this.#sources[i] = line.source
+    const level = line.marker ? markerLevel : levelOf(line.text)
+    this.#levels[i] = level
+    if (level !== markerLevel) this.#counts[level] = (this.#counts[level] ?? 0) + 1
+    if (isJsonLike(line.text)) this.#json++
+    this.#length += line.text.length
     this.#next++
-    if (this.#next - this.#first > this.#capacity) this.#first = this.#next - this.#capacity
+    while (this.#length > this.#characters && this.#next - this.#first > 1) this.#forget()
+  }
+
+  #forget(): void {
+    const i = this.#first % this.#capacity
+    const level = this.#levels[i] ?? markerLevel
+    const text = this.#texts[i] ?? ''
+    if (level !== markerLevel) this.#counts[level] = (this.#counts[level] ?? 0) - 1
+    if (isJsonLike(text)) this.#json--
+    this.#length -= text.length
+    this.#texts[i] = textless
+    this.#times[i] = textless
+    this.#first++
   }
 
   clear(): void {
-    this.#first = this.#next
-    this.#ring.fill(undefined)
+    const { dropped } = this
+    while (this.#first < this.#next) this.#forget()
+    this.#cleared = this.#first - dropped
   }
+}
+
+function isJsonLike(text: string): boolean {
+  return text.startsWith('{') && text.endsWith('}')
 }
 
 /** `2026-01-01T00:00:00.123456789Z text` apart; lines without a time keep ''. */
@@ -126,7 +195,7 @@ export class StreamCursor {
     }
     if (time !== this.time) {
       this.time = time
-      this.#sameTime = new Map()
+      this.#sameTime.clear()
     }
     this.#sameTime.set(text, (this.#sameTime.get(text) ?? 0) + 1)
     return true

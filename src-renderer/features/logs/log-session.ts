@@ -13,9 +13,8 @@ import { BridgeError } from '../../../src-main/api/bridge.ts'
 import { present } from '../../../src-main/base/assert.ts'
 import { useLive } from '../../stores/live-list.ts'
 import { useBridge } from '../../transport/connect.ts'
-import { splitLines } from '../../transport/bridge-transport.ts'
 import { windowEnv } from '../../transport/window-env.ts'
-import { LogBuffer, StreamCursor, splitTime } from './log-buffer.ts'
+import { LogClient } from './log-client.ts'
 
 export interface LogTarget {
   namespace: string
@@ -30,15 +29,18 @@ export interface LogSource {
   state: 'opening' | 'live' | 'waiting' | 'ended'
   message: string
 }
-export interface LogOptions {
-  tailLines: number
+/** How far back a log begins; nothing of both: at its beginning. */
+export interface LogStart {
+  tailLines?: number
+  sinceSeconds?: number
+}
+export interface LogOptions extends LogStart {
   previous: boolean
 }
 
 export interface LogSession {
-  buffer: LogBuffer
+  log: LogClient
   sources: Readonly<ShallowRef<readonly LogSource[]>>
-  /** Counts up when lines were added. */ version: Readonly<ShallowRef<number>>
   stop(): void
 }
 
@@ -46,12 +48,12 @@ export interface LogSession {
 const maxStreams = 60
 const retryMs = 500
 const maxRetryMs = 4000
-const flushMs = 100
+/** Longest refusal that is read. */
+const maxRefusal = 64_000
 
 export function openLogs(target: LogTarget, options: LogOptions): LogSession {
-  const buffer = new LogBuffer()
+  const log = new LogClient()
   const sources = shallowRef<readonly LogSource[]>([])
-  const version = shallowRef(0)
   const stopping = new AbortController()
   const scope = effectScope(true)
   const live = present(
@@ -66,11 +68,8 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
     sources.value = sources.value.map((s, i) => (i === index ? { ...s, ...change } : s))
   }
   const mark = (source: number, text: string): void => {
-    buffer.push({ time: '', source, text, marker: true }, performance.now())
+    log.mark(source, text)
   }
-  const timer = setInterval(() => {
-    if (buffer.flush(performance.now())) version.value++
-  }, flushMs)
 
   function join(pod: Pod, container: string, late: boolean): void {
     const id = `${pod.metadata.uid ?? ''}/${container}`
@@ -92,13 +91,12 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
   }
 
   async function follow(index: number, pod: Pod, container: string, late: boolean): Promise<void> {
-    const cursor = new StreamCursor()
     const name = pod.metadata.name ?? ''
+    let time = ''
     for (let tries = 0; !stopping.signal.aborted; tries++) {
-      const seen = cursor.time
+      const seen = time
       try {
-        cursor.resume()
-        await readOnce(index, name, container, cursor, late)
+        await readOnce(index, name, container, time, late)
         if (options.previous) {
           set(index, { state: 'ended' })
           return
@@ -107,6 +105,7 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
         if (stopping.signal.aborted) return
         set(index, { state: 'waiting', message: fault instanceof Error ? fault.message : String(fault) })
       }
+      time = await log.ended(index)
       const now = live.rows.value.find(p => p.metadata.uid === pod.metadata.uid)
       if (!now || isOver(now, container)) {
         set(index, { state: 'ended' })
@@ -114,7 +113,7 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
         return
       }
       // A stream that brought lines was a good one: the next is a first try.
-      if (cursor.time !== seen) tries = 0
+      if (time !== seen) tries = 0
       try {
         await windowEnv.clock.sleep(Math.min(maxRetryMs, retryMs * 2 ** tries), stopping.signal)
       } catch {
@@ -123,30 +122,23 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
     }
   }
 
-  async function readOnce(index: number, pod: string, container: string, cursor: StreamCursor, late: boolean): Promise<void> {
+  /** Reads until the stream ends; from `time` on where it was read before (sinceTime has whole seconds: the engine drops what was shown). */
+  async function readOnce(index: number, pod: string, container: string, time: string, late: boolean): Promise<void> {
     const query = new URLSearchParams({ container, timestamps: 'true' })
     if (!options.previous) query.set('follow', 'true')
     else query.set('previous', 'true')
-    if (cursor.time !== '') query.set('sinceTime', `${cursor.time.slice(0, 19)}Z`)
-    else if (!late) query.set('tailLines', String(options.tailLines))
+    if (time !== '') query.set('sinceTime', `${time.slice(0, 19)}Z`)
+    else if (!late && options.tailLines !== undefined) query.set('tailLines', String(options.tailLines))
+    else if (!late && options.sinceSeconds !== undefined) query.set('sinceSeconds', String(options.sinceSeconds))
     const stream = useBridge().stream('kubernetes.stream', { path: `${resourcePath(podKind, target.namespace, pod, 'log')}?${query.toString()}` }, stopping.signal)
     let status = 200
-    async function* text(): AsyncGenerator<string> {
-      for await (const item of stream) {
-        if ('status' in item) {
-          status = item.status
-          if (status < 400) set(index, { state: 'live', message: '' })
-        } else yield item.text
-      }
-    }
     let refused = ''
-    for await (const line of splitLines(text())) {
-      if (status >= 400) {
-        refused += line
-        continue
-      }
-      const { time, text: said } = splitTime(line)
-      if (cursor.accept(time, said)) buffer.push({ time, source: index, text: said }, performance.now())
+    for await (const item of stream) {
+      if ('status' in item) {
+        status = item.status
+        if (status < 400) set(index, { state: 'live', message: '' })
+      } else if (status < 400) await log.text(index, item.text)
+      else refused = (refused + item.text).slice(0, maxRefusal)
     }
     if (status >= 400) throw refusal(status, refused)
   }
@@ -166,13 +158,12 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
   )
 
   return {
-    buffer,
+    log,
     sources,
-    version,
     stop() {
       stopping.abort()
-      clearInterval(timer)
       scope.stop()
+      log.stop()
     },
   }
 }

@@ -5,7 +5,7 @@ import type { KubernetesObject } from '../../../src-main/api/meta.ts'
 import { keyOf } from '../../../src-main/api/meta.ts'
 import { resourcePath } from '../../../src-main/api/resource.ts'
 import { ask } from '../../api/cluster.ts'
-import { kindByWord } from '../../kinds/kinds.ts'
+import { customKinds, kindByWord } from '../../kinds/kinds.ts'
 import { useDrawer } from '../../stores/drawer.ts'
 
 export interface PaletteEntry {
@@ -19,6 +19,8 @@ const searched = ['pods', 'nodes', 'deployments', 'statefulsets', 'daemonsets', 
 /** Enough to find anything in a cluster of ordinary size; more would make each keystroke slow. */
 const maxObjects = 20_000
 const freshMs = 10_000
+/** Operators bring kinds by the dozen; each costs a request. */
+const maxCustomKinds = 24
 
 export function useObjectIndex(shown: Ref<boolean>): Readonly<ShallowRef<readonly PaletteEntry[]>> {
   const entries = shallowRef<readonly PaletteEntry[]>([])
@@ -27,9 +29,7 @@ export function useObjectIndex(shown: Ref<boolean>): Readonly<ShallowRef<readonl
     if (!on || Date.now() - readAt < freshMs) return
     readAt = Date.now()
     const lists = await Promise.all(
-      searched.map(async word => {
-        const kind = kindByWord(word)
-        if (!kind) return []
+      [...searched.flatMap(word => kindByWord(word) ?? []), ...customKinds.value.slice(0, maxCustomKinds)].map(async kind => {
         try {
           const { body } = await ask('GET', resourcePath(kind), { accept: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json' })
           return ((body as { items?: KubernetesObject[] }).items ?? []).map((o): PaletteEntry => ({

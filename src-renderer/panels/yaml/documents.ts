@@ -1,4 +1,5 @@
 /** YAML to and from the server: read exactly as stored, tried by a dry run, put back with its resourceVersion so that a change by others is seen. */
+import { groupVersion } from '../../../src-main/api/meta.ts'
 import { resourcePath } from '../../../src-main/api/resource.ts'
 import type { AnyResource } from '../../../src-main/api/resource.ts'
 import { parseYaml, stringifyYaml } from '../../../src-main/api/yaml.ts'
@@ -6,7 +7,13 @@ import { StatusError } from '../../../src-main/api/status-error.ts'
 import { ask } from '../../api/cluster.ts'
 import type { Answered } from '../../api/cluster.ts'
 import { kindOf } from '../../kinds/kinds.ts'
+import { refreshKinds } from '../../stores/custom-kinds.ts'
+import { windowEnv } from '../../transport/window-env.ts'
 import { mergeThreeWay } from './three-way.ts'
+
+/** A definition needs a moment until the server serves its kind. */
+const kindTries = 5
+const kindWaitMs = 400
 
 interface Parsed {
   apiVersion?: string
@@ -62,12 +69,26 @@ export interface Applied {
   warnings: string[]
 }
 
+/** A kind that is not known may have been defined a moment ago, even by the document before. */
+async function kindNow(apiVersion: string, kind: string): Promise<AnyResource | undefined> {
+  const served = (): AnyResource | undefined => {
+    const found = kindOf(apiVersion, kind)
+    // Of several versions the window lists one; the server knows whether it serves the one that was asked for.
+    return found && groupVersion(found.group, found.version) !== apiVersion ? { ...found, version: apiVersion.split('/').at(-1) ?? '' } : found
+  }
+  for (let tries = 0; served() === undefined && tries < kindTries; tries++) {
+    if (tries > 0) await windowEnv.clock.sleep(kindWaitMs)
+    await refreshKinds()
+  }
+  return served()
+}
+
 /** Applies every document by server-side apply, as `kubectl apply --server-side`. */
 export async function applyYaml(text: string, defaultNamespace: string, dryRun: boolean): Promise<Applied[]> {
   const done: Applied[] = []
   for (const document of parseYaml(text)) {
     const object = document as Parsed
-    const resource = object.kind === undefined ? undefined : kindOf(object.apiVersion ?? '', object.kind)
+    const resource = object.kind === undefined ? undefined : await kindNow(object.apiVersion ?? '', object.kind)
     if (!resource || !object.kind) throw new Error(`There is no kind ${object.kind ?? '(none)'} in ${object.apiVersion ?? '(no apiVersion)'}`)
     const { name } = object.metadata ?? {}
     const namespace = resource.scope === 'Namespaced' ? (object.metadata?.namespace ?? defaultNamespace) : undefined

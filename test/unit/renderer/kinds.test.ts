@@ -49,7 +49,7 @@ describe('the filter box', () => {
 
 describe('kinds', () => {
   test('every shown kind has an id, a title and columns', () => {
-    for (const kind of shownKinds) expect([kindByWord(kindId(kind)), kindTitle(kind).length > 2, columnsOf(kind)[0]?.id]).toEqual([kind, true, 'name'])
+    for (const kind of shownKinds.value) expect([kindByWord(kindId(kind)), kindTitle(kind).length > 2, columnsOf(kind)[0]?.id]).toEqual([kind, true, 'name'])
   })
   test.each<[string, string]>([
     ['po', 'Pods'],
