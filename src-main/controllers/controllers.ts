@@ -12,6 +12,7 @@ import { disruptionController } from './disruption/disruption.ts'
 import { endpointsController } from './endpoints/endpoints.ts'
 import { endpointSliceMirroringController } from './endpointslice-mirroring/endpointslice-mirroring.ts'
 import { endpointSliceController } from './endpointslice/endpointslice.ts'
+import { ephemeralVolumeController } from './ephemeral-volume/ephemeral-volume.ts'
 import { garbageCollector } from './garbage-collector/garbage-collector.ts'
 import { jobController } from './job/job.ts'
 import { namespaceController } from './namespace/namespace.ts'
@@ -19,7 +20,11 @@ import { nodeIpamController } from './node-ipam/node-ipam.ts'
 import type { NodeIpamOptions } from './node-ipam/node-ipam.ts'
 import { nodeLifecycleController } from './node-lifecycle/node-lifecycle.ts'
 import type { NodeLifecycleOptions } from './node-lifecycle/node-lifecycle.ts'
+import { nodeTtlController } from './node-ttl/node-ttl.ts'
+import { persistentVolumeBinder } from './persistent-volume-binder/persistent-volume-binder.ts'
 import { podGarbageCollector } from './pod-gc/pod-gc.ts'
+import { pvProtectionController } from './pv-protection/pv-protection.ts'
+import { pvcProtectionController } from './pvc-protection/pvc-protection.ts'
 import { replicaSetController, replicationController } from './replicaset/replicaset.ts'
 import { resourceQuotaController } from './resourcequota/resourcequota.ts'
 import { rootCaCertPublisher } from './root-ca-cert-publisher/root-ca-cert-publisher.ts'
@@ -27,6 +32,8 @@ import { serviceAccountController } from './serviceaccount/serviceaccount.ts'
 import { serviceCIDRController } from './servicecidr/servicecidr.ts'
 import { statefulSetController } from './statefulset/statefulset.ts'
 import { taintEvictionController } from './taint-eviction/taint-eviction.ts'
+import { ttlAfterFinishedController } from './ttl-after-finished/ttl-after-finished.ts'
+import { volumeExpandController } from './volume-expand/volume-expand.ts'
 
 export type { CertificateTools, RequestFacts } from './certificates/certificates.ts'
 
@@ -67,5 +74,12 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     cronJobController,
     resourceQuotaController,
     serviceCIDRController,
+    ttlAfterFinishedController,
+    nodeTtlController(),
+    persistentVolumeBinder,
+    pvcProtectionController,
+    pvProtectionController,
+    ephemeralVolumeController,
+    volumeExpandController,
   ]
 }
