@@ -77,17 +77,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     let user = request.user ?? (await options.authenticator?.authenticate(request))
     if (!user) throw unauthorized()
     trace.user = user
-    if (options.impersonate && options.authorizer) {
+    if (options.impersonate && options.authorizer && asksForAnother(request.headers)) {
       const effective = await options.impersonate(request, user, options.authorizer)
       if (effective !== user) trace.impersonator = user
       user = effective
       trace.user = user
     }
     if (options.authorizer) {
-      const { query, ...rest } = info
-      const labelSelector = query.get('labelSelector')
-      const fieldSelector = query.get('fieldSelector')
-      const attributes: Attributes = { ...rest, user, ...(labelSelector ? { labelSelector } : {}), ...(fieldSelector ? { fieldSelector } : {}) }
+      const attributes = attributesOf(info, user)
       const decision = await options.authorizer.authorize(attributes)
       if (!decision.allowed) throw forbiddenError(attributes, decision.reason)
     }
@@ -248,6 +245,24 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       hooks.stop()
     },
   }
+}
+
+/** Field by field: spreading an object costs more than all the rest of the way to the authorizer. */
+function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
+  const { isResource, path, verb, group, version, resource, subresource, namespace, name, query } = info
+  const attributes: { -readonly [K in keyof Attributes]: Attributes[K] } = { isResource, path, verb, group, version, resource, subresource, namespace, name, user }
+  if (query.size === 0) return attributes
+  const labelSelector = query.get('labelSelector')
+  const fieldSelector = query.get('fieldSelector')
+  if (labelSelector) attributes.labelSelector = labelSelector
+  if (fieldSelector) attributes.fieldSelector = fieldSelector
+  return attributes
+}
+
+/** Whether any of the Impersonate- headers is there. */
+function asksForAnother(headers: ApiRequest['headers']): boolean {
+  for (const name in headers) if (name.startsWith('impersonate-')) return true
+  return false
 }
 
 /** True for refusals that come before the kind has its say, and so before its deprecation does. */

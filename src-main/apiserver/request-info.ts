@@ -25,6 +25,9 @@ export function queryFlag(query: URLSearchParams, name: string): boolean {
   return value !== null && value !== 'false' && value !== '0'
 }
 
+/** Of the many requests without one. Nobody alters a query. */
+const noQuery = new URLSearchParams()
+
 /** Splits `url` into its decoded path and query. Throws badRequest for escapes that are no UTF-8. */
 export function splitUrl(url: string): { path: string; query: URLSearchParams } {
   const mark = url.indexOf('?')
@@ -35,7 +38,7 @@ export function splitUrl(url: string): { path: string; query: URLSearchParams } 
   } catch {
     throw badRequest('the request URL is not valid')
   }
-  return { path, query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)) }
+  return { path, query: mark < 0 ? noQuery : new URLSearchParams(url.slice(mark + 1)) }
 }
 
 interface Draft {
@@ -52,10 +55,18 @@ function nonResource(method: string, path: string, query: URLSearchParams): Requ
   return { isResource: false, path, verb: method.toLowerCase(), group: '', version: '', resource: '', subresource: '', namespace: '', name: '', query }
 }
 
+/** Between the slashes; an empty first or last part is none. */
+function partsOf(path: string): string[] {
+  const parts = path.split('/')
+  if (parts[parts.length - 1] === '') parts.pop()
+  if (parts[0] === '') parts.shift()
+  return parts
+}
+
 /** What `method url` asks for. Throws badRequest. */
 export function requestInfo(method: string, url: string): RequestInfo {
   const { path, query } = splitUrl(url)
-  const parts = path.split('/').filter((part, index, all) => part !== '' || (index > 0 && index < all.length - 1))
+  const parts = partsOf(path)
   const isCore = parts[0] === 'api'
   if ((!isCore && parts[0] !== 'apis') || parts.length < (isCore ? 3 : 4)) return nonResource(method, path, query)
   const draft: Draft = {
@@ -75,7 +86,8 @@ export function requestInfo(method: string, url: string): RequestInfo {
   }
   readScope(draft, rest)
   if (draft.verb === 'get' || draft.verb === 'delete' || draft.verb === 'watch') readCollectionVerb(draft, query)
-  return { isResource: true, path, ...draft, query }
+  const { verb, group, version, resource, subresource, namespace, name } = draft
+  return { isResource: true, path, verb, group, version, resource, subresource, namespace, name, query }
 }
 
 function readScope(draft: Draft, given: readonly string[]): void {

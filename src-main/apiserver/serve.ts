@@ -5,7 +5,7 @@
  * channels of a node's SSH connection reach the API without a port.
  */
 import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2'
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { AddressInfo, Server } from 'node:net'
@@ -187,10 +187,12 @@ async function stop(server: Http2SecureServer, sockets: Set<TLSSocket>, sessions
 
 function headersOf(headers: IncomingHttpHeaders): Record<string, string> {
   const out = Object.create(null) as Record<string, string>
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
+    const value = headers[name]
     if (value === undefined) continue
-    if (name === ':authority') out['host'] ??= String(value)
-    else if (!name.startsWith(':')) out[name] = Array.isArray(value) ? value.join(', ') : value
+    // Fields of HTTP/2 itself begin with a colon.
+    if (name.charCodeAt(0) !== 58) out[name] = typeof value === 'string' ? value : value.join(', ')
+    else if (name === ':authority') out['host'] ??= String(value)
   }
   return out
 }
@@ -217,16 +219,38 @@ function socketOf(incoming: Incoming): TLSSocket {
 /** Made once: an error of its own for each request costs a stack trace each. */
 const goneAway = new Error('the client went away')
 
+/** Whether the client is still there. Its signal is made when somebody asks for it, which most requests never do. */
+class Presence {
+  gone = false
+  #controller: AbortController | undefined
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.gone) this.#controller.abort(goneAway)
+    }
+    return this.#controller.signal
+  }
+
+  leave(): void {
+    this.gone = true
+    this.#controller?.abort(goneAway)
+  }
+}
+
+const ignore = (): void => {}
+const noBytes = new Uint8Array()
+
 async function answer(options: ServeOptions, limits: ServeLimits, incoming: Incoming, outgoing: Outgoing): Promise<void> {
-  const abort = new AbortController()
+  const client = new Presence()
   let isAnswered = false
   outgoing.on('close', () => {
-    if (!isAnswered) abort.abort(goneAway)
+    if (!isAnswered) client.leave()
   })
-  outgoing.on('error', () => {})
-  incoming.on('error', () => {})
+  outgoing.on('error', ignore)
+  incoming.on('error', ignore)
   try {
-    const body = await readBody(options.env, limits, incoming)
+    const body = hasNoBody(incoming, limits) ? noBytes : await readBody(options.env, limits, incoming)
     if (body === 'too-large' || body === 'stalled') {
       await refuse(options.env, outgoing, body)
       return
@@ -235,15 +259,19 @@ async function answer(options: ServeOptions, limits: ServeLimits, incoming: Inco
       method: incoming.method ?? 'GET',
       url: incoming.url ?? '/',
       headers: headersOf(incoming.headers),
-      ...(body.length > 0 ? { body: { bytes: body } } : {}),
+      ...(body.length > 0 ? { body: { bytes: body } } : undefined),
       peer: peerOf(socketOf(incoming)),
-      signal: abort.signal,
+      get signal() {
+        return client.signal
+      },
       answer: 'bytes',
     }
-    await write(await handleOne(options, request), outgoing, abort.signal)
+    const response = await handleOne(options, request)
+    if (response.body.kind === 'stream') await writeStream(response, outgoing, client)
+    else await writeBytes(response, outgoing, client)
     isAnswered = true
   } catch (fault) {
-    if (!abort.signal.aborted) options.env.log.log('error', 'a request failed', { method: incoming.method, fault })
+    if (!client.gone) options.env.log.log('error', 'a request failed', { method: incoming.method, fault })
     if (!outgoing.headersSent) {
       outgoing.statusCode = 500
       outgoing.end()
@@ -265,14 +293,18 @@ function destroy(outgoing: Outgoing): void {
   else (outgoing as ServerResponse).destroy()
 }
 
+/** Nobody reads the body of a GET; what comes all the same is thrown away, unless it is too long for that. */
+function hasNoBody(incoming: Incoming, limits: ServeLimits): boolean {
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD') return false
+  if (Number(incoming.headers['content-length'] ?? 0) > limits.bodyBytes) return false
+  incoming.resume()
+  return true
+}
+
 /** The whole body, bounded in size and in the time between two chunks. Throws when the client goes away. */
 function readBody(env: Env, limits: ServeLimits, incoming: Incoming): Promise<Uint8Array | 'too-large' | 'stalled'> {
   const declared = Number(incoming.headers['content-length'] ?? 0)
   if (declared > limits.bodyBytes) return Promise.resolve('too-large')
-  if (incoming.method === 'GET' || incoming.method === 'HEAD') {
-    incoming.resume()
-    return Promise.resolve(new Uint8Array())
-  }
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = []
     let length = 0
@@ -321,30 +353,43 @@ async function refuse(env: Env, outgoing: Outgoing, why: 'too-large' | 'stalled'
 /** Hop-by-hop fields, which HTTP/2 forbids and Node sets by itself for HTTP/1.1. */
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
 
-async function write(response: ApiResponse, outgoing: Outgoing, signal: AbortSignal): Promise<void> {
-  outgoing.statusCode = response.status
-  for (const [name, value] of Object.entries(response.headers)) {
-    if (!hopByHop.has(name)) (outgoing as ServerResponse).setHeader(name, value as string | string[])
-  }
+function writeHead(response: ApiResponse, outgoing: Outgoing, length: number | undefined): void {
+  const headers: Record<string, string | number | readonly string[]> = {}
+  for (const name in response.headers) if (!hopByHop.has(name)) headers[name] = response.headers[name] as string | readonly string[]
+  if (length !== undefined) headers['content-length'] = length
+  ;(outgoing as ServerResponse).writeHead(response.status, headers as OutgoingHttpHeaders)
+}
+
+async function writeBytes(response: ApiResponse, outgoing: Outgoing, client: Presence): Promise<void> {
   const { body } = response
-  if (body.kind === 'bytes') {
-    outgoing.setHeader(
-      'content-length',
-      body.chunks.reduce((sum, chunk) => sum + chunk.length, 0),
-    )
-    for (const chunk of body.chunks) {
-      if (signal.aborted) return
-      if (!send(outgoing, chunk)) await drained(outgoing, signal)
-    }
-  } else if (body.kind === 'stream') {
-    // The client sees the headers before the first chunk: a watch may be silent for long.
-    ;(outgoing as ServerResponse).flushHeaders()
-    for await (const chunk of body.chunks) {
-      if (signal.aborted) return
-      if (!send(outgoing, chunk)) await drained(outgoing, signal)
-    }
-  } else if (body.kind !== 'none') {
-    throw new Error('assertion failed: an answer to the port must be bytes')
+  if (body.kind !== 'bytes') {
+    if (body.kind !== 'none') throw new Error('assertion failed: an answer to the port must be bytes')
+    writeHead(response, outgoing, undefined)
+    outgoing.end()
+    return
+  }
+  const { chunks } = body
+  let length = 0
+  for (const chunk of chunks) length += chunk.length
+  writeHead(response, outgoing, length)
+  // All but the last; that one goes out with the end, in one piece.
+  for (let i = 0; i < chunks.length - 1; i++) {
+    if (client.gone) return
+    if (!send(outgoing, chunks[i] ?? noBytes)) await drained(outgoing, client.signal)
+  }
+  const last = chunks[chunks.length - 1]
+  if (last) (outgoing as ServerResponse).end(last)
+  else outgoing.end()
+}
+
+async function writeStream(response: ApiResponse, outgoing: Outgoing, client: Presence): Promise<void> {
+  if (response.body.kind !== 'stream') return
+  writeHead(response, outgoing, undefined)
+  // The client sees the headers before the first chunk: a watch may be silent for long.
+  ;(outgoing as ServerResponse).flushHeaders()
+  for await (const chunk of response.body.chunks) {
+    if (client.gone) return
+    if (!send(outgoing, chunk)) await drained(outgoing, client.signal)
   }
   outgoing.end()
 }

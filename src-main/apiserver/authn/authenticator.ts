@@ -37,9 +37,14 @@ export function createAuthenticator(options: { env: Env; copies: LiveCopies; aut
   }
 }
 
-/** Every user that proved who it is belongs to system:authenticated. */
+const known = new WeakMap<UserInfo, UserInfo>()
+
+/** Every user that proved who it is belongs to system:authenticated. The same one for the same user. */
 export function authenticated(user: UserInfo): UserInfo {
-  return user.groups.includes('system:authenticated') ? user : { ...user, groups: [...user.groups, 'system:authenticated'] }
+  if (user.groups.includes('system:authenticated')) return user
+  let member = known.get(user)
+  if (!member) known.set(user, (member = { ...user, groups: [...user.groups, 'system:authenticated'] }))
+  return member
 }
 
 /** RFC 6750; also the WebSocket subprotocol that browsers must use instead. */
@@ -50,8 +55,10 @@ function bearerToken(request: ApiRequest): string | undefined {
     if (scheme?.toLowerCase() === 'bearer' && token) return token
     throw unauthorized()
   }
+  const protocols = request.headers['sec-websocket-protocol']
+  if (protocols === undefined) return undefined
   const prefix = 'base64url.bearer.authorization.k8s.io.'
-  const protocol = (request.headers['sec-websocket-protocol'] ?? '')
+  const protocol = protocols
     .split(',')
     .map(p => p.trim())
     .find(p => p.startsWith(prefix))

@@ -34,24 +34,44 @@ function escape(value: string): string {
   return value.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/"/g, '\\"')
 }
 
-function print(labels: Readonly<Record<string, string | number>>): string {
+export function printLabels(labels: Readonly<Record<string, string | number>>): string {
   return `{${Object.entries(labels)
     .map(([name, value]) => `${name}="${escape(String(value))}"`)
     .join(',')}}`
 }
 
+/** What tells one series from another, without printing it: labels hold no line feeds. */
+function idOf(labels: RequestLabels): string {
+  return `${labels.verb}\n${labels.group}\n${labels.version}\n${labels.resource}\n${labels.subresource}\n${labels.scope}`
+}
+
+/** Printed labels of a series, made when it is first met. */
+interface Names {
+  readonly total: Map<number, string>
+  readonly duration: string
+}
+
 export function createRequestMetrics(): RequestMetrics {
+  const names = new Map<string, Names>()
+  const namesOf = (labels: RequestLabels): { total: string; duration: string } => {
+    const id = idOf(labels)
+    let known = names.get(id)
+    if (!known && names.size >= MAX_SERIES && labels.resource !== 'other') return namesOf({ ...labels, group: '', version: '', resource: 'other', subresource: '' })
+    const { code, ...rest } = labels
+    if (!known) names.set(id, (known = { total: new Map(), duration: print({ ...rest }) }))
+    let total = known.total.get(code)
+    if (total === undefined) known.total.set(code, (total = printLabels({ code, ...rest })))
+    return { total, duration: known.duration }
+  }
   const totals = new Map<string, number>()
   const durations = new Map<string, Histogram>()
   const inflight = { mutating: 0, readOnly: 0 }
   return {
     inflight,
     observe(given, seconds) {
-      const { code, ...rest } = durations.size >= MAX_SERIES ? { ...given, group: '', version: '', resource: 'other', subresource: '' } : given
-      const total = print({ code, ...rest })
+      const { total, duration: key } = namesOf(given)
       totals.set(total, (totals.get(total) ?? 0) + 1)
       if (seconds === undefined) return
-      const key = print(rest)
       let histogram = durations.get(key)
       if (!histogram) durations.set(key, (histogram = { counts: buckets.map(() => 0), sum: 0, count: 0 }))
       histogram.sum += seconds
