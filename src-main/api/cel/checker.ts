@@ -52,6 +52,8 @@ export interface Checked {
   readonly typeValues: ReadonlyMap<number, CelType>
   /** Declared variables that are used. */
   readonly variables: ReadonlySet<string>
+  /** Selections that name a variable with dots in its name. */
+  readonly dotted: ReadonlyMap<number, string>
 }
 
 /** Throws CelCompileError. */
@@ -70,6 +72,7 @@ class Checker {
   readonly #overloads = new Map<number, readonly Overload[]>()
   readonly #typeValues = new Map<number, CelType>()
   readonly #used = new Set<string>()
+  readonly #dotted = new Map<number, string>()
   readonly #scopes: Map<string, CelType>[] = []
   #mapping: Substitutions = new Map()
   #variables = 0
@@ -88,6 +91,7 @@ class Checker {
       overloads: this.#overloads,
       typeValues: this.#typeValues,
       variables: this.#used,
+      dotted: this.#dotted,
     }
   }
 
@@ -169,6 +173,12 @@ class Checker {
     if (named) {
       this.#typeValues.set(e.id, named)
       return this.#set(e, typeOfType(named))
+    }
+    const variable = qualified === undefined ? undefined : this.#options.variables.get(qualified)
+    if (variable && qualified !== undefined) {
+      this.#used.add(qualified)
+      this.#dotted.set(e.id, qualified)
+      return this.#set(e, variable)
     }
     const result = this.#field(e, e.operand, e.field, false)
     this.#set(e, e.testOnly ? boolType : substitute(this.#mapping, result, false))

@@ -87,6 +87,8 @@ export class Evaluator {
   }
 
   #select(e: Select): CelValue {
+    const variable = this.#checked.dotted.get(e.id)
+    if (variable !== undefined) return this.#ident(variable)
     const operand = this.#eval(e.operand)
     if (e.testOnly) return this.#presence(operand, e.field)
     this.#spend(1)

@@ -86,6 +86,11 @@ export function formatType(t: CelType): string {
   }
 }
 
+/** As Go prints a type: null is `null_type`, times have their full names. */
+export function typeText(t: CelType): string {
+  return t.parameters.length === 0 ? t.name : `${t.name}(${t.parameters.map(typeText).join(', ')})`
+}
+
 /** `string.(int, dyn)` for members, `(int, dyn)` for functions. */
 export function formatSignature(args: readonly CelType[], member: boolean): string {
   const [target] = args

@@ -2,6 +2,7 @@ import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn } from '../../columns.ts'
 import type { MutatingWebhookConfiguration } from '../../generated/admissionregistration-v1.ts'
 import { setWebhookDefaults } from './webhook-defaults.ts'
+import { webhooksFaults } from './webhook-validation.ts'
 
 export type { MutatingWebhookConfiguration }
 
@@ -21,5 +22,6 @@ export const mutatingWebhookConfigurations = defineResource<MutatingWebhookConfi
       webhook.reinvocationPolicy ??= 'Never'
     }
   },
+  validate: configuration => webhooksFaults(configuration.webhooks),
   menu: { area: 'access', order: 80 },
 })

@@ -2,6 +2,7 @@ import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn } from '../../columns.ts'
 import type { ValidatingWebhookConfiguration } from '../../generated/admissionregistration-v1.ts'
 import { setWebhookDefaults } from './webhook-defaults.ts'
+import { webhooksFaults } from './webhook-validation.ts'
 
 export type { ValidatingWebhookConfiguration }
 
@@ -20,5 +21,6 @@ export const validatingWebhookConfigurations = defineResource<ValidatingWebhookC
       setWebhookDefaults(webhook)
     }
   },
+  validate: configuration => webhooksFaults(configuration.webhooks),
   menu: { area: 'access', order: 70 },
 })
