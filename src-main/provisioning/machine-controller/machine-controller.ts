@@ -100,14 +100,14 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
   const key = machine.metadata.name ?? ''
   const generation = machine.metadata.generation ?? 0
   const standing = options.links.current(key)
-  // Packed beside the log-in and the checks; a fault comes again where it is awaited.
-  void options.artifacts.runtime().catch(() => undefined)
-  const agent = (await options.artifacts.agent()).digest
-  const isProven = (link: Link): boolean => {
+  // Both are packed beside the log-in and the checks; a fault comes again where they are awaited.
+  const { artifacts } = options
+  void Promise.all([artifacts.runtime(), artifacts.agent()]).catch(() => undefined)
+  const isProven = async (link: Link): Promise<boolean> => {
     const known = proven.get(key)
-    return known?.generation === generation && known.serial === link.serial && known.agent === agent
+    return known?.generation === generation && known.serial === link.serial && known.agent === (await artifacts.agent()).digest
   }
-  if (standing && isProven(standing)) return lookAfter(context, machine, writer)
+  if (standing && (await isProven(standing))) return lookAfter(context, machine, writer)
   const settings = await linkSettings(context.client, machine)
   const fingerprint = machine.spec.hostKeyFingerprint
   if (fingerprint === undefined) {
@@ -126,9 +126,9 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
   const link = await options.links.ensure(key, { ...settings, fingerprint }, context.signal)
   writer.set({ seenHostKeyFingerprint: link.connection.hostKey.fingerprint })
   writer.condition('Connected', 'True', 'Connected', `Connected to ${settings.target.address}.`)
-  if (!isProven(link)) {
+  if (!(await isProven(link))) {
     await provision(options, context, machine, writer, link)
-    proven.set(key, { generation, serial: link.serial, agent })
+    proven.set(key, { generation, serial: link.serial, agent: (await artifacts.agent()).digest })
   }
   return lookAfter(context, machine, writer)
 }
