@@ -1,12 +1,14 @@
 /**
- * Objects that a new cluster has before anybody asks: namespaces, priority classes and the RBAC policy of Kubernetes
- * v1.37. The data (resources/bootstrap) are recorded facts of that policy; admin, edit and view carry the rules that
+ * Objects that a new cluster has before anybody asks: namespaces, priority classes, the RBAC policy and
+ * the priority levels of Kubernetes v1.37. The data (resources/bootstrap) are recorded facts of that policy; admin, edit and view carry the rules that
  * their aggregation rules select, so that they hold from the first second. Pure.
  */
 import clusterRoleBindingFacts from '../../resources/bootstrap/cluster-role-bindings.json' with { type: 'json' }
 import clusterRoleFacts from '../../resources/bootstrap/cluster-roles.json' with { type: 'json' }
+import flowSchemaFacts from '../../resources/bootstrap/flow-schemas.json' with { type: 'json' }
 import namespaceFacts from '../../resources/bootstrap/namespaces.json' with { type: 'json' }
 import priorityClassFacts from '../../resources/bootstrap/priority-classes.json' with { type: 'json' }
+import priorityLevelFacts from '../../resources/bootstrap/priority-level-configurations.json' with { type: 'json' }
 import roleBindingFacts from '../../resources/bootstrap/role-bindings.json' with { type: 'json' }
 import roleFacts from '../../resources/bootstrap/roles.json' with { type: 'json' }
 import type { ClusterRole, PolicyRule } from './generated/rbac-v1.ts'
@@ -21,6 +23,8 @@ export function bootstrapObjects(): KubernetesObject[] {
     clusterRoleBindingFacts,
     roleFacts,
     roleBindingFacts,
+    priorityLevelFacts,
+    flowSchemaFacts,
   ]
   return lists.flatMap(list => structuredClone(list) as KubernetesObject[])
 }

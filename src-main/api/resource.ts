@@ -20,7 +20,10 @@ export interface Column<T> {
   readonly format?: string
   /** 0 shows always, 1 only with -o wide. Default 0. */
   readonly priority?: number
-  readonly value: (object: T, now: number) => unknown
+  /** `listed` is there when the row belongs to a list: the objects beside it. */
+  readonly value: (object: T, now: number, listed?: readonly T[]) => unknown
+  /** A cell without a column: upstream has one such. */
+  readonly unlisted?: boolean
 }
 
 /** meta/v1 TableRowCondition. */

@@ -48,6 +48,23 @@ import { certificateSigningRequests } from './certificates/v1/certificate-signin
 import { priorityClasses } from './scheduling/v1/priority-class.ts'
 import { runtimeClasses } from './node/v1/runtime-class.ts'
 import { storageClasses } from './storage/v1/storage-class.ts'
+import { bindings } from './core/v1/binding.ts'
+import { componentStatuses } from './core/v1/component-status.ts'
+import { clusterTrustBundles } from './certificates/v1/cluster-trust-bundle.ts'
+import { podCertificateRequests } from './certificates/v1/pod-certificate-request.ts'
+import { volumeAttachments } from './storage/v1/volume-attachment.ts'
+import { volumeAttributesClasses } from './storage/v1/volume-attributes-class.ts'
+import { csiDrivers } from './storage/v1/csi-driver.ts'
+import { csiNodes } from './storage/v1/csi-node.ts'
+import { csiStorageCapacities } from './storage/v1/csi-storage-capacity.ts'
+import { flowSchemas } from './flowcontrol/v1/flow-schema.ts'
+import { priorityLevelConfigurations } from './flowcontrol/v1/priority-level-configuration.ts'
+import { deviceClasses } from './resource/v1/device-class.ts'
+import { deviceTaintRules } from './resource/v1/device-taint-rule.ts'
+import { resourceClaims } from './resource/v1/resource-claim.ts'
+import { resourceClaimTemplates } from './resource/v1/resource-claim-template.ts'
+import { resourceSlices } from './resource/v1/resource-slice.ts'
+import { storageVersionMigrations } from './storagemigration/v1/storage-version-migration.ts'
 import { validatingWebhookConfigurations } from './admissionregistration/v1/validating-webhook-configuration.ts'
 import { mutatingWebhookConfigurations } from './admissionregistration/v1/mutating-webhook-configuration.ts'
 import { tokenReviews } from './authentication/v1/token-review.ts'
@@ -103,6 +120,23 @@ export const allResources: readonly AnyResource[] = [
   priorityClasses,
   runtimeClasses,
   storageClasses,
+  bindings,
+  componentStatuses,
+  clusterTrustBundles,
+  podCertificateRequests,
+  volumeAttachments,
+  volumeAttributesClasses,
+  csiDrivers,
+  csiNodes,
+  csiStorageCapacities,
+  flowSchemas,
+  priorityLevelConfigurations,
+  deviceClasses,
+  deviceTaintRules,
+  resourceClaims,
+  resourceClaimTemplates,
+  resourceSlices,
+  storageVersionMigrations,
   validatingWebhookConfigurations,
   mutatingWebhookConfigurations,
   tokenReviews,
@@ -159,6 +193,23 @@ export {
   priorityClasses,
   runtimeClasses,
   storageClasses,
+  bindings,
+  componentStatuses,
+  clusterTrustBundles,
+  podCertificateRequests,
+  volumeAttachments,
+  volumeAttributesClasses,
+  csiDrivers,
+  csiNodes,
+  csiStorageCapacities,
+  flowSchemas,
+  priorityLevelConfigurations,
+  deviceClasses,
+  deviceTaintRules,
+  resourceClaims,
+  resourceClaimTemplates,
+  resourceSlices,
+  storageVersionMigrations,
   validatingWebhookConfigurations,
   mutatingWebhookConfigurations,
   tokenReviews,

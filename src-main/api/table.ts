@@ -29,13 +29,16 @@ export interface TableOptions {
   readonly now: number
   /** What stands beside the cells; default Metadata. */
   readonly includeObject?: 'None' | 'Metadata' | 'Object'
+  /** The objects are (part of) a list. */
+  readonly isList?: boolean
 }
 
 const columnTypes: Readonly<Record<Column<unknown>['type'], string>> = { string: 'string', integer: 'integer', number: 'number', boolean: 'boolean', date: 'date' }
 
 /** Definitions of a kind's columns; a kind without columns has name and age. */
 export function columnDefinitions(resource: Pick<AnyResource, 'columns'>): TableColumnDefinition[] {
-  return columnsOf(resource).map((column, i) => ({
+  const columns = columnsOf(resource).filter(column => column.unlisted !== true)
+  return columns.map((column, i) => ({
     name: column.name,
     type: columnTypes[column.type],
     format: column.format ?? (i === 0 ? 'name' : ''),
@@ -62,7 +65,7 @@ export function renderTable(resource: Pick<AnyResource, 'columns' | 'rowConditio
     metadata: {},
     columnDefinitions: columnDefinitions(resource),
     rows: objects.map(object => ({
-      cells: columns.map(column => column.value(object, options.now) ?? null),
+      cells: columns.map(column => column.value(object, options.now, options.isList ? objects : undefined) ?? null),
       ...conditionsOf(resource, object),
       ...includedObject(object, options),
     })),

@@ -1,5 +1,5 @@
 /** Checks that many kinds share, as faults with Kubernetes' wording. Pure. */
-import { deepEqual } from './json.ts'
+import { deepEqual, isObject } from './json.ts'
 import { invalidValue, notSupported, required } from './field-errors.ts'
 import type { FieldErrorList, FieldPath } from './field-errors.ts'
 import type { LabelSelector } from './meta.ts'
@@ -39,12 +39,23 @@ export function oneOf(value: string | undefined, supported: readonly string[], p
 
 /** `field is immutable` unless both are deeply equal. */
 export function immutable(next: unknown, previous: unknown, path: FieldPath): FieldErrorList {
-  return deepEqual(next ?? null, previous ?? null) ? [] : [invalidValue(path, sortedKeys(next), immutableText)]
+  return deepEqual(withoutEmpty(next), withoutEmpty(previous)) ? [] : [invalidValue(path, sortedKeys(next), immutableText)]
 }
 
 /** Absent and empty lists, maps and strings are the same to Kubernetes. */
 export function sameValue(a: unknown, b: unknown): boolean {
-  return deepEqual(isEmpty(a) ? null : a, isEmpty(b) ? null : b)
+  return deepEqual(isEmpty(a) ? null : withoutEmpty(a), isEmpty(b) ? null : withoutEmpty(b))
+}
+
+/** Without nulls and empty lists at any depth: what is stored says null where a request says nothing. */
+function withoutEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 0 ? null : value.map(withoutEmpty)
+  if (!isObject(value)) return value ?? null
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, child]) => [key, withoutEmpty(child)] as const)
+      .filter(([, child]) => child !== null),
+  )
 }
 
 function isEmpty(value: unknown): boolean {

@@ -268,7 +268,7 @@ function asksForAnother(headers: ApiRequest['headers']): boolean {
 /** True for refusals that come before the kind has its say, and so before its deprecation does. */
 function isUnrouted(fault: unknown): boolean {
   if (!(fault instanceof StatusError)) return false
-  return fault.code === 405 || fault.code === 406 || (fault.code === 404 && !fault.status.details?.name)
+  return fault.code === 405 || fault.code === 406 || fault.code === 415 || (fault.code === 404 && !fault.status.details?.name)
 }
 
 /** POST of a Binding to the collection `bindings` is the same as to the pod it names. */

@@ -15,8 +15,11 @@ import { createServiceAccountTokens } from '../apiserver/authn/service-account-t
 import { createAuthorizer } from '../apiserver/authz/authorizer.ts'
 import { accessReviews } from '../apiserver/authz/reviews.ts'
 import { createCustomKinds, type CustomKinds } from '../apiserver/extensions/custom-kinds.ts'
+import { componentStatusStorage, type ComponentCheck } from '../apiserver/component-status.ts'
 import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
 import { healthHandler, metricsHandler, unknownPathHandler, type Metric } from '../apiserver/health/health.ts'
+import { flowControlDebugHandler } from '../apiserver/flow-control/debug.ts'
+import { createFlowControl, flowPlaces } from '../apiserver/flow-control/flow-control.ts'
 import { liveCopies, places } from '../apiserver/live-copy.ts'
 import { descriptionsBelow } from '../apiserver/openapi/descriptions.ts'
 import { openapiHandler } from '../apiserver/openapi/openapi.ts'
@@ -46,11 +49,13 @@ export function createApiParts(given: {
   builtIn: readonly AnyResource[]
   serviceCIDR: string
   dialer: NodeDialer
+  /** Health of the parts beside the API server, by the names that componentstatuses has for them. */
+  components: Readonly<Record<string, ComponentCheck>>
   metrics: () => readonly Metric[]
 }): ApiParts {
   const { env, store, keys } = given
   const copies = liveCopies(store)
-  for (const place of Object.values(places)) copies.of(place)
+  for (const place of [...Object.values(places), ...Object.values(flowPlaces)]) copies.of(place)
   const kinds = createCustomKinds({ copies, builtIn: given.builtIn })
   const tokens = createServiceAccountTokens({ env, copies, privateKey: keys.serviceAccount.privateKey, publicKey: keys.serviceAccount.publicKey })
   const authenticator = createAuthenticator({ env, copies, authorities: [keys.authority.certificate], tokens })
@@ -58,15 +63,18 @@ export function createApiParts(given: {
   const { authorizer, rbac } = createAuthorizer(copies)
   for (const [key, storage] of [...authenticationReviews({ tokens, verifyBootstrap: token => bootstrap.verify(token) }), ...accessReviews(authorizer)])
     given.virtual.set(key, storage)
+  const storeAnswers = async (): Promise<void> => {
+    await store.count('/core/namespaces/')
+  }
+  given.virtual.set('v1/componentstatuses', componentStatusStorage({ ...given.components, 'etcd-0': storeAnswers }))
+  const flowControl = createFlowControl({ env, store, copies })
   const pending = new Set<string>(startSteps)
   const checks = [
     { name: 'ping', check: () => {} },
     { name: 'log', check: () => {} },
     {
       name: 'etcd',
-      check: async () => {
-        await store.count('/core/namespaces/')
-      },
+      check: storeAnswers,
     },
     ...startSteps.map(step => ({
       name: step,
@@ -82,6 +90,7 @@ export function createApiParts(given: {
       pending.delete(step)
     },
     stop() {
+      flowControl.stop()
       copies.stop()
     },
     options: {
@@ -91,6 +100,7 @@ export function createApiParts(given: {
       authenticator,
       authorizer,
       impersonate,
+      flowControl,
       serviceCIDR: given.serviceCIDR,
       admission: admissionPlugins({ env, copies, authorizer, rbac }),
       virtual: given.virtual,
@@ -110,6 +120,7 @@ export function createApiParts(given: {
         }),
         openapiHandler({ resources: kinds.resources, descriptions: descriptionsBelow(projectDir) }),
         openidHandler(tokens),
+        flowControlDebugHandler(flowControl, () => ({ wallMs: env.clock.now(), awakeMs: env.clock.awakeMs() })),
         metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...given.metrics()]),
         unknownPathHandler,
       ],

@@ -5,7 +5,18 @@
  */
 import { bootstrapObjects } from '../api/bootstrap-objects.ts'
 import { bootstrapGroup } from '../api/agent.ts'
-import { clusterRoleBindings, clusterRoles, namespaces, priorityClasses, roleBindings, roles, serviceCIDRs, services } from '../api/resources.ts'
+import {
+  clusterRoleBindings,
+  clusterRoles,
+  flowSchemas,
+  namespaces,
+  priorityClasses,
+  priorityLevelConfigurations,
+  roleBindings,
+  roles,
+  serviceCIDRs,
+  services,
+} from '../api/resources.ts'
 import { storageKey, type AnyResource } from '../api/resource.ts'
 import { isAlreadyExists } from '../api/status-error.ts'
 import { deepEqual } from '../api/json.ts'
@@ -18,7 +29,18 @@ import type { Client } from '../client/client.ts'
 import { rulesFor, type AnyController } from './controllers.ts'
 import type { Store } from '../store/store.ts'
 
-const kinds: readonly AnyResource[] = [namespaces, priorityClasses, clusterRoles, roles, clusterRoleBindings, roleBindings, services, serviceCIDRs]
+const kinds: readonly AnyResource[] = [
+  namespaces,
+  priorityClasses,
+  clusterRoles,
+  roles,
+  clusterRoleBindings,
+  roleBindings,
+  services,
+  serviceCIDRs,
+  priorityLevelConfigurations,
+  flowSchemas,
+]
 const group = 'rbac.authorization.k8s.io'
 const bootstrapLabels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' }
 const autoUpdate = { 'rbac.authorization.kubernetes.io/autoupdate': 'true' }

@@ -115,6 +115,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const kubeconfigPath = options.kubeconfigPath ?? join(options.dataDir, 'admin.kubeconfig')
   let dialer = options.dialer
   const virtual = new Map(options.virtual ?? [])
+  const workforceRuns = (): void => {
+    if (workforce === undefined) throw new Error('not running')
+  }
   const parts: ApiParts = createApiParts({
     env,
     store,
@@ -122,6 +125,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     virtual,
     builtIn: allResources,
     serviceCIDR: ranges.serviceCIDR,
+    components: { 'controller-manager': workforceRuns, scheduler: workforceRuns },
     dialer: (node, port, signal) => (dialer ? dialer(node, port, signal) : Promise.reject(new Error(`there is no way to node ${node} yet`))),
     metrics: () => [...(options.metrics?.() ?? []), ...(workforce?.metrics() ?? [])],
   })

@@ -5,6 +5,7 @@ import type { Rbac } from '../authz/rbac.ts'
 import type { AdmissionPlugin, Authorizer } from '../contracts.ts'
 import type { LiveCopies } from '../live-copy.ts'
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts'
+import { persistentVolumeClaimResize } from './claim-resize.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
 import { limitRanger } from './limit-ranger.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
@@ -14,6 +15,7 @@ import { priorityAdmission } from './priority.ts'
 import { resourceQuotaAdmission } from './resource-quota.ts'
 import { runtimeClassAdmission } from './runtime-class.ts'
 import { serviceAccountAdmission } from './service-account.ts'
+import { storageObjectInUseProtection } from './storage-in-use.ts'
 import { defaultTolerationSeconds, taintNodesByCondition } from './tolerations.ts'
 
 export function admissionPlugins(options: { env: Env; copies: LiveCopies; authorizer: Authorizer; rbac: Rbac }): AdmissionPlugin[] {
@@ -28,6 +30,8 @@ export function admissionPlugins(options: { env: Env; copies: LiveCopies; author
     priorityAdmission(copies),
     defaultTolerationSeconds,
     defaultStorageClass(copies),
+    storageObjectInUseProtection,
+    persistentVolumeClaimResize(copies),
     runtimeClassAdmission(copies),
     certificateApproval(authorizer),
     certificateSigning(authorizer),

@@ -111,7 +111,12 @@ function subresourceOf(resource: AnyResource, name: string): SubresourceEntry {
 }
 
 /** Kinds that are stored under another group or version than they are served; facts of v1.37. */
-const storedAs: Readonly<Record<string, string>> = { 'events.k8s.io/v1/Event': 'v1/Event', 'autoscaling/v1/HorizontalPodAutoscaler': 'autoscaling/v2/HorizontalPodAutoscaler' }
+const storedAs: Readonly<Record<string, string>> = {
+  'events.k8s.io/v1/Event': 'v1/Event',
+  'autoscaling/v1/HorizontalPodAutoscaler': 'autoscaling/v2/HorizontalPodAutoscaler',
+  'resource.k8s.io/v1/DeviceTaintRule': 'resource.k8s.io/v1beta2/DeviceTaintRule',
+  'apiextensions.k8s.io/v1/CustomResourceDefinition': 'apiextensions.k8s.io/v1beta1/CustomResourceDefinition',
+}
 
 /** Lets clients see when the stored form of a kind changes. */
 export function storageVersionHash(resource: AnyResource): string {

@@ -63,7 +63,7 @@ export async function valueResponse(
 export function doneResponse(call: Call, status: number, value: unknown): Promise<ApiResponse> {
   let mediaType: MediaType = 'application/json'
   try {
-    mediaType = negotiate(call.request.headers['accept'], formsOf(call.resource, { table: true, metadata: true })).mediaType
+    mediaType = negotiate(call.request.headers['accept'], formsOf(call.resource, { table: hasTable(call), metadata: true })).mediaType
   } catch {
     // What was done cannot be refused any more.
   }
@@ -85,6 +85,9 @@ export async function objectResponse(call: Call, status: number, result: Result)
 export function formsOf(r: AnyResource, others: Acceptable): Acceptable {
   return { ...others, protobuf: hasProtobufForm(groupVersion(r.group, r.version), r.kind) }
 }
+
+/** Upstream forgot the table of one subresource. */
+const hasTable = ({ info, resource }: Call): boolean => !(info.subresource === 'status' && resource.plural === 'resourceclaims')
 
 function formOfObject(call: Call): Form {
   const { accept } = call.request.headers
@@ -118,7 +121,7 @@ export function tableOf(
   withColumns = true,
 ): { readonly kind: string; readonly apiVersion: string; readonly metadata: object; readonly columnDefinitions: readonly unknown[]; readonly rows: readonly unknown[] } {
   const includeObject = includeObjectOf(call)
-  const rendered = renderTable(call.resource as AnyResource, objects, { now: call.env.clock.now(), includeObject })
+  const rendered = renderTable(call.resource as AnyResource, objects, { now: call.env.clock.now(), includeObject, isList: list !== undefined })
   const rows = rendered.rows.map(row => ({
     ...row,
     object: includeObject === 'None' ? null : includeObject === 'Metadata' && row.object ? { ...row.object, apiVersion: `meta.k8s.io/${form.metaVersion}` } : row.object,

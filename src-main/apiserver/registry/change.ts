@@ -8,7 +8,7 @@ import type { AnyResource } from '../../api/resource.ts'
 import { conflict, invalid, unknownError } from '../../api/status-error.ts'
 import type { UpdateRequest } from './registry.ts'
 import type { WriteScope } from './scope.ts'
-import { allowsUnconditionalUpdate, isCustom } from './strategy-facts.ts'
+import { allowsUnconditionalUpdate, isCustom, shownKey, statusWritesKeepMetadata } from './strategy-facts.ts'
 
 type Loose = Record<string, unknown>
 
@@ -17,7 +17,9 @@ export function checkVersion(r: AnyResource, next: KubernetesObject, previous: K
   const { uid, resourceVersion } = next.metadata
   // A patch that changes the uid changes a fixed field; a whole object with another uid is another object.
   if (uid && uid !== previous.metadata.uid && request.retry === undefined) {
-    throw conflict(r.group, r.plural, request.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${previous.metadata.uid ?? ''}`)
+    const detail = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${previous.metadata.uid ?? ''}`
+    const key = shownKey(r, previous.metadata.namespace ?? '', request.name)
+    throw conflict(r.group, r.plural, request.name, `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${detail}`)
   }
   const named = resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0'
   if (!named && request.retry === undefined && !allowsUnconditionalUpdate(r)) {
@@ -61,13 +63,13 @@ export function restoreStatus(next: KubernetesObject, previous: KubernetesObject
   else (next as unknown as Loose)['status'] = cloneJson(status)
 }
 
-/** A write of the status leaves everything else alone but metadata; custom kinds keep their metadata too. In place. */
+/** A write of the status leaves everything else alone but metadata; some kinds keep their metadata too. In place. */
 export function restoreAllButStatus(r: AnyResource, next: KubernetesObject, previous: KubernetesObject): void {
   const to = next as unknown as Loose
   const from = previous as unknown as Loose
   for (const field of Object.keys(to)) if (field !== 'status' && field !== 'metadata' && !(field in from)) delete to[field]
   for (const [field, value] of Object.entries(from)) if (field !== 'status' && field !== 'metadata') to[field] = cloneJson(value)
-  if (isCustom(r)) next.metadata = { ...previous.metadata, ...(next.metadata.managedFields ? { managedFields: next.metadata.managedFields } : {}) }
+  if (statusWritesKeepMetadata(r)) next.metadata = { ...previous.metadata, ...(next.metadata.managedFields ? { managedFields: next.metadata.managedFields } : {}) }
 }
 
 /** A write of another part of the object (namespaces/finalize, certificatesigningrequests/approval, pods/ephemeralcontainers, pods/resize) changes that part alone. In place. */

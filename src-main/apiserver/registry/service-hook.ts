@@ -7,7 +7,7 @@ import { FieldPath, invalidValue } from '../../api/field-errors.ts'
 import type { FieldErrorList } from '../../api/field-errors.ts'
 import type { Service } from '../../api/generated/core-v1.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
-import { parseAddress, parseCIDR } from '../../api/names.ts'
+import { isPathSegmentName, parseAddress, parseCIDR } from '../../api/names.ts'
 import { internalError, invalid } from '../../api/status-error.ts'
 import { storagePrefix } from '../../api/resource.ts'
 import type { Store, StoreEvent } from '../../store/store.ts'
@@ -41,6 +41,7 @@ export function createServiceHook(options: ServiceHookOptions): { hook: WriteHoo
       const claim = new Claim()
       try {
         const faults = pools.claim(service, before, claim, ownerOf(service))
+        if (before === undefined && faults.length === 0) faults.push(...ownerFaults(service))
         if (faults.length > 0) throw invalid('', 'Service', service.metadata.name ?? '', faults)
       } catch (fault) {
         for (const undo of claim.taken) undo()
@@ -66,6 +67,18 @@ export function createServiceHook(options: ServiceHookOptions): { hook: WriteHoo
       pools.stop()
     },
   }
+}
+
+/** Addresses are kept as IPAddress objects, which name their service: a bad name is first noticed there. */
+function ownerFaults(service: Service & KubernetesObject): FieldErrorList {
+  const name = service.metadata.name ?? ''
+  const address = service.spec?.clusterIP ?? ''
+  if (address === '' || address === 'None') return []
+  const path = 'spec.parentRef.name'
+  const texts = name === '' ? [`${path}: Required value`] : isPathSegmentName(name).map(text => `${path}: Invalid value: ${JSON.stringify(name)}: ${text}`)
+  if (texts.length === 0) return []
+  const fault = texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`
+  return [invalidValue(spec.child('clusterIPs'), [''], `failed to allocate IP: IPAddress.networking.k8s.io ${JSON.stringify(address)} is invalid: ${fault}`)]
 }
 
 function ownerOf(service: KubernetesObject): string {

@@ -16,7 +16,6 @@ const createOnUpdate: ReadonlySet<string> = new Set([
   'podtemplates',
   'leases.coordination.k8s.io',
   'runtimeclasses.node.k8s.io',
-  'csinodes.storage.k8s.io',
   'roles.rbac.authorization.k8s.io',
   'rolebindings.rbac.authorization.k8s.io',
   'clusterroles.rbac.authorization.k8s.io',
@@ -32,6 +31,17 @@ const versionRequired: ReadonlySet<string> = new Set([
   'csinodes.storage.k8s.io',
   'csidrivers.storage.k8s.io',
   'volumeattachments.storage.k8s.io',
+  'csistoragecapacities.storage.k8s.io',
+  'storageversionmigrations.storagemigration.k8s.io',
+  'clustertrustbundles.certificates.k8s.io',
+  'podcertificaterequests.certificates.k8s.io',
+  'devicetaintrules.resource.k8s.io',
+  'poddisruptionbudgets.policy',
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io',
+  'validatingadmissionpolicies.admissionregistration.k8s.io',
+  'validatingadmissionpolicybindings.admissionregistration.k8s.io',
+  'mutatingadmissionpolicies.admissionregistration.k8s.io',
+  'mutatingadmissionpolicybindings.admissionregistration.k8s.io',
   'validatingwebhookconfigurations.admissionregistration.k8s.io',
 ])
 
@@ -48,7 +58,32 @@ const returnsDeleted: ReadonlySet<string> = new Set([
   'volumeattachments.storage.k8s.io',
   'csinodes.storage.k8s.io',
   'csidrivers.storage.k8s.io',
-  'podsecuritypolicies.policy',
+  'volumeattributesclasses.storage.k8s.io',
+  'deviceclasses.resource.k8s.io',
+  'resourceclaims.resource.k8s.io',
+  'resourceclaimtemplates.resource.k8s.io',
+  'resourceslices.resource.k8s.io',
+])
+
+/** A write of the status leaves labels, annotations, owners and finalizers alone too. */
+const statusKeepsMetadata: ReadonlySet<string> = new Set([
+  'csinodes.storage.k8s.io',
+  'devicetaintrules.resource.k8s.io',
+  'podcertificaterequests.certificates.k8s.io',
+  'resourceclaims.resource.k8s.io',
+  'servicecidrs.networking.k8s.io',
+  'storageversionmigrations.storagemigration.k8s.io',
+  'validatingadmissionpolicies.admissionregistration.k8s.io',
+  'volumeattachments.storage.k8s.io',
+])
+
+/** Where a real server keeps these in etcd, which some of its texts show; others lie under their plural. */
+const storagePlaces: ReadonlyMap<string, string> = new Map([
+  ['services', 'services/specs'],
+  ['endpoints', 'services/endpoints'],
+  ['replicationcontrollers', 'controllers'],
+  ['nodes', 'minions'],
+  ['ingresses.networking.k8s.io', 'ingress'],
 ])
 
 /** Dependents stay when no propagation policy is asked for. */
@@ -58,7 +93,14 @@ const orphansByDefault: ReadonlySet<string> = new Set(['replicationcontrollers',
 const neverCollected: ReadonlySet<string> = new Set(['events', 'events.events.k8s.io'])
 
 /** Finalizers without a domain pass. */
-const plainFinalizers: ReadonlySet<string> = new Set(['runtimeclasses.node.k8s.io', 'poddisruptionbudgets.policy'])
+const plainFinalizers: ReadonlySet<string> = new Set([
+  'runtimeclasses.node.k8s.io',
+  'poddisruptionbudgets.policy',
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io',
+  'validatingwebhookconfigurations.admissionregistration.k8s.io',
+  'mutatingadmissionpolicies.admissionregistration.k8s.io',
+  'validatingadmissionpolicies.admissionregistration.k8s.io',
+])
 
 /** Texts that every request on a deprecated kind is warned with. */
 const deprecated: ReadonlyMap<string, string> = new Map([
@@ -74,6 +116,14 @@ export function allowsCreateOnUpdate(r: AnyResource): boolean {
 }
 export function allowsUnconditionalUpdate(r: AnyResource): boolean {
   return !isCustom(r) && !versionRequired.has(groupResource(r))
+}
+export function statusWritesKeepMetadata(r: AnyResource): boolean {
+  return isCustom(r) || statusKeepsMetadata.has(groupResource(r))
+}
+/** The key that a real server's texts show for an object. */
+export function shownKey(r: AnyResource, namespace: string, name: string): string {
+  const place = isCustom(r) ? `${r.group}/${r.plural}` : (storagePlaces.get(groupResource(r)) ?? r.plural)
+  return ['/registry', place, ...(r.scope === 'Namespaced' ? [namespace] : []), name].join('/')
 }
 export function returnsDeletedObject(r: AnyResource): boolean {
   return returnsDeleted.has(groupResource(r))

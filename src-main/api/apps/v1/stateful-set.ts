@@ -1,7 +1,7 @@
 import { defineResource } from '../../resource.ts'
 import { ageColumn, containerColumns, nameColumn } from '../../columns.ts'
 import { forbiddenField, invalidValue, required } from '../../field-errors.ts'
-import type { FieldErrorList } from '../../field-errors.ts'
+import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { StatefulSet, StatefulSetSpec } from '../../generated/apps-v1.ts'
 import { claimSpecFaults } from '../../core/v1/claim-validation.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
@@ -40,6 +40,14 @@ function setDefaults(set: StatefulSet): void {
     ;(claim.spec ??= {}).volumeMode ??= 'Filesystem'
     ;(claim.status ??= {}).phase ??= 'Pending'
   }
+}
+
+/** Each claim becomes a volume of the pods, named after it. */
+function claimVolumesFaults(spec: Partial<StatefulSetSpec>, path: FieldPath): FieldErrorList {
+  const first = spec.template?.spec?.volumes?.length ?? 0
+  return (spec.volumeClaimTemplates ?? []).flatMap((claim, i) =>
+    claim.metadata?.name ? [] : [required(path.index(first + i).child('persistentVolumeClaim', 'claimName'), ''), required(path.index(first + i).child('name'), '')],
+  )
 }
 
 export const statefulSets = defineResource<StatefulSet>({
@@ -92,7 +100,7 @@ export const statefulSets = defineResource<StatefulSet>({
     if (spec.serviceName) faults.push(...nameFaults(spec.serviceName, path.child('serviceName'), isDns1123Label))
     faults.push(...workloadSelectorFaults(spec.selector, undefined, path, 'statefulset'))
     for (const [i, claim] of (spec.volumeClaimTemplates ?? []).entries()) faults.push(...claimSpecFaults(claim.spec, path.child('volumeClaimTemplates').index(i).child('spec')))
-    return [...faults, ...longLivedTemplateFaults(spec.selector, spec.template, path, 'StatefulSet')]
+    return [...faults, ...longLivedTemplateFaults(spec.selector, spec.template, path, 'StatefulSet'), ...claimVolumesFaults(spec, path.child('template', 'spec', 'volumes'))]
   },
   validateUpdate(next, previous, at) {
     const faults: FieldErrorList = []

@@ -4,7 +4,8 @@ import { ageColumn, nameColumn, none } from '../../columns.ts'
 import { duplicate, forbiddenField, invalidValue, required } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { CertificateSigningRequest } from '../../generated/certificates-v1.ts'
-import { isDns1123Subdomain, isPathSegmentName } from '../../names.ts'
+import { isPathSegmentName } from '../../names.ts'
+import { signerNameFaults } from './signer-name.ts'
 
 export type { CertificateSigningRequest }
 
@@ -50,15 +51,6 @@ function pemFaults(request: CertificateSigningRequest, path: FieldPath): FieldEr
   }
   if (/-----BEGIN CERTIFICATE REQUEST-----[\s\S]+-----END CERTIFICATE REQUEST-----/.test(text)) return []
   return [invalidValue(path, encoded ?? null, 'PEM block type must be CERTIFICATE REQUEST')]
-}
-
-function signerFaults(name: string | undefined, path: FieldPath): FieldErrorList {
-  if (!name) return [required(path, '')]
-  const [domain = '', ...rest] = name.split('/')
-  if (rest.length !== 1 || rest[0] === '') return [invalidValue(path, name, "must be a fully qualified domain and path of the form 'example.com/signer-name'")]
-  const faults: FieldErrorList = isDns1123Subdomain(domain).map(text => invalidValue(path, domain, `validating label "${domain}": ${text}`))
-  if (!domain.includes('.')) faults.push(invalidValue(path, name, 'should be a domain with at least two segments separated by dots'))
-  return faults
 }
 
 function conditionsFaults(request: CertificateSigningRequest, at: FieldPath): FieldErrorList {
@@ -140,7 +132,7 @@ export const certificateSigningRequests = defineResource<CertificateSigningReque
     for (const [i, usage] of usages.entries()) if (usages.indexOf(usage) < i) faults.push(duplicate(path.child('usages').index(i), usage))
     if (request.spec?.signerName === 'kubernetes.io/legacy-unknown')
       faults.push(invalidValue(path.child('signerName'), request.spec.signerName, 'the legacy signerName is not allowed via this API version'))
-    else faults.push(...signerFaults(request.spec?.signerName, path.child('signerName')))
+    else faults.push(...signerNameFaults(request.spec?.signerName, path.child('signerName')))
     const seconds = request.spec?.expirationSeconds
     if (seconds !== undefined && seconds < minSeconds)
       faults.push(invalidValue(path.child('expirationSeconds'), seconds, `may not specify a duration less than ${minSeconds} seconds (10 minutes)`))

@@ -3,9 +3,10 @@ import { ageColumn, nameColumn, unset } from '../../columns.ts'
 import { forbiddenField } from '../../field-errors.ts'
 import type { FieldErrorList } from '../../field-errors.ts'
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../generated/core-v1.ts'
-import { deepEqual } from '../../json.ts'
-import { immutable } from '../../validation.ts'
-import { claimSpecFaults } from './claim-validation.ts'
+import { compareQuantity, zeroQuantity } from '../../quantity.ts'
+import { immutable, sameValue } from '../../validation.ts'
+import { claimSpecFaults, claimStatusFaults, normalizeDataSources } from './claim-validation.ts'
+import { quantityOf } from './resource-validation.ts'
 
 export type { PersistentVolumeClaim }
 
@@ -49,6 +50,10 @@ export const persistentVolumeClaims = defineResource<PersistentVolumeClaim>({
   },
   prepareForCreate(claim) {
     claim.status = { phase: 'Pending' }
+    normalizeDataSources(claim.spec)
+  },
+  prepareForUpdate(next, previous) {
+    normalizeDataSources(next.spec, previous.spec)
   },
   validate: (claim, at) => claimSpecFaults(claim.spec, at.child('spec')),
   validateUpdate(next, previous, at) {
@@ -64,7 +69,17 @@ export const persistentVolumeClaims = defineResource<PersistentVolumeClaim>({
       else allowed.volumeAttributesClassName = from.volumeAttributesClassName
     }
     if (from.storageClassName === undefined && to.storageClassName !== undefined && previous.status?.phase === 'Pending') delete allowed.storageClassName
-    if (!deepEqual(allowed, from)) faults.push(forbiddenField(at.child('spec'), updateText))
+    if (!sameValue(allowed, from)) faults.push(forbiddenField(at.child('spec'), updateText))
+    const [size, before] = [to, from].map(spec => quantityOf(spec.resources?.requests?.['storage'] ?? '0') ?? zeroQuantity)
+    const capacity = quantityOf(previous.status?.capacity?.['storage'] ?? '0') ?? zeroQuantity
+    // A claim may shrink again as far as its volume has not grown yet.
+    if (size !== undefined && before !== undefined && compareQuantity(size, before) < 0 && compareQuantity(size, capacity) <= 0)
+      faults.push(forbiddenField(at.child('spec', 'resources', 'requests', 'storage'), 'field can not be less than status.capacity'))
+    if (previous.status?.currentVolumeAttributesClassName !== undefined && from.volumeAttributesClassName !== to.volumeAttributesClassName && !to.volumeAttributesClassName) {
+      const what = to.volumeAttributesClassName === undefined ? 'nil' : 'empty string'
+      faults.push(forbiddenField(at.child('spec', 'volumeAttributesClassName'), `update to ${what} is forbidden when status.currentVolumeAttributesClassName is not nil`))
+    }
     return [...faults, ...immutable(to.volumeMode, from.volumeMode, at.child('volumeMode'))]
   },
+  validateStatusUpdate: (next, _previous, at) => claimStatusFaults(next.status, at.child('status')),
 })

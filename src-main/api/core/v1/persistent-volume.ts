@@ -5,6 +5,7 @@ import type { FieldErrorList } from '../../field-errors.ts'
 import type { PersistentVolume, PersistentVolumeSpec } from '../../generated/core-v1.ts'
 import { deepEqual } from '../../json.ts'
 import { milliValue } from '../../quantity.ts'
+import { formatTime } from '../../time.ts'
 import { immutable } from '../../validation.ts'
 import { accessModesFaults, volumeModes } from './claim-validation.ts'
 import { accessModesText } from './persistent-volume-claim.ts'
@@ -69,7 +70,13 @@ export const persistentVolumes = defineResource<PersistentVolume>({
     ;(volume.status ??= {}).phase ||= 'Pending'
   },
   prepareForCreate(volume, context) {
-    volume.status = { phase: 'Pending', lastPhaseTransitionTime: new Date(Math.floor(context.now / 1000) * 1000).toISOString().replace('.000Z', 'Z') }
+    volume.status = { phase: 'Pending', lastPhaseTransitionTime: formatTime(context.now) }
+  },
+  prepareForStatusUpdate(next, previous, context) {
+    const [to, from] = [(next.status ??= {}), previous.status]
+    if (to.phase === from?.phase) {
+      if (to.lastPhaseTransitionTime === undefined && from?.lastPhaseTransitionTime !== undefined) to.lastPhaseTransitionTime = from.lastPhaseTransitionTime
+    } else if (to.lastPhaseTransitionTime === undefined || to.lastPhaseTransitionTime === from?.lastPhaseTransitionTime) to.lastPhaseTransitionTime = formatTime(context.now)
   },
   validate(volume, at) {
     const spec = volume.spec ?? {}

@@ -34,7 +34,11 @@ export function toCoreEvent(event: Event): CoreEvent {
 }
 
 function fromCoreEvent(stored: KubernetesObject): Event {
-  return rename(stored, renamedBack, 'events.k8s.io/v1') as unknown as Event
+  const event = rename(stored, renamedBack, 'events.k8s.io/v1') as unknown as Event
+  // Core events always say these, if only as nothing.
+  if (event.reportingController === '') delete event.reportingController
+  if (event.reportingInstance === '') delete event.reportingInstance
+  return event
 }
 
 function validate(event: Event, at: FieldPath): FieldErrorList {

@@ -1,5 +1,5 @@
 import { defineResource } from '../../resource.ts'
-import { nameColumn } from '../../columns.ts'
+import { ageColumn, nameColumn } from '../../columns.ts'
 import { invalidValue, required } from '../../field-errors.ts'
 import type { FieldErrorList } from '../../field-errors.ts'
 import type { IPAddress } from '../../generated/networking-v1.ts'
@@ -23,7 +23,7 @@ export const ipAddresses = defineResource<IPAddress>({
   scope: 'Cluster',
   shortNames: ['ip'],
   schema: 'io.k8s.api.networking.v1.IPAddress',
-  columns: [nameColumn(), { name: 'ParentRef', type: 'string', value: parentText }],
+  columns: [nameColumn(), { name: 'ParentRef', type: 'string', value: parentText }, { ...ageColumn(), unlisted: true }],
   menu: { area: 'network', order: 80 },
   validateName: isIP,
   fields: { 'spec.parentRef.name': a => a.spec?.parentRef?.name ?? '' },

@@ -1,0 +1,19 @@
+/** StorageObjectInUseProtection: volumes, claims and their classes wait, when deleted, until nobody uses them. Controllers take the finalizers away. */
+import type { AdmissionPlugin } from '../contracts.ts'
+
+const finalizers: ReadonlyMap<string, string> = new Map([
+  ['/persistentvolumes', 'kubernetes.io/pv-protection'],
+  ['/persistentvolumeclaims', 'kubernetes.io/pvc-protection'],
+  ['storage.k8s.io/volumeattributesclasses', 'kubernetes.io/vac-protection'],
+])
+
+export const storageObjectInUseProtection: AdmissionPlugin = {
+  name: 'StorageObjectInUseProtection',
+  async mutate(a) {
+    if (a.operation !== 'CREATE' || a.subresource !== '') return
+    const finalizer = finalizers.get(`${a.resource.group}/${a.resource.plural}`)
+    const { metadata } = a.object ?? {}
+    if (finalizer === undefined || metadata === undefined || metadata.finalizers?.includes(finalizer)) return
+    metadata.finalizers = [...(metadata.finalizers ?? []), finalizer]
+  },
+}
