@@ -112,6 +112,8 @@ export class SchedulingQueue {
       this.#take(placed.entry)
       return placed.entry.key
     }
+    // Whoever was tried last may have been bound: those in back-off still need a clock of theirs.
+    this.#schedule()
     return undefined
   }
 
