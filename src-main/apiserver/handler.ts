@@ -20,6 +20,7 @@ import { routeResource } from './endpoints/routes.ts'
 import { connectAdmission } from './endpoints/connect.ts'
 import type { ApiServerOptions } from './options.ts'
 import { compactRegularly } from './registry/compaction.ts'
+import type { Ticket } from './flow-control/flow-control.ts'
 import { createHooks } from './registry/hooks.ts'
 import { Registry } from './registry/registry.ts'
 import { deprecationOf } from './registry/strategy-facts.ts'
@@ -49,6 +50,8 @@ interface Trace {
   info?: RequestInfo
   user?: UserInfo
   impersonator?: UserInfo
+  /** The seat that it holds. */
+  ticket?: Ticket
   readonly warnings: string[]
 }
 
@@ -71,7 +74,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     return known.byKey.get(key)
   }
 
-  async function authorize(request: ApiRequest, trace: Trace): Promise<Authorized> {
+  /** Who asks for what. */
+  async function identify(request: ApiRequest, trace: Trace): Promise<Authorized> {
     const info = requestInfo(request.method, request.url)
     trace.info = info
     let user = request.user ?? (await options.authenticator?.authenticate(request))
@@ -83,12 +87,25 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       user = effective
       trace.user = user
     }
-    if (options.authorizer) {
-      const attributes = attributesOf(info, user)
-      const decision = await options.authorizer.authorize(attributes)
-      if (!decision.allowed) throw forbiddenError(attributes, decision.reason)
-    }
     return { info, user }
+  }
+
+  /** Throws forbidden. */
+  async function allow({ info, user }: Authorized): Promise<void> {
+    if (!options.authorizer) return
+    const attributes = attributesOf(info, user)
+    const decision = await options.authorizer.authorize(attributes)
+    if (!decision.allowed) throw forbiddenError(attributes, decision.reason)
+  }
+
+  /** Takes a seat for a request of the network; the answer when there is none for it. */
+  async function takeSeat(request: ApiRequest, { info, user }: Authorized, trace: Trace): Promise<ApiResponse | undefined> {
+    if (!options.flowControl || request.user) return undefined
+    const taken = options.flowControl.admit(request, info, user)
+    const admitted = taken instanceof Promise ? await taken : taken
+    if (!('release' in admitted)) return admitted
+    trace.ticket = admitted
+    return undefined
   }
 
   function subresourceHandler(r: AnyResource, subresource: string): SubresourceHandler | undefined {
@@ -120,7 +137,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   async function serve(asked: ApiRequest, trace: Trace): Promise<ApiResponse> {
-    const allowed = await authorize(asked, trace)
+    const allowed = await identify(asked, trace)
+    const refused = await takeSeat(asked, allowed, trace)
+    if (refused) return refused
+    await allow(allowed)
     const request = withoutProtobuf(asked, resourceByKey(resourceKey({ ...allowed.info, plural: allowed.info.resource })))
     const authorized = throughBindings(request, allowed)
     const { info, user } = authorized
@@ -181,7 +201,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       response = errorResponse(request, fault, trace.warnings)
     } finally {
       metrics.inflight[kind]--
+      trace.ticket?.release()
     }
+    if (trace.ticket) response = { ...response, headers: { ...response.headers, ...trace.ticket.headers } }
     finish(request, trace, response, env.clock.awakeMs() - began)
     return response
   }
@@ -221,7 +243,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const upgrade: UpgradeHandler = async (request, socket, head) => {
     const trace: Trace = { warnings: [] }
     try {
-      const authorized = await authorize(request, trace)
+      const authorized = await identify(request, trace)
+      await allow(authorized)
       const resource = resourceOf(authorized.info)
       const call = callOf(request, authorized, resource, trace)
       const handler = subresourceHandler(resource, authorized.info.subresource)

@@ -3,6 +3,7 @@ import type { Env } from '../base/env.ts'
 import type { AnyResource } from '../api/resource.ts'
 import type { ApiRequest, UserInfo } from '../api/request.ts'
 import type { Store } from '../store/store.ts'
+import type { FlowControl } from './flow-control/flow-control.ts'
 import type { AdmissionPlugin, Authenticator, Authorizer, NonResourceHandler, RequestInfo, SubresourceHandler, VirtualStorage } from './contracts.ts'
 
 /** One finished request, for the audit log. Never holds bodies. */
@@ -38,6 +39,8 @@ export interface ApiServerOptions {
   readonly nonResource?: readonly NonResourceHandler[]
   /** `pods/log`, `serviceaccounts/token`; `<group>/<plural>/<subresource>` outside the core group. */
   readonly subresources?: ReadonlyMap<string, SubresourceHandler>
+  /** Absent: requests are not bounded. */
+  readonly flowControl?: FlowControl
   readonly audit?: (record: AuditRecord) => void
   /** Default 10.96.0.0/16. */
   readonly serviceCIDR?: string
