@@ -18,6 +18,7 @@ import { textResponse } from '../respond.ts'
 import { allocate, seatBounds } from './allocation.ts'
 import type { SeatBounds } from './allocation.ts'
 import { inOrderOfPrecedence, mandatoryLevels, mandatorySchemas, matchingSchema, rulesNaming } from './classify.ts'
+import { updateDangling } from './conditions.ts'
 import { FlowMetrics } from './metrics.ts'
 import { QueueSet } from './queue-set.ts'
 import type { Queuing, Refusal, Seat } from './queue-set.ts'
@@ -90,6 +91,8 @@ const DEFAULT_SEATS = 600
 const DEFAULT_WAIT_MS = 15_000
 /** As upstream: how often levels lend and borrow. */
 const ADJUST_MS = 10_000
+/** How long after a change the conditions of schemas follow: several changes at once are one. */
+const CONDITIONS_MS = 1_000
 /** Users whose schemas are remembered; a server of more users than that looks them up again. */
 const KEPT_USERS = 5_000
 
@@ -112,12 +115,20 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
   let seen = -1
   let isActive = false
   let cancelAdjusting: (() => void) | undefined
+  let cancelConditions: (() => void) | undefined
 
   function refresh(): void {
     const changes = schemas.changes + configurations.changes
     if (changes === seen) return
     seen = changes
     byUser = new Map()
+    cancelConditions ??= clock.after(CONDITIONS_MS, () => {
+      cancelConditions = undefined
+      const hasLevel = (name: string): boolean => levels.get(name)?.isQuiescing === false
+      updateDangling({ env, store, schemas: schemas.list(), hasLevel }).catch((fault: unknown) => {
+        env.log.log('error', 'the status of flow schemas could not be kept', { fault })
+      })
+    })
     updateLevels(withMandatory(configurations.list(), mandatoryLevels))
     flows = inOrderOfPrecedence(withMandatory(schemas.list(), mandatorySchemas)).flatMap(schema => {
       const level = levels.get(schema.spec.priorityLevelConfiguration.name)
@@ -241,6 +252,7 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
     },
     stop() {
       cancelAdjusting?.()
+      cancelConditions?.()
     },
   }
 }

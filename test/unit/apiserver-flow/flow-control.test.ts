@@ -123,6 +123,23 @@ describe('classification', () => {
   })
 })
 
+test('schemas say whether their level is there', async () => {
+  await put('prioritylevelconfigurations', level('one', {}))
+  await put('flowschemas', schema('all', 'one', 500), schema('gone', 'nowhere', 501))
+  const control = await started()
+  const dangling = async (name: string): Promise<unknown> => {
+    const entry = await store.get(`/flowcontrol.apiserver.k8s.io/flowschemas//${name}`)
+    return (entry?.object as { status?: { conditions: { status: string; reason: string }[] } }).status?.conditions.map(one => `${one.status} ${one.reason}`)
+  }
+  await ask(control, someone('x'))
+  await env.advance(1_001)
+  const before = [await dangling('all'), await dangling('gone')]
+  await put('prioritylevelconfigurations', level('nowhere', {}))
+  await ask(control, someone('x'))
+  await env.advance(1_001)
+  expect([before, await dangling('gone')]).toEqual([[['False Found'], ['True NotFound']], ['False Found']])
+})
+
 describe('a level', () => {
   test('without queues refuses what finds no seat, and says when to come again', async () => {
     await put('prioritylevelconfigurations', level('one', { nominalConcurrencyShares: 5 }))
