@@ -148,10 +148,12 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
       const own = bounds.get(name) ?? { nominal: 0, least: 0, most: 0 }
       const common = { uid: configuration.metadata.uid ?? '', isExempt, handSize: queuing?.handSize ?? 0, bounds: own, isQuiescing: false }
       let level = levels.get(name)
+      // What was lent stays lent when the bounds are the same: statuses change these objects too.
+      const isSame = level?.isExempt === isExempt && level.bounds.nominal === own.nominal && level.bounds.least === own.least && level.bounds.most === own.most
       if (level) Object.assign(level, common)
       else levels.set(name, (level = { name, ...common, set: new QueueSet(clock), retryAfter: new RetryAfter() }))
       level.set.configure(queuing)
-      level.set.setLimit(isExempt ? Number.MAX_SAFE_INTEGER : own.nominal)
+      if (!isSame) level.set.setLimit(isExempt ? Number.MAX_SAFE_INTEGER : own.nominal)
     }
     const names = new Set(wanted.map(one => one.metadata.name))
     for (const level of levels.values()) {
