@@ -36,11 +36,9 @@ const readyOf = async (name: string): Promise<string | undefined> => (await node
 test('each node gets its own range of pod addresses and loses the not-ready taint once it is ready', async () => {
   cluster = await testCluster({ nodes: 3 })
   const all = await cluster.list<Node>(nodes)
-  expect(all.map(n => [n.spec?.podCIDR, n.spec?.taints ?? []])).toEqual([
-    ['10.244.0.0/24', []],
-    ['10.244.1.0/24', []],
-    ['10.244.2.0/24', []],
-  ])
+  // Several workers hand the ranges out, so which node gets which is open.
+  expect(all.map(n => n.spec?.podCIDR).sort()).toEqual(['10.244.0.0/24', '10.244.1.0/24', '10.244.2.0/24'])
+  expect(all.map(n => n.spec?.taints ?? [])).toEqual([[], [], []])
 })
 
 test('a silent node becomes Unknown and tainted, its pods move after five minutes, and it comes back clean', async () => {
