@@ -14,6 +14,7 @@ import { endpointSliceMirroringController } from './endpointslice-mirroring/endp
 import { endpointSliceController } from './endpointslice/endpointslice.ts'
 import { ephemeralVolumeController } from './ephemeral-volume/ephemeral-volume.ts'
 import { garbageCollector } from './garbage-collector/garbage-collector.ts'
+import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler/horizontal-pod-autoscaler.ts'
 import { jobController } from './job/job.ts'
 import { namespaceController } from './namespace/namespace.ts'
 import { nodeIpamController } from './node-ipam/node-ipam.ts'
@@ -74,6 +75,7 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     cronJobController,
     resourceQuotaController,
     serviceCIDRController,
+    horizontalPodAutoscalerController(options.resources),
     ttlAfterFinishedController,
     nodeTtlController(),
     persistentVolumeBinder,

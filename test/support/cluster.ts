@@ -13,6 +13,7 @@ import { formatMicroTime, formatTime } from '../../src-main/api/time.ts'
 import { admissionPlugins } from '../../src-main/apiserver/admission/plugins.ts'
 import { createAuthorizer } from '../../src-main/apiserver/authz/authorizer.ts'
 import { createApiServer } from '../../src-main/apiserver/handler.ts'
+import type { VirtualStorage } from '../../src-main/apiserver/contracts.ts'
 import { liveCopies } from '../../src-main/apiserver/live-copy.ts'
 import { virtualEnv } from '../../src-main/base/virtual-env.ts'
 import type { VirtualEnv } from '../../src-main/base/virtual-env.ts'
@@ -62,12 +63,19 @@ export interface FakeNode {
   resume(): void
 }
 
-export async function testCluster(options: { nodes?: number; seed?: number; controllers?: boolean } = {}): Promise<TestCluster> {
+export async function testCluster(options: { nodes?: number; seed?: number; controllers?: boolean; virtual?: ReadonlyMap<string, VirtualStorage> } = {}): Promise<TestCluster> {
   const env = virtualEnv({ seed: options.seed ?? 1 })
   const store = memoryStore(env)
   const copies = liveCopies(store)
   const { authorizer, rbac } = createAuthorizer(copies)
-  const server = createApiServer({ env, store, resources: allResources, authorizer, admission: admissionPlugins({ env, copies, authorizer, rbac }) })
+  const server = createApiServer({
+    env,
+    store,
+    resources: allResources,
+    authorizer,
+    admission: admissionPlugins({ env, copies, authorizer, rbac }),
+    ...(options.virtual ? { virtual: options.virtual } : {}),
+  })
   const clientOf = (user: string, groups: string[]): Client => createClient(inProcessTransport(server.handle, { name: user, groups: [...groups, 'system:authenticated'] }))
   const client = clientOf('admin', ['system:masters'])
   const controllers = allControllers({ resources: () => allResources, certificateAuthority: () => 'CA' })
