@@ -178,6 +178,14 @@ export interface SeriesAnswer {
   memoryBytes: (number | null)[]
 }
 
+/** Why a pod without a node has none. */
+export interface PlacementAnswer {
+  /** A node that would take it now. */ fits?: string
+  /** Every node's refusal, the one nearest to taking it first. `missing` in millicores for cpu, else in the resource's own unit. */
+  nodes: { name: string; plugin: string; reasons: string[]; missing: { resource: string; amount: number }[] }[]
+  /** Nodes that are not listed. */ more: number
+}
+
 /** Channel numbers of the Kubernetes remote-command protocol: 0 stdin, 1 stdout, 2 stderr, 3 error (JSON Status), 4 resize (JSON {Width, Height}). */
 export interface ChannelData {
   channel: number
@@ -305,6 +313,11 @@ function checkSeries(input: unknown): { node: string; namespace?: string; pod?: 
   return { node: text(r, 'node', 253), minutes: count(r['minutes'], 'minutes', 1, 7 * 24 * 60), ...(namespace ? { namespace } : {}), ...(pod ? { pod } : {}) }
 }
 
+function checkPodName(input: unknown): { namespace: string; pod: string } {
+  const r = record(input)
+  return { namespace: text(r, 'namespace', 253), pod: text(r, 'pod', 253) }
+}
+
 /** Every method the window can call. Nothing else is reachable from it. */
 export const bridge = {
   'app.info': call<Record<string, never>, AppInfo>(checkNothing),
@@ -329,6 +342,8 @@ export const bridge = {
   'practice.down': stream<Record<string, never>, PracticeProgress>(checkNothing),
   /** Now, and again whenever something changed (at most once a second). */
   'monitoring.snapshot': stream<Record<string, never>, MonitoringSnapshot>(checkNothing),
+  /** Asks the scheduler's plugins about every node, for a pod that waits for one. */
+  'monitoring.placement': call<{ namespace: string; pod: string }, PlacementAnswer>(checkPodName),
   'monitoring.series': call<{ node: string; namespace?: string; pod?: string; minutes: number }, SeriesAnswer>(checkSeries),
 } as const
 

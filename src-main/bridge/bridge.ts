@@ -52,6 +52,7 @@ export function createBridgeHandlers(parts: BridgeParts): BridgeHandlers {
     'practice.down': practice['practice.down'] ?? noStream('making practice hosts'),
     'monitoring.snapshot': monitoring['monitoring.snapshot'] ?? noStream('monitoring'),
     'monitoring.series': monitoring['monitoring.series'] ?? noCall('monitoring'),
+    'monitoring.placement': monitoring['monitoring.placement'] ?? noCall('monitoring'),
   }
 }
 

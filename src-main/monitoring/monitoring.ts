@@ -3,6 +3,7 @@
  * and the capacity warnings, for the window and for metrics.k8s.io. Reads nodes and pods through informers; its figures
  * are in memory and begin anew with the control plane.
  */
+import { BridgeError } from '../api/bridge.ts'
 import type { BridgeHandlers, MonitoringSnapshot, PodUsage, SeriesAnswer } from '../api/bridge.ts'
 import type { Client } from '../client/client.ts'
 import type { Env } from '../base/env.ts'
@@ -14,6 +15,7 @@ import { Series } from './history.ts'
 import { loadOfNodes, staleAfterMs, type LatestSample } from './cluster-load.ts'
 import { balanceOf } from './balance.ts'
 import { WarningBook } from './warnings.ts'
+import { placementOf } from './placement.ts'
 import { metricsStorages, type Measured, type ReadOnlyStorage } from './metrics-api.ts'
 import { sampleEveryMs, sampleRound } from './sampler.ts'
 import type { NodeSample } from './summary.ts'
@@ -33,8 +35,8 @@ export interface Monitoring {
   series(of: { node: string; namespace?: string; pod?: string; minutes: number }): SeriesAnswer
   /** metrics.k8s.io, by resourceKey. */
   readonly storages: ReadonlyMap<string, ReadOnlyStorage>
-  /** The bridge's two methods about monitoring. */
-  readonly handlers: Pick<BridgeHandlers, 'monitoring.snapshot' | 'monitoring.series'>
+  /** The bridge's methods about monitoring. */
+  readonly handlers: Pick<BridgeHandlers, 'monitoring.snapshot' | 'monitoring.series' | 'monitoring.placement'>
 }
 
 const snapshotEveryMs = 1_000
@@ -195,6 +197,11 @@ export function createMonitoring({ env, client, informers }: MonitoringOptions):
     handlers: {
       'monitoring.snapshot': (_input, _up, signal) => snapshots(signal),
       'monitoring.series': input => Promise.resolve(series(input)),
+      'monitoring.placement': async input => {
+        const pod = pods.get(`${input.namespace}/${input.pod}`)
+        if (!pod) throw new BridgeError('not-found', `there is no pod ${input.namespace}/${input.pod}`)
+        return placementOf(nodes.list(), pods.list(), pod)
+      },
     },
   }
 }

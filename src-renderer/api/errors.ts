@@ -1,6 +1,7 @@
 /** Errors as people read them: the cause and the next step. */
 import { BridgeError } from '../../src-main/api/bridge.ts'
 import { StatusError } from '../../src-main/api/status-error.ts'
+import { plain } from '../kinds/visible.ts'
 
 export interface ShownError {
   cause: string
@@ -26,7 +27,7 @@ export function describeError(error: unknown): ShownError {
 }
 
 function sentence(text: string): string {
-  return text === '' ? 'No cause was given.' : text.charAt(0).toUpperCase() + text.slice(1)
+  return text === '' ? 'No cause was given.' : plain(text.charAt(0).toUpperCase() + text.slice(1))
 }
 
 /** A call that ended because the user or the view ended it. */

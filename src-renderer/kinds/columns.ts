@@ -3,6 +3,7 @@ import type { KubernetesObject } from '../../src-main/api/meta.ts'
 import type { AnyResource } from '../../src-main/api/resource.ts'
 import type { NodeUsage, PodUsage } from '../../src-main/api/bridge.ts'
 import { kindId } from './kinds.ts'
+import { plain } from './visible.ts'
 
 /** What is known besides the object itself. */
 export interface CellContext {
@@ -30,7 +31,7 @@ const widths: Readonly<Record<string, number>> = {
   'Pod/status': 18,
   ready: 7,
   status: 20,
-  restarts: 12,
+  restarts: 14,
   age: 8,
   ip: 14,
   node: 20,
@@ -167,7 +168,7 @@ function safely(value: () => unknown): unknown {
 
 function cellValue(value: unknown): string | number | undefined {
   if (value === null || value === undefined || value === '<none>' || value === '<unknown>' || value === '<unset>') return undefined
-  return typeof value === 'number' || typeof value === 'string' ? value : String(value)
+  return typeof value === 'number' ? value : plain(String(value))
 }
 
 /** Order of two cells: numbers by size, ages newest first, others as people count (`pod-2` before `pod-10`); empty ones last. */

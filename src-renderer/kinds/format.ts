@@ -14,7 +14,9 @@ export function formatBytes(bytes: number): string {
 
 /** `250 m`, `1.5 cores`. */
 export function formatCores(millicores: number): string {
-  return Math.abs(millicores) < 1000 ? `${Math.round(millicores)} m` : `${trim((millicores / 1000).toFixed(millicores < 10_000 ? 2 : 1))} cores`
+  if (Math.abs(millicores) < 1000) return `${Math.round(millicores)} m`
+  const cores = trim((millicores / 1000).toFixed(millicores < 10_000 ? 2 : 1))
+  return `${cores} ${cores === '1' ? 'core' : 'cores'}`
 }
 
 export function formatCount(value: number): string {

@@ -4,6 +4,7 @@ import { computed, shallowRef } from 'vue'
 import type { MonitoringSnapshot } from '../../src-main/api/bridge.ts'
 import { BridgeError } from '../../src-main/api/bridge.ts'
 import { useBridge } from '../transport/connect.ts'
+import { plainObject } from '../kinds/visible.ts'
 import { windowEnv } from '../transport/window-env.ts'
 
 const retryMs = 5000
@@ -20,7 +21,7 @@ export const useMonitoring = defineStore('monitoring', () => {
     for (;;) {
       try {
         for await (const next of useBridge().stream('monitoring.snapshot', {})) {
-          snapshot.value = Object.freeze(next)
+          snapshot.value = Object.freeze({ ...next, warnings: plainObject(next.warnings) })
           error.value = undefined
         }
       } catch (fault) {

@@ -7,6 +7,7 @@ import { useDrawer } from '../../stores/drawer.ts'
 import { useLive } from '../../stores/live-list.ts'
 import type { LiveList } from '../../stores/live-list.ts'
 import { kindId } from '../../kinds/kinds.ts'
+import { plainObject } from '../../kinds/visible.ts'
 
 export function useOpened(): { object: ComputedRef<KubernetesObject | undefined>; missing: ComputedRef<boolean>; loading: ComputedRef<boolean> } {
   const drawer = useDrawer()
@@ -26,7 +27,8 @@ export function useOpened(): { object: ComputedRef<KubernetesObject | undefined>
   onScopeDispose(() => scope?.stop())
   const object = computed(() => {
     const key = drawer.current?.key
-    return live.value?.rows.value.find(o => keyOf(o) === key)
+    const found = live.value?.rows.value.find(o => keyOf(o) === key)
+    return found && plainObject(found)
   })
   const loading = computed(() => live.value?.state.value === 'loading')
   return { object, loading, missing: computed(() => object.value === undefined && live.value !== undefined && !loading.value && live.value.state.value !== 'error') }

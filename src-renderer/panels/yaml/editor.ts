@@ -8,7 +8,7 @@ import { MergeView, unifiedMergeView } from '@codemirror/merge'
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
 import { EditorState } from '@codemirror/state'
 import type { Extension } from '@codemirror/state'
-import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
+import { EditorView, drawSelection, highlightActiveLine, highlightSpecialChars, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { yamlFaults } from '../../../src-main/api/yaml.ts'
 
@@ -42,6 +42,8 @@ const colours = HighlightStyle.define([
 function basics(readOnly: boolean): Extension[] {
   return [
     lineNumbers(),
+    // What cannot be seen, or turns the text's direction, is shown as a sign.
+    highlightSpecialChars({ addSpecialChars: /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g }),
     foldGutter(),
     history(),
     drawSelection(),

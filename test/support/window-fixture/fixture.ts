@@ -8,40 +8,25 @@ import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { allResources } from '../../../src-main/api/resources.ts'
+import type { Node } from '../../../src-main/api/core/v1/node.ts'
+import type { Pod } from '../../../src-main/api/core/v1/pod.ts'
+import { BridgeError } from '../../../src-main/api/bridge.ts'
 import type { BridgeHandlers, MonitoringSnapshot, NodeUsage } from '../../../src-main/api/bridge.ts'
 import { resourcePath } from '../../../src-main/api/resource.ts'
-import type { SubresourceHandler } from '../../../src-main/apiserver/contracts.ts'
 import { createApiServer } from '../../../src-main/apiserver/handler.ts'
 import { nodeEnv } from '../../../src-main/base/node/node-env.ts'
 import { createBridgeHandlers } from '../../../src-main/bridge/bridge.ts'
+import { placementOf } from '../../../src-main/monitoring/placement.ts'
 import { buildWindow } from '../../../src-main/server/build-window.ts'
 import { serveWeb } from '../../../src-main/server/web.ts'
 import type { Web } from '../../../src-main/server/web.ts'
 import { memoryStore } from '../../../src-main/store/memory/memory-store.ts'
+import { logHandler } from './logs.ts'
 import { seedObjects } from './objects.ts'
+import type { Seeded } from './objects.ts'
 
 const user = { name: 'window', groups: ['system:masters', 'system:authenticated'] }
 const root = join(import.meta.dirname, '..', '..', '..')
-
-const logHandler: SubresourceHandler = {
-  handle: async context => {
-    const follow = context.info.query.get('follow') === 'true'
-    const count = Number(context.info.query.get('tailLines') ?? 500)
-    const { name } = context.info
-    async function* lines(): AsyncGenerator<Uint8Array> {
-      const say = (n: number): Uint8Array =>
-        Buffer.from(
-          `${new Date().toISOString().replace('Z', `${String(n % 1000).padStart(3, '0')}000Z`)} ${n % 9 === 0 ? '\u001b[33mWARN\u001b[0m' : n % 31 === 0 ? '\u001b[31mERROR\u001b[0m' : 'INFO'} ${name.slice(-5)} request id=${n} path=/api/v1/orders/${n * 7} status=${n % 31 === 0 ? 500 : 200} took=${(n * 13) % 400}ms\n`,
-        )
-      for (let n = 1; n <= Math.min(count, 2000); n++) yield say(n)
-      for (let n = count; follow && !context.request.signal?.aborted; n++) {
-        await new Promise(resolve => setTimeout(resolve, 120))
-        yield say(n)
-      }
-    }
-    return { status: 200, headers: { 'content-type': 'text/plain' }, body: { kind: 'stream', chunks: lines() } }
-  },
-}
 
 function snapshot(nodes: number): MonitoringSnapshot {
   const at = Date.now()
@@ -201,12 +186,25 @@ function madeUp(nodes: number): Partial<BridgeHandlers> {
   }
 }
 
+export interface FixtureOptions {
+  port?: number
+  nodes?: number
+  podsPerNode?: number
+  empty?: boolean
+  /** Directory of the built window; built when not given. */
+  files?: string
+  /** Objects besides those of the seed. */
+  objects?: readonly Seeded[]
+  /** Lines of pods called `hostile…`. */
+  hostileLines?: readonly string[]
+}
+
 /** Starts the fixture; the caller stops it. */
-export async function startFixture(options: { port?: number; nodes?: number; podsPerNode?: number; empty?: boolean; files?: string }): Promise<Web> {
+export async function startFixture(options: FixtureOptions): Promise<Web> {
   const env = nodeEnv({ level: 'error' })
   const nodes = options.nodes ?? 6
-  const server = createApiServer({ env, store: memoryStore(env), resources: allResources, subresources: new Map([['pods/log', logHandler]]) })
-  for (const { object, status } of options.empty ? [] : seedObjects({ nodes, podsPerNode: options.podsPerNode ?? 5, now: Date.now() })) {
+  const server = createApiServer({ env, store: memoryStore(env), resources: allResources, subresources: new Map([['pods/log', logHandler(options.hostileLines ?? [])]]) })
+  for (const { object, status } of [...(options.empty ? [] : seedObjects({ nodes, podsPerNode: options.podsPerNode ?? 5, now: Date.now() })), ...(options.objects ?? [])]) {
     const resource = allResources.find(r => r.kind === object.kind && (r.group === '' ? object.apiVersion === r.version : object.apiVersion === `${r.group}/${r.version}`))
     if (!resource) throw new Error(`no kind ${object.kind}`)
     const ask = async (method: string, url: string, body: unknown): Promise<Record<string, unknown>> => {
@@ -217,6 +215,10 @@ export async function startFixture(options: { port?: number; nodes?: number; pod
     const made = await ask('POST', resourcePath(resource, object.metadata.namespace), structuredClone(object))
     if (status && resource.subresources?.status)
       await ask('PUT', resourcePath(resource, object.metadata.namespace, object.metadata.name, 'status'), { ...structuredClone(made), status })
+  }
+  const items = async <T>(path: string): Promise<T[]> => {
+    const answer = await server.handle({ method: 'GET', url: path, headers: {}, user, answer: 'objects' })
+    return ((answer.body.kind === 'object' ? answer.body.object : {}) as { items: T[] }).items
   }
   const handlers: BridgeHandlers = {
     ...createBridgeHandlers({
@@ -235,6 +237,12 @@ export async function startFixture(options: { port?: number; nodes?: number; pod
       }),
     }),
     ...madeUp(options.empty ? 0 : nodes),
+    'monitoring.placement': async input => {
+      const all = await items<Pod>('/api/v1/pods')
+      const pod = all.find(p => p.metadata.namespace === input.namespace && p.metadata.name === input.pod)
+      if (!pod) throw new BridgeError('not-found', `there is no pod ${input.namespace}/${input.pod}`)
+      return placementOf(await items<Node>('/api/v1/nodes'), all, pod)
+    },
   }
   return serveWeb({ env, handlers, files: options.files ?? (await buildWindow(root, () => {})), port: options.port ?? 0, token: 'fixture' })
 }

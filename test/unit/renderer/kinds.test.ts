@@ -99,7 +99,7 @@ test.each<[number, string]>([
 test.each<[number, string]>([
   [0, '0 m'],
   [250, '250 m'],
-  [1000, '1 cores'],
+  [1000, '1 core'],
   [1500, '1.5 cores'],
   [36_000, '36 cores'],
 ])('%d millicores read %s', (cores, text) => {
