@@ -123,7 +123,8 @@ function decodeAs<T extends KubernetesObject>(
     throw unrecognized(resource, bytes, `couldn't get version/kind; json parse error: json: cannot unmarshal ${jsonTypeOf(document)} into Go value of type ${typeMetaType}`)
   const { apiVersion, kind } = typeOf(document, resource, bytes)
   const subject = `${kind} in version ${JSON.stringify(versionOf(apiVersion))} cannot be handled as a ${resource.kind}`
-  checkType(apiVersion, kind, resource, subject)
+  const name = getOwn(getOwn(document, 'metadata'), 'name')
+  checkType(apiVersion, kind, resource, subject, typeof name === 'string' ? name : '')
   try {
     const decoded = decodeDocument<T>(document, resource, validation, faults)
     decoded.object.apiVersion = apiVersion
@@ -169,12 +170,12 @@ function typeOf(document: Record<string, unknown>, resource: DecodableResource, 
   return found
 }
 
-function checkType(apiVersion: string, kind: string, resource: DecodableResource, subject: string): void {
+function checkType(apiVersion: string, kind: string, resource: DecodableResource, subject: string, name: string): void {
   const expected = groupVersion(resource.group, resource.version)
   if (apiVersion === expected && kind === resource.kind) return
   if (typeof resource.schema !== 'string') {
     if (apiVersion !== expected) throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${expected})`)
-    throw badRequest(`${subject}: converting (${versionOf(apiVersion)}.${kind}) to (${versionOf(expected)}.${resource.kind}): unknown conversion`)
+    throw invalid(resource.group, kind, name, [invalidValue(FieldPath.root('kind'), kind, `must be ${resource.kind}`)])
   }
   if (!isKnownKind(apiVersion, kind))
     throw badRequest(`${subject}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`)

@@ -79,10 +79,10 @@ export function forbiddenField(path: FieldPath, detail: string): FieldError {
   return { type: 'FieldValueForbidden', field: at(path), message: `Forbidden: ${detail}` }
 }
 export function tooLong(path: FieldPath, _value: unknown, max: number): FieldError {
-  return { type: 'FieldValueTooLong', field: at(path), message: `Too long: may not be more than ${max} bytes` }
+  return { type: 'FieldValueTooLong', field: at(path), message: `Too long: may not be more than ${max} ${max === 1 ? 'byte' : 'bytes'}` }
 }
 export function tooMany(path: FieldPath, actual: number, max: number): FieldError {
-  return { type: 'FieldValueTooMany', field: at(path), message: `Too many: ${actual}: must have at most ${max} items` }
+  return { type: 'FieldValueTooMany', field: at(path), message: `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}` }
 }
 export function notFoundField(path: FieldPath, value: unknown): FieldError {
   return { type: 'FieldValueNotFound', field: at(path), message: `Not found: ${show(value)}` }

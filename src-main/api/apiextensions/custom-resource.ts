@@ -6,7 +6,6 @@ import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '
 import { isObject } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import type { KubernetesObject } from '../meta.ts'
-import { groupVersion } from '../meta.ts'
 import type { AnyResource, ResourceDefinition, Verb } from '../resource.ts'
 import { printerColumns } from './printer-columns.ts'
 import { compareVersionNames } from './versions.ts'
@@ -80,7 +79,7 @@ function declaration(definition: CustomResourceDefinition, version: CustomResour
     setDefaults(object) {
       Object.assign(object, applyDefaults(object, schema))
     },
-    ...customResourceValidator({ definition, version, kind: names.kind, apiVersion: groupVersion(spec.group, version.name), schema }),
+    ...customResourceValidator({ definition, version, schema }),
   }
   return made as AnyResource
 }
