@@ -29,12 +29,26 @@ export interface ApiRequest {
   readonly answer?: 'bytes' | 'objects'
 }
 
+/** Where a stream's items go when they are pushed rather than pulled. */
+export interface Sink<T> {
+  /** False: no more for now; `resume` says when. */
+  write(item: T): boolean
+  /** After the last item. */
+  end(): void
+}
+
+/** A stream that can push its items, without a promise for each. */
+export interface Drainable<T> {
+  /** Instead of iterating. Returns the function with which the sink asks for more after it refused. */
+  drainTo(sink: Sink<T>): () => void
+}
+
 export type ApiBody =
   | { readonly kind: 'none' }
   /** Chunks are written one after the other: stored bytes are shared, never copied. */
   | { readonly kind: 'bytes'; readonly chunks: readonly Uint8Array[] }
   | { readonly kind: 'object'; readonly object: unknown }
-  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array> }
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array> & Partial<Drainable<Uint8Array>> }
   | { readonly kind: 'events'; readonly events: AsyncIterable<WatchEvent<unknown>> }
 
 export interface ApiResponse {

@@ -9,7 +9,7 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerR
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { AddressInfo, Server } from 'node:net'
-import type { ApiHandler, ApiRequest, ApiResponse } from '../api/request.ts'
+import type { ApiHandler, ApiRequest, ApiResponse, Drainable } from '../api/request.ts'
 import type { Env } from '../base/env.ts'
 import { encodeJson } from '../api/json.ts'
 import { statusOf, StatusError } from '../api/status-error.ts'
@@ -384,14 +384,27 @@ async function writeBytes(response: ApiResponse, outgoing: Outgoing, client: Pre
 
 async function writeStream(response: ApiResponse, outgoing: Outgoing, client: Presence): Promise<void> {
   if (response.body.kind !== 'stream') return
+  const { chunks } = response.body
   writeHead(response, outgoing, undefined)
   // The client sees the headers before the first chunk: a watch may be silent for long.
   ;(outgoing as ServerResponse).flushHeaders()
-  for await (const chunk of response.body.chunks) {
-    if (client.gone) return
-    if (!send(outgoing, chunk)) await drained(outgoing, client.signal)
+  if (chunks.drainTo) await drain(chunks as Drainable<Uint8Array>, outgoing, client)
+  else {
+    for await (const chunk of chunks) {
+      if (client.gone) return
+      if (!send(outgoing, chunk)) await drained(outgoing, client.signal)
+    }
   }
   outgoing.end()
+}
+
+/** Resolves after the last chunk, or when the client is gone. */
+function drain(chunks: Drainable<Uint8Array>, outgoing: Outgoing, client: Presence): Promise<void> {
+  return new Promise(resolve => {
+    const resume = chunks.drainTo({ write: chunk => client.gone || send(outgoing, chunk), end: resolve })
+    outgoing.on('drain', resume)
+    outgoing.on('close', resolve)
+  })
 }
 
 /** Both kinds of responses take the same call, but their overloads have no common signature. */

@@ -3,11 +3,34 @@
  * small (a reference to a stored entry); the consumer's form of it is made when it is read. The producer bounds it.
  */
 
-export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U> {
+import type { Drainable, Sink } from '../../api/request.ts'
+
+/** Items that are written before other work has its turn: a few milliseconds, however many watchers see the same event. */
+const TURN_ITEMS = 128
+
+/** Queues with a sink that have something to write. */
+const waiting = new Set<{ flush(atMost: number): number }>()
+let isTurnDue = false
+
+function takeTurn(): void {
+  let left = TURN_ITEMS
+  for (const queue of waiting) {
+    waiting.delete(queue)
+    left -= queue.flush(left)
+    if (left <= 0) break
+  }
+  isTurnDue = waiting.size > 0
+  if (isTurnDue) setImmediate(takeTurn)
+}
+
+export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U>, Drainable<U> {
   #items: T[] = []
   #head = 0
   #closed = false
   #wake: (() => void) | undefined
+  #sink: Sink<U> | undefined
+  /** The sink wants no more for now. */
+  #isFull = false
   readonly #convert: (item: T) => U
   readonly #onClose: () => void
 
@@ -50,21 +73,49 @@ export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U> {
     return this
   }
 
+  drainTo(sink: Sink<U>): () => void {
+    this.#sink = sink
+    this.#notify()
+    return () => {
+      this.#isFull = false
+      this.#notify()
+    }
+  }
+
+  /** Writes to the sink; returns how many items went. */
+  flush(atMost: number): number {
+    const sink = this.#sink
+    let count = 0
+    while (sink && !this.#isFull && this.#head < this.#items.length && count < atMost) {
+      this.#isFull = !sink.write(this.#convert(this.#take()))
+      count++
+    }
+    if (!sink || this.#isFull) return count
+    if (this.#head < this.#items.length) waiting.add(this)
+    else if (this.#closed) {
+      this.#sink = undefined
+      sink.end()
+    }
+    return count
+  }
+
+  #take(): T {
+    const value = this.#items[this.#head] as T
+    this.#head++
+    // Memory of read items is given back in large steps, so that a long queue costs no copying an item.
+    if (this.#head === this.#items.length) {
+      this.#items = []
+      this.#head = 0
+    } else if (this.#head >= 1_024) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+    return value
+  }
+
   async next(): Promise<IteratorResult<U>> {
     for (;;) {
-      if (this.#head < this.#items.length) {
-        const value = this.#items[this.#head] as T
-        this.#head++
-        // Memory of read items is given back in large steps, so that a long queue costs no copying an item.
-        if (this.#head === this.#items.length) {
-          this.#items = []
-          this.#head = 0
-        } else if (this.#head >= 1_024) {
-          this.#items = this.#items.slice(this.#head)
-          this.#head = 0
-        }
-        return { value: this.#convert(value), done: false }
-      }
+      if (this.#head < this.#items.length) return { value: this.#convert(this.#take()), done: false }
       if (this.#closed) return { value: undefined, done: true }
       await new Promise<void>(resolve => {
         this.#wake = resolve
@@ -80,6 +131,13 @@ export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U> {
   }
 
   #notify(): void {
+    if (this.#sink) {
+      if (this.#isFull) return
+      waiting.add(this)
+      if (!isTurnDue) setImmediate(takeTurn)
+      isTurnDue = true
+      return
+    }
     const wake = this.#wake
     this.#wake = undefined
     wake?.()
