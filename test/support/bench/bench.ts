@@ -82,9 +82,9 @@ function memory(name: string, servers: readonly MeasuredServer[], bound?: number
 async function measureIdle(servers: readonly MeasuredServer[]): Promise<void> {
   await pause(SETTLE_MS)
   memory('resident memory, idle', servers, 250)
-  const before = servers.map(server => server.cpuMs())
+  for (const server of servers) await server.mark()
   await pause(IDLE_MS)
-  const [ours, other] = servers.map((server, i) => ((server.cpuMs() - (before[i] ?? 0)) / IDLE_MS) * 100)
+  const [ours, other] = (await Promise.all(servers.map(server => server.cost()))).map(({ cpuMs }) => (cpuMs / IDLE_MS) * 100)
   report.add({ name: 'processor, idle, of one core', value: ours ?? 0, unit: '%', bound: { value: 2, is: 'at most' }, ...(other === undefined ? {} : { other }) })
 }
 
@@ -92,10 +92,10 @@ async function measureIdle(servers: readonly MeasuredServer[]): Promise<void> {
 async function measure(measurement: Measurement, servers: readonly MeasuredServer[]): Promise<void> {
   const results = []
   for (const server of servers) {
-    await server.heldMs()
-    const before = server.cpuMs()
+    await server.mark()
     const values = await measurement.run(server)
-    results.push({ values, cpuMs: (server.cpuMs() - before) / measurement.requests, heldMs: await server.heldMs() })
+    const { cpuMs, heldMs } = await server.cost()
+    results.push({ values, cpuMs: cpuMs / measurement.requests, heldMs })
   }
   const [ours, other] = results
   ours?.values.forEach((value, i) => {

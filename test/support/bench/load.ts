@@ -1,6 +1,13 @@
 /** How load is put on a server: parallel loops, quantiles, the objects that are written. */
 import { expectStatus, json, openConnections, type Connection, type Credentials, type Protocol } from './client.ts'
 
+/** A server, as far as load needs to know it. */
+export interface Measurable {
+  readonly credentials: Credentials
+  /** Its costs are counted from here. */
+  mark(): Promise<void>
+}
+
 export interface Spread {
   /** Of each call, ms. */
   readonly times: readonly number[]
@@ -34,10 +41,11 @@ export async function spread(count: number, connections: readonly Connection[], 
   return { times, seconds: (performance.now() - began) / 1000 }
 }
 
-/** Runs `use` with as many clients, and closes their connections. */
-export async function withClients<T>(credentials: Credentials, protocol: Protocol, clients: number, use: (connections: Connection[]) => Promise<T>): Promise<T> {
-  const connections = await openConnections(credentials, protocol, clients)
+/** Runs `use` with as many clients, and closes their connections. What it costs to open them is not counted. */
+export async function withClients<T>(server: Measurable, protocol: Protocol, clients: number, use: (connections: Connection[]) => Promise<T>): Promise<T> {
+  const connections = await openConnections(server.credentials, protocol, clients)
   try {
+    await server.mark()
     return await use(connections)
   } finally {
     for (const connection of connections) connection.close()
@@ -68,8 +76,8 @@ function pod(index: number): object {
 }
 
 /** The namespace `bench` with `count` pods. */
-export async function makePods(credentials: Credentials, count: number): Promise<void> {
-  await withClients(credentials, 'HTTP/1.1', 32, async connections => {
+export async function makePods(server: Measurable, count: number): Promise<void> {
+  await withClients(server, 'HTTP/1.1', 32, async connections => {
     const [first] = connections
     if (!first) return
     await expectStatus(first, 201, 'POST', '/api/v1/namespaces', json({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bench' } }))

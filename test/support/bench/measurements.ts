@@ -54,7 +54,7 @@ function sequential(verb: Verb, count: number): Measurement {
     title: `${verb}, one client`,
     requests: count,
     run: server =>
-      withClients(server.credentials, 'HTTP/1.1', 1, async connections => {
+      withClients(server, 'HTTP/1.1', 1, async connections => {
         const { times } = await spread(count, connections, (connection, i) => call(verb, connection, `one-${i}`))
         return [
           { name: `${verb}, one client, p50`, value: quantile(times, 0.5), unit: 'ms' },
@@ -72,7 +72,7 @@ function concurrent(verb: Verb, protocol: Protocol, clients: number, count: numb
     title,
     requests: count,
     run: server =>
-      withClients(server.credentials, protocol, clients, async connections => {
+      withClients(server, protocol, clients, async connections => {
         // Reads go round among what is there, so that they can be more than the objects.
         const nameOf = (i: number): string => (verb === 'GET' ? `many-${clients}-1-${i % 500}` : `many-${clients}-${protocol === 'HTTP/2' ? 2 : 1}-${i}`)
         const { times, seconds } = await spread(count, connections, (connection, i) => call(verb, connection, nameOf(i)))
@@ -89,7 +89,7 @@ function list(title: string, query: string, times: number): Measurement {
     title,
     requests: times,
     run: server =>
-      withClients(server.credentials, 'HTTP/1.1', 1, async connections => {
+      withClients(server, 'HTTP/1.1', 1, async connections => {
         let bytes = 0
         const { times: each } = await spread(times, connections, async connection => {
           bytes = (await expectStatus(connection, 200, 'GET', `/api/v1/namespaces/bench/pods${query}`)).bytes
@@ -108,7 +108,7 @@ function watchFanOut(writes: number): Measurement {
     title,
     requests: writes,
     run: server =>
-      withClients(server.credentials, 'HTTP/1.1', 1, async ([connection]) => {
+      withClients(server, 'HTTP/1.1', 1, async ([connection]) => {
         if (!connection) return []
         let seen = 0
         let onAll = (): void => {}
@@ -120,6 +120,8 @@ function watchFanOut(writes: number): Measurement {
             }),
           ),
         )
+        await pause(200)
+        await server.mark()
         const delays: number[] = []
         for (let i = 0; i < writes; i++) {
           const all = new Promise<void>(resolve => {
@@ -145,7 +147,7 @@ function pods(count: number): Measurement {
     requests: count,
     async run(server) {
       const began = performance.now()
-      await makePods(server.credentials, count)
+      await makePods(server, count)
       return [{ name: this.title, value: count / ((performance.now() - began) / 1000), unit: '/s' }]
     },
   }

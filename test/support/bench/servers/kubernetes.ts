@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createAuthority, issueLeaf, type KeyPair } from '../../../../src-main/control-plane/pki/x509.ts'
 import type { Credentials } from '../client.ts'
-import { cpuMsOf, end, freePort, newDataDir, residentBytesOf, type MeasuredServer } from './measured-server.ts'
+import { cpuMsOf, end, freePort, meter, newDataDir, type MeasuredServer } from './measured-server.ts'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const upstream = join(root, 'test/upstream')
@@ -126,7 +126,14 @@ export async function startKubernetes(): Promise<MeasuredServer> {
   const [clientUrl, peerUrl] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`]
   const etcdArgs = [`--data-dir=${file('etcd')}`, `--listen-client-urls=${clientUrl}`, `--advertise-client-urls=${clientUrl}`, `--listen-peer-urls=${peerUrl}`]
   etcdArgs.push(`--initial-advertise-peer-urls=${peerUrl}`, `--initial-cluster=default=${peerUrl}`, '--log-level=error')
-  const apiArgs = [`--etcd-servers=${clientUrl}`, `--secure-port=${port}`, '--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--cert-dir=${file('certs')}`]
+  const apiArgs = [
+    `--etcd-servers=${clientUrl}`,
+    `--secure-port=${port}`,
+    '--bind-address=127.0.0.1',
+    '--advertise-address=127.0.0.1',
+    '--endpoint-reconciler-type=none',
+    `--cert-dir=${file('certs')}`,
+  ]
   apiArgs.push(`--client-ca-file=${file('ca.crt')}`, `--tls-cert-file=${file('serving.crt')}`, `--tls-private-key-file=${file('serving.key')}`, '--authorization-mode=Node,RBAC')
   apiArgs.push(
     '--service-account-issuer=https://kubernetes.default.svc',
@@ -162,9 +169,7 @@ export async function startKubernetes(): Promise<MeasuredServer> {
     readyMs: performance.now() - began,
     readyCpuMs: cpuMsOf(pids),
     dataDir,
-    cpuMs: () => cpuMsOf(pids),
-    residentBytes: () => residentBytesOf(pids),
-    heldMs: () => Promise.resolve(undefined),
+    ...meter(pids, () => Promise.resolve(undefined)),
     async stop(keepData = false) {
       await stop()
       if (!keepData) rmSync(dataDir, { recursive: true, force: true })

@@ -14,11 +14,35 @@ export interface MeasuredServer {
   /** Processor time until then, all its processes and threads: does not depend on what else the machine does. */
   readonly readyCpuMs: number
   readonly dataDir: string
-  cpuMs(): number
+  /** Costs are counted from here. */
+  mark(): Promise<void>
+  cost(): Promise<Cost>
   residentBytes(): number
-  /** The longest time for which the event loop was held since the last question, ms; undefined where there is none. */
-  heldMs(): Promise<number | undefined>
   stop(keepData?: boolean): Promise<void>
+}
+
+/** Since the last mark. */
+export interface Cost {
+  /** Processor time of all its processes and threads. */
+  readonly cpuMs: number
+  /** The longest time for which the event loop was held; undefined where there is none. */
+  readonly heldMs: number | undefined
+}
+
+/** `heldMs` answers what it has seen since it was last asked. */
+export function meter(pids: readonly number[], heldMs: () => Promise<number | undefined>): Pick<MeasuredServer, 'mark' | 'cost' | 'residentBytes'> {
+  let from = 0
+  return {
+    async mark() {
+      await heldMs()
+      from = cpuMsOf(pids)
+    },
+    async cost() {
+      const cpuMs = cpuMsOf(pids) - from
+      return { cpuMs, heldMs: await heldMs() }
+    },
+    residentBytes: () => residentBytesOf(pids),
+  }
 }
 
 export function newDataDir(): string {
@@ -35,7 +59,7 @@ export function cpuMsOf(pids: readonly number[]): number {
   return ticks * 10
 }
 
-export function residentBytesOf(pids: readonly number[]): number {
+function residentBytesOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024, 0)
 }
 

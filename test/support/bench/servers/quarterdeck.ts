@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { readKubeconfig } from '../client.ts'
-import { cpuMsOf, end, newDataDir, residentBytesOf, type MeasuredServer } from './measured-server.ts'
+import { cpuMsOf, end, meter, newDataDir, type MeasuredServer } from './measured-server.ts'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const loopWatch = pathToFileURL(join(import.meta.dirname, 'loop-watch.js')).href
@@ -35,9 +35,7 @@ export async function startQuarterdeck(options: QuarterdeckOptions = {}): Promis
     readyMs,
     readyCpuMs,
     dataDir,
-    cpuMs: () => cpuMsOf(pids),
-    residentBytes: () => residentBytesOf(pids),
-    heldMs: () => ask(child),
+    ...meter(pids, () => ask(child)),
     async stop(keepData = false) {
       await end(child)
       if (!keepData) rmSync(dataDir, { recursive: true, force: true })
