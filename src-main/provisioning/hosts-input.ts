@@ -6,7 +6,7 @@ import { machines } from '../api/infra/v1alpha1/machine-resource.ts'
 import { isAlreadyExists } from '../api/status-error.ts'
 import type { Env } from '../base/env.ts'
 import type { Client } from '../client/client.ts'
-import type { Artifacts } from './artifacts/artifacts.ts'
+import { architectureOf, type Artifacts } from './artifacts/artifacts.ts'
 import { asProvisioningError, ProvisioningError } from './host/errors.ts'
 import { becomeRoot, runAsUser, type RemoteHost } from './host/remote-host.ts'
 import { connectSsh, readHostKey, type SshConnection, type SshCredentials } from './host/ssh-connection.ts'
@@ -57,13 +57,14 @@ export function preflight(context: HostsContext, input: HostsInput, signal: Abor
 
 /** What would be done, in sentences; nothing is. */
 export async function plan(context: HostsContext, input: HostsInput, signal: AbortSignal): Promise<PlanAnswer> {
-  const [runtime, agent] = await Promise.all([context.artifacts.runtime(), context.artifacts.agent()])
+  const agent = await context.artifacts.agent()
   const cluster = context.cluster()
   const hosts = await Promise.all(
     input.hosts.map(host =>
       onHost(context, host, input.credentials, signal, async (connection, root) => {
         if (root instanceof ProvisioningError) throw root
         const { facts } = await survey(context.env, connection, root, signal)
+        const runtime = await context.artifacts.runtime(architectureOf(facts.architecture))
         const config = agentConfig(machineOf(host, ''), facts, cluster, agent.digest)
         const steps = await planPhases(phases, {
           env: context.env,

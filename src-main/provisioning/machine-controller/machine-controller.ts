@@ -102,7 +102,7 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
   const standing = options.links.current(key)
   // Both are packed beside the log-in and the checks; a fault comes again where they are awaited.
   const { artifacts } = options
-  void Promise.all([artifacts.runtime(), artifacts.agent()]).catch(() => undefined)
+  void Promise.all([artifacts.runtime('x64'), artifacts.agent()]).catch(() => undefined)
   const isProven = async (link: Link): Promise<boolean> => {
     const known = proven.get(key)
     return known?.generation === generation && known.serial === link.serial && known.agent === (await artifacts.agent()).digest

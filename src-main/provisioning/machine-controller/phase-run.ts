@@ -2,7 +2,7 @@
 import type { Machine } from '../../api/infra/v1alpha1/machine.ts'
 import type { Env } from '../../base/env.ts'
 import type { Client } from '../../client/client.ts'
-import type { Artifacts } from '../artifacts/artifacts.ts'
+import { architectureOf, type Artifacts } from '../artifacts/artifacts.ts'
 import type { HostFacts } from '../facts/facts.ts'
 import { phases } from '../phases/phases.ts'
 import type { PhaseRun } from '../phases/run-phases.ts'
@@ -33,7 +33,7 @@ export async function phaseRun(
   writer: StatusWriter,
 ): Promise<PhaseRun> {
   const name = machine.metadata.name ?? ''
-  const [runtime, agent] = await Promise.all([options.artifacts.runtime(), options.artifacts.agent()])
+  const [runtime, agent] = await Promise.all([options.artifacts.runtime(architectureOf(facts.architecture)), options.artifacts.agent()])
   const cluster = options.cluster()
   const conditionOf = new Map(phases.flatMap(phase => (phase.condition ? [[phase.name, phase.condition] as const] : [])))
   return {

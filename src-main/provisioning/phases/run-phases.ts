@@ -7,6 +7,7 @@ import type { HostFacts } from '../facts/facts.ts'
 import { runDetached } from '../host/detached.ts'
 import { asProvisioningError, ProvisioningError } from '../host/errors.ts'
 import { hostFiles } from '../host/host-files.ts'
+import { ownerCheck, ownerFault } from '../host/host-owner.ts'
 import type { RemoteHost } from '../host/remote-host.ts'
 import { sh } from '../host/shell.ts'
 import { upload, writeFile, type Artifact } from '../host/upload.ts'
@@ -29,9 +30,6 @@ export interface PhaseRun {
   /** Steps as they change; the list is new each time. */
   readonly onSteps: (steps: MachineStep[]) => void
 }
-
-/** A lock this old belongs to somebody who is gone; each change renews it. */
-const lockSeconds = 180
 
 /**
  * Brings the host to what all phases say. Phases that wait for different things (the host's package manager, the network)
@@ -185,11 +183,9 @@ function phaseHost(run: PhaseRun, phase: Phase, changed: Set<string>, onChange: 
   }
 }
 
-/** Two programs must not work on one host: the second gets HostBusy. */
+/** Two programs must not work on one host: the second gets HostBusy, or ForeignCluster when the first is done. */
 async function takeLock(run: PhaseRun): Promise<void> {
-  const result = await run.host.root(
-    sh`if [ -f ${hostFiles.lock} ]; then read -r who when < ${hostFiles.lock}; now=$(date +%s); if [ "$who" != ${run.owner} ] && [ $((now - when)) -lt ${lockSeconds} ]; then echo "$who"; exit 9; fi; fi; echo ${run.owner} "$(date +%s)" > ${hostFiles.lock}`,
-    { signal: run.signal, what: 'locking the host' },
-  )
-  if (result.status === 9) throw new ProvisioningError('HostBusy', 'Another Quarterdeck is at work on this host.', { host: run.host.connection.target.address })
+  const result = await run.host.root(`${ownerCheck(run.owner)}\n${sh`echo ${run.owner} "$(date +%s)" > ${hostFiles.lock}`}`, { signal: run.signal, what: 'locking the host' })
+  const fault = ownerFault(result.status, run.host.connection.target.address)
+  if (fault) throw fault
 }

@@ -63,7 +63,7 @@ describe('preflight', () => {
     ['tunnel', survey({}, { tunnelProblem: 'refused' })],
     ['distribution', survey({ distribution: 'alpine' })],
     ['distribution', survey({ distributionVersion: '10' })],
-    ['architecture', survey({ architecture: 'aarch64' })],
+    ['architecture', survey({ architecture: 'riscv64' })],
     ['kernel', survey({ kernel: '3.10.0-1160' })],
     ['glibc', survey({ glibc: '2.17' })],
     ['glibc', survey({ glibc: '' })],
