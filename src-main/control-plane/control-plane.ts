@@ -24,6 +24,7 @@ import type { Store } from '../store/store.ts'
 import { createApiParts, type ApiParts } from './api-parts.ts'
 import { ensureBootstrapObjects } from './bootstrap.ts'
 import { componentUser, type AnyController } from './controllers.ts'
+import { openStore } from './open-store.ts'
 import { openClusterKeys, defaultServingNames, type ClusterKeys } from './pki/pki.ts'
 import { kubeconfigText, writeKubeconfig } from './pki/kubeconfig.ts'
 import { keepCertificatesFresh } from './pki/renewal.ts'
@@ -44,6 +45,8 @@ export interface ControlPlaneOptions {
   readonly ipAddresses?: readonly string[]
   /** Default <dataDir>/admin.kubeconfig. */
   readonly kubeconfigPath?: string
+  /** File of an EncryptionConfiguration: what it names is sealed on disk. Only for the embedded store. */
+  readonly encryptionConfigFile?: string
   readonly dialer?: NodeDialer
   readonly controllers?: readonly AnyController[]
   /** Kinds that are answered by others (metrics.k8s.io), by resourceKey. */
@@ -110,7 +113,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       env,
       names: { dnsNames: [...names.dnsNames, ...(options.dnsNames ?? [])], ipAddresses: [...names.ipAddresses, ...(options.ipAddresses ?? [])] },
     })
-  const [keys, store] = await openBoth(openKeys(), options.store ? Promise.resolve(options.store) : openStore(options.dataDir, env))
+  const [keys, store] = await openBoth(
+    openKeys(),
+    options.store ? Promise.resolve(options.store) : openStore({ dataDir: options.dataDir, env, encryptionConfigFile: options.encryptionConfigFile }),
+  )
   life.add(() => store.close())
   const kubeconfigPath = options.kubeconfigPath ?? join(options.dataDir, 'admin.kubeconfig')
   let dialer = options.dialer
@@ -242,17 +248,6 @@ async function openBoth(keys: Promise<ClusterKeys>, store: Promise<Store>): Prom
   if (opened.status === 'fulfilled' && stored.status === 'fulfilled') return [opened.value, stored.value]
   if (stored.status === 'fulfilled') await stored.value.close()
   throw opened.status === 'rejected' ? opened.reason : (stored as PromiseRejectedResult).reason
-}
-
-async function openStore(dataDir: string, env: Env): Promise<Store> {
-  const { openEmbeddedStore } = await import('../store/embedded/embedded-store.ts')
-  try {
-    return await openEmbeddedStore({ dir: join(dataDir, 'store'), env })
-  } catch (fault) {
-    if ((fault as { code?: unknown }).code === 'locked')
-      throw new Error(`the data directory ${dataDir} is in use by another Quarterdeck; stop it first or choose another directory`, { cause: fault })
-    throw fault
-  }
 }
 
 async function openPort(options: ControlPlaneOptions, server: ApiServer, keys: ClusterKeys): Promise<ApiPort> {

@@ -43,6 +43,7 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   dockerode: ['src-main/node-agent/container-runtime/docker-engine.ts'],
   'dns-packet': ['src-main/node-agent/dns/'],
   '@peculiar/x509': ['src-main/control-plane/pki/', 'src-main/node-agent/bootstrap'],
+  tweetnacl: ['src-main/store/encryption.ts'],
   jose: ['src-main/apiserver/authn/', 'src-main/control-plane/pki/'],
   yaml: ['src-main/api/yaml.ts'],
   re2js: ['src-main/api/cel/regex.ts', 'src-renderer/kinds/pattern.ts'],

@@ -15,6 +15,8 @@ import { checkExpectation } from '../memory/memory-store.ts'
 import type { KeyIndex } from '../memory/key-index.ts'
 import { listIndex, watchIndex } from '../reads.ts'
 import { WatchHub } from '../watch-hub.ts'
+import { noEncryption } from '../transform.ts'
+import type { ValueTransform } from '../transform.ts'
 import type { Disk } from './disk.ts'
 import { LogFiles } from './log-files.ts'
 import type { AppendFault } from './log-files.ts'
@@ -38,6 +40,8 @@ interface Waiting {
 export interface EmbeddedStoreOptions {
   readonly dir: string
   readonly env: Env
+  /** Seals values on disk. Default: none. */
+  readonly transform?: ValueTransform
   /** For tests. Default: the directory `dir`. */
   readonly disk?: Disk
   /** For tests. Default 16 MiB. */
@@ -49,10 +53,13 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const disk = options.disk ?? (await nodeDisk(options.dir))
   const unlock = await disk.lock()
   try {
-    const found = await recover(disk)
+    const transform = options.transform ?? noEncryption
+    const found = await recover(disk, transform)
     if (found.droppedBytes > 0) options.env.log.log('warn', 'dropped an unfinished write from the end of the log', { bytes: found.droppedBytes })
-    const files = await LogFiles.open(disk, found, found.index.revision)
-    return new EmbeddedStore(options.env, files, found.index, unlock, options.minLogBytes ?? MIN_LOG_BYTES)
+    const files = await LogFiles.open(disk, transform, found, found.index.revision)
+    const store = new EmbeddedStore(options.env, files, found.index, unlock, options.minLogBytes ?? MIN_LOG_BYTES)
+    if (found.isStale) await store.writeAnew()
+    return store
   } catch (fault) {
     await unlock()
     throw fault
@@ -282,6 +289,12 @@ class EmbeddedStore implements Store {
     } catch (error) {
       this.#env.log.log('warn', 'the store is still read-only', { error: textOf(error) })
     }
+  }
+
+  /** Writes the whole state and removes what was there before, so that nothing stays as it was sealed then. */
+  async writeAnew(): Promise<void> {
+    await this.#beginSnapshot()
+    await this.#snapshotting
   }
 
   #nextSnapshotAt(): number {

@@ -1,4 +1,6 @@
 /** The files of an open embedded store: appends to the newest log, starts new logs, writes snapshots. Knows nothing of revisions' meaning. */
+import { noEncryption } from '../transform.ts'
+import type { ValueTransform } from '../transform.ts'
 import type { StoredEntry } from '../store.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { encodeFrame, headFrame, sealFrame } from './format.ts'
@@ -12,6 +14,7 @@ export type AppendFault = { readonly at: 'write' | 'sync'; readonly error: unkno
 
 export class LogFiles {
   readonly #disk: Disk
+  readonly #transform: ValueTransform
   #log: DiskFile
   sequence: number
   /** Durable length of the newest log. */
@@ -19,8 +22,9 @@ export class LogFiles {
   olderBytes: number
   snapshotBytes: number
 
-  private constructor(disk: Disk, log: DiskFile, sequence: number, logBytes: number, olderBytes: number, snapshotBytes: number) {
+  private constructor(disk: Disk, transform: ValueTransform, log: DiskFile, sequence: number, logBytes: number, olderBytes: number, snapshotBytes: number) {
     this.#disk = disk
+    this.#transform = transform
     this.#log = log
     this.sequence = sequence
     this.logBytes = logBytes
@@ -31,24 +35,25 @@ export class LogFiles {
   /** Goes on with what recovery found; a torn end is cut off before anything follows it. */
   static async open(
     disk: Disk,
+    transform: ValueTransform,
     found: { sequence: number; logBytes: number; olderBytes: number; snapshotBytes: number; droppedBytes: number },
     revision: number,
   ): Promise<LogFiles> {
     if (found.sequence === 0) {
       const { file, bytes } = await newLog(disk, 1, revision)
-      return new LogFiles(disk, file, 1, bytes, 0, 0)
+      return new LogFiles(disk, transform, file, 1, bytes, 0, 0)
     }
     const file = await disk.open(logName(found.sequence), 'open')
     if (found.droppedBytes > 0) {
       await file.truncate(found.logBytes)
       await file.sync()
     }
-    return new LogFiles(disk, file, found.sequence, found.logBytes, found.olderBytes, found.snapshotBytes)
+    return new LogFiles(disk, transform, file, found.sequence, found.logBytes, found.olderBytes, found.snapshotBytes)
   }
 
   /** Makes records durable as one frame. Rejects with an AppendFault. */
   async append(records: readonly DiskRecord[], clock: () => number): Promise<number> {
-    const bytes = encodeFrame('entries', records[0]?.revision ?? 0, records)
+    const bytes = encodeFrame('entries', records[0]?.revision ?? 0, sealed(records, this.#transform))
     const began = clock()
     await this.#log.write(bytes, this.logBytes).catch((error: unknown) => {
       throw { at: 'write', error } satisfies AppendFault
@@ -79,7 +84,7 @@ export class LogFiles {
 
   /** Writes the state as of the start of log `sequence` and removes what it makes superfluous. */
   async writeSnapshot(sequence: number, revision: number, entries: readonly StoredEntry[]): Promise<void> {
-    this.snapshotBytes = await writeSnapshotFile(this.#disk, sequence, revision, entries)
+    this.snapshotBytes = await writeSnapshotFile(this.#disk, this.#transform, sequence, revision, entries)
     await removeOlder(this.#disk, sequence)
     this.olderBytes = 0
   }
@@ -90,7 +95,7 @@ export class LogFiles {
     // The log first: a snapshot without its log would be refused, a log without its snapshot is only the old state plus nothing.
     const { file, bytes } = await newLog(this.#disk, sequence, revision)
     try {
-      this.snapshotBytes = await writeSnapshotFile(this.#disk, sequence, revision, entries)
+      this.snapshotBytes = await writeSnapshotFile(this.#disk, this.#transform, sequence, revision, entries)
     } catch (fault) {
       await file.close().catch(() => {})
       await this.#disk.remove(logName(sequence)).catch(() => {})
@@ -130,7 +135,11 @@ async function newLog(disk: Disk, sequence: number, revision: number): Promise<{
   }
 }
 
-async function writeSnapshotFile(disk: Disk, sequence: number, revision: number, entries: readonly StoredEntry[]): Promise<number> {
+function sealed(records: readonly DiskRecord[], transform: ValueTransform): readonly DiskRecord[] {
+  return transform === noEncryption ? records : records.map(record => ({ ...record, value: transform.seal(record.key, record.value) }))
+}
+
+async function writeSnapshotFile(disk: Disk, transform: ValueTransform, sequence: number, revision: number, entries: readonly StoredEntry[]): Promise<number> {
   const draft = `${snapshotName(sequence)}.new`
   const file = await disk.open(draft, 'create')
   let at = 0
@@ -143,7 +152,7 @@ async function writeSnapshotFile(disk: Disk, sequence: number, revision: number,
     let waiting: DiskRecord[] = []
     let size = 0
     for (const entry of entries) {
-      waiting.push({ type: 'put', revision: entry.revision, createRevision: entry.createRevision, key: entry.key, value: entry.bytes })
+      waiting.push({ type: 'put', revision: entry.revision, createRevision: entry.createRevision, key: entry.key, value: transform.seal(entry.key, entry.bytes) })
       size += entry.bytes.length
       if (size < SNAPSHOT_FRAME_BYTES) continue
       await write(encodeFrame('entries', revision, waiting))

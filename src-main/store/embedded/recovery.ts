@@ -8,6 +8,8 @@
  */
 import { StoreError } from '../store.ts'
 import { DiskEntry } from '../entry.ts'
+import { noEncryption } from '../transform.ts'
+import type { ValueTransform } from '../transform.ts'
 import { KeyIndex } from '../memory/key-index.ts'
 import type { Disk } from './disk.ts'
 import { FORMAT_VERSION, formatOf, hasFrameAfter, isOneBitOff, readFrame, readRecords } from './format.ts'
@@ -23,6 +25,8 @@ export interface Recovered {
   readonly snapshotBytes: number
   /** Bytes dropped from the end of the newest log. */
   readonly droppedBytes: number
+  /** Something on disk would be written otherwise now: plain, or under an old key. */
+  readonly isStale: boolean
 }
 
 export const logName = (sequence: number): string => `log-${String(sequence).padStart(10, '0')}`
@@ -69,8 +73,19 @@ function copyOf(value: Uint8Array): Uint8Array {
   return copy
 }
 
-function entryOf(record: DiskRecord): DiskEntry {
-  return new DiskEntry(record.key, record.revision, record.createRevision, copyOf(record.value))
+/** Makes entries of what is read, and notes what is to be written anew. */
+class Opener {
+  readonly #transform: ValueTransform
+  isStale = false
+  constructor(transform: ValueTransform) {
+    this.#transform = transform
+  }
+
+  entryOf(record: DiskRecord): DiskEntry {
+    const { value, isStale } = this.#transform.open(record.key, record.value)
+    if (isStale) this.isStale = true
+    return new DiskEntry(record.key, record.revision, record.createRevision, copyOf(value))
+  }
 }
 
 /** Checks the first frame of a file; undefined when there is none. */
@@ -83,10 +98,11 @@ function checkHead(name: string, bytes: Buffer): { next: number; revision: numbe
   return { next: first.next, revision: first.frame.firstRevision }
 }
 
-export async function recover(disk: Disk): Promise<Recovered> {
+export async function recover(disk: Disk, transform: ValueTransform = noEncryption): Promise<Recovered> {
+  const opener = new Opener(transform)
   const names = await disk.list()
   const snapshot = sequencesOf(names, 'snapshot').at(-1)
-  const { index, bytes: snapshotBytes } = snapshot === undefined ? { index: new KeyIndex(1, 1), bytes: 0 } : await readSnapshot(disk, snapshotName(snapshot))
+  const { index, bytes: snapshotBytes } = snapshot === undefined ? { index: new KeyIndex(1, 1), bytes: 0 } : await readSnapshot(disk, snapshotName(snapshot), opener)
   const logs: { sequence: number; name: string; bytes: Buffer; head: { next: number; revision: number } }[] = []
   for (const sequence of sequencesOf(names, 'log').filter(number => number >= (snapshot ?? 0))) {
     const name = logName(sequence)
@@ -103,17 +119,17 @@ export async function recover(disk: Disk): Promise<Recovered> {
   let olderBytes = 0
   logs.forEach((log, i) => {
     const isLast = i === logs.length - 1
-    const end = replay(index, log.name, log.bytes, log.head.next, isLast)
+    const end = replay(index, log, isLast, opener)
     index.revision = Math.max(index.revision, log.head.revision)
     if (isLast) {
       logBytes = end
       droppedBytes = log.bytes.length - end
     } else olderBytes += log.bytes.length
   })
-  return { index, sequence: logs.at(-1)?.sequence ?? 0, logBytes, olderBytes, snapshotBytes, droppedBytes }
+  return { index, sequence: logs.at(-1)?.sequence ?? 0, logBytes, olderBytes, snapshotBytes, droppedBytes, isStale: opener.isStale }
 }
 
-async function readSnapshot(disk: Disk, name: string): Promise<{ index: KeyIndex; bytes: number }> {
+async function readSnapshot(disk: Disk, name: string, opener: Opener): Promise<{ index: KeyIndex; bytes: number }> {
   const bytes = await readAll(disk, name)
   const head = checkHead(name, bytes)
   if (!head) throw corrupt(name, 0, 'its head does not match its checksum')
@@ -125,14 +141,14 @@ async function readSnapshot(disk: Disk, name: string): Promise<{ index: KeyIndex
       if (read.next !== bytes.length) throw corrupt(name, read.next, 'more follows after its end')
       return { index, bytes: bytes.length }
     }
-    for (const record of readRecords(read.frame)) index.apply({ type: 'put', entry: entryOf(record) }, false)
+    for (const record of readRecords(read.frame)) index.apply({ type: 'put', entry: opener.entryOf(record) }, false)
     at = read.next
   }
 }
 
 /** Applies the frames of a log; resolves with the end of the last whole one. */
-function replay(index: KeyIndex, name: string, bytes: Buffer, start: number, isLast: boolean): number {
-  let at = start
+function replay(index: KeyIndex, { name, bytes, head }: { name: string; bytes: Buffer; head: { next: number } }, isLast: boolean, opener: Opener): number {
+  let at = head.next
   let sealed = false
   while (at < bytes.length) {
     const read = readFrame(bytes, at)
@@ -143,16 +159,16 @@ function replay(index: KeyIndex, name: string, bytes: Buffer, start: number, isL
     sealed = read.frame.kind === 'seal'
     if (read.frame.kind === 'entries') {
       if (read.frame.firstRevision <= index.revision) return checkDoubledEnd(index, name, bytes, at)
-      for (const record of readRecords(read.frame)) applyRecord(index, record)
+      for (const record of readRecords(read.frame)) applyRecord(index, record, opener)
     }
     at = read.next
   }
   return at
 }
 
-function applyRecord(index: KeyIndex, record: DiskRecord): void {
+function applyRecord(index: KeyIndex, record: DiskRecord, opener: Opener): void {
   const previous = index.get(record.key)
-  const entry = entryOf(record)
+  const entry = opener.entryOf(record)
   if (record.type === 'put') index.apply(previous ? { type: 'put', entry, previous } : { type: 'put', entry })
   else if (previous) index.apply({ type: 'delete', entry, previous })
   else index.revision = Math.max(index.revision, record.revision)
