@@ -1,4 +1,4 @@
-/** Runs one pod of a template on every node that suits it. Differs from Kubernetes: maxSurge is taken for 0. */
+/** Runs one pod of a template on every node that suits it; during an update with maxSurge, a second one beside the old. */
 import { controllerRevisions } from '../../api/apps/v1/controller-revision.ts'
 import { daemonSets } from '../../api/apps/v1/daemon-set.ts'
 import { nodes } from '../../api/core/v1/node.ts'

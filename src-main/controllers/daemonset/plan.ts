@@ -67,29 +67,62 @@ export interface DaemonPlan {
   readonly failed: readonly Pod[]
 }
 
+interface View {
+  readonly ds: DaemonSet
+  readonly nodes: readonly Node[]
+  readonly byNode: ReadonlyMap<string, readonly Pod[]>
+  readonly hash: string
+  readonly verdict: (node: Node) => NodeVerdict
+  readonly nowMs: number
+}
+
 /** `pods`: the set's own, by the node they are for. */
 export function planDaemons(ds: DaemonSet, nodes: readonly Node[], pods: readonly Pod[], hash: string, verdict: (node: Node) => NodeVerdict, nowMs: number): DaemonPlan {
-  const byNode = Map.groupBy(pods, targetNode)
+  const view: View = { ds, nodes, byNode: Map.groupBy(pods, targetNode), hash, verdict, nowMs }
+  const surge = surgeOf(view)
   const create: string[] = []
   const remove: Pod[] = []
   const failed: Pod[] = []
   for (const node of nodes) {
     const name = node.metadata.name ?? ''
     const { run, keep } = verdict(node)
-    const mine = byNode.get(name) ?? []
+    const mine = view.byNode.get(name) ?? []
     const broken = mine.filter(p => p.status?.phase === 'Failed' && !p.metadata.deletionTimestamp)
     const finished = mine.filter(p => p.status?.phase === 'Succeeded' && !p.metadata.deletionTimestamp)
-    const alive = mine.filter(p => !isPodTerminal(p) && !p.metadata.deletionTimestamp)
+    const alive = mine.filter(isAlive)
     failed.push(...broken)
     if (!keep) {
       remove.push(...broken, ...finished, ...alive)
       continue
     }
-    remove.push(...broken, ...finished, ...[...alive].sort(oldestFirst).slice(1))
-    if (run && mine.length === 0) create.push(name)
+    remove.push(...broken, ...finished, ...(surge > 0 ? surplusOfTwo(view, alive) : [...alive].sort(oldestFirst).slice(1)))
+    // A surging set does not wait for what is on its way out.
+    if (run && (surge > 0 ? alive.length + broken.length + finished.length === 0 : mine.length === 0)) create.push(name)
   }
-  const update = ds.spec.updateStrategy?.type === 'OnDelete' ? [] : outdated(ds, nodes, pods, hash, verdict, nowMs)
-  return { create, remove: [...remove, ...update.filter(p => !remove.includes(p))], failed }
+  if (ds.spec.updateStrategy?.type === 'OnDelete') return { create, remove, failed }
+  const update = surge > 0 ? surged(view, surge) : { create: [], remove: outdated(view) }
+  return { create: [...create, ...update.create.filter(name => !create.includes(name))], remove: [...remove, ...update.remove.filter(p => !remove.includes(p))], failed }
+}
+
+const isAlive = (pod: Pod): boolean => !isPodTerminal(pod) && !pod.metadata.deletionTimestamp
+const isAvailable = ({ ds, nowMs }: View, pod: Pod): boolean => !pod.metadata.deletionTimestamp && isPodAvailable(pod, ds.spec.minReadySeconds ?? 0, nowMs)
+
+function wantedNodes({ nodes, verdict }: View): string[] {
+  return nodes.filter(n => verdict(n).run).map(n => n.metadata.name ?? '')
+}
+
+function surgeOf(view: View): number {
+  const { type, rollingUpdate } = view.ds.spec.updateStrategy ?? {}
+  return type === 'OnDelete' ? 0 : intOrPercent(rollingUpdate?.maxSurge ?? 0, wantedNodes(view).length, 'up')
+}
+
+/** Two may stand beside each other, the oldest of the new template and the oldest of an older one, until the new one is available or the old one is not ready. */
+function surplusOfTwo(view: View, alive: readonly Pod[]): Pod[] {
+  const sorted = [...alive].sort(oldestFirst)
+  const [fresh, ...moreFresh] = sorted.filter(p => hashOf(p) === view.hash)
+  const [old, ...moreOld] = sorted.filter(p => hashOf(p) !== view.hash)
+  const isReplaced = fresh && old && (!isPodReady(old) || isAvailable(view, fresh))
+  return [...moreFresh, ...moreOld, ...(isReplaced ? [old] : [])]
 }
 
 function oldestFirst(a: Pod, b: Pod): number {
@@ -97,15 +130,48 @@ function oldestFirst(a: Pod, b: Pod): number {
 }
 
 /** Pods of older templates that may go now: those that are not available anyway, then as many as maxUnavailable allows. */
-function outdated(ds: DaemonSet, nodes: readonly Node[], pods: readonly Pod[], hash: string, verdict: (node: Node) => NodeVerdict, nowMs: number): Pod[] {
-  const wanted = nodes.filter(n => verdict(n).run).map(n => n.metadata.name ?? '')
+function outdated(view: View): Pod[] {
+  const { ds, byNode, hash } = view
+  const wanted = wantedNodes(view)
   const most = Math.max(1, intOrPercent(ds.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1, wanted.length, 'up'))
-  const available = (p: Pod): boolean => !p.metadata.deletionTimestamp && isPodAvailable(p, ds.spec.minReadySeconds ?? 0, nowMs)
-  const byNode = Map.groupBy(pods, targetNode)
-  const unavailable = wanted.filter(name => !(byNode.get(name) ?? []).some(available)).length
-  const old = pods.filter(p => hashOf(p) !== hash && !p.metadata.deletionTimestamp && !isPodTerminal(p))
-  const broken = old.filter(p => !available(p))
-  return [...broken, ...old.filter(available).slice(0, Math.max(0, most - unavailable))]
+  const unavailable = wanted.filter(name => !(byNode.get(name) ?? []).some(p => isAvailable(view, p))).length
+  const old = [...byNode.values()].flat().filter(p => hashOf(p) !== hash && isAlive(p))
+  const [available, broken] = [old.filter(p => isAvailable(view, p)), old.filter(p => !isAvailable(view, p))]
+  return [...broken, ...available.slice(0, Math.max(0, most - unavailable))]
+}
+
+/** With maxSurge: new pods beside old ones. Where an old one is unavailable, at once; elsewhere as many as surge allows. */
+function surged(view: View, surge: number): { create: string[]; remove: Pod[] } {
+  const { nodes, byNode, hash, verdict } = view
+  const remove: Pod[] = []
+  const atOnce: string[] = []
+  const candidates: string[] = []
+  const leaving: Pod[] = []
+  let surging = 0
+  let available = 0
+  for (const node of nodes) {
+    const name = node.metadata.name ?? ''
+    const alive = (byNode.get(name) ?? []).filter(isAlive)
+    const fresh = alive.filter(p => hashOf(p) === hash)
+    const old = alive.filter(p => hashOf(p) !== hash)
+    if (fresh.length > 1 || old.length > 1) {
+      surging++
+      continue
+    }
+    const [oldPod] = old
+    const [freshPod] = fresh
+    const counted = oldPod ?? freshPod
+    if (counted && isAvailable(view, counted)) available++
+    if (!oldPod) continue
+    if (freshPod) {
+      if (isAvailable(view, freshPod)) remove.push(oldPod)
+      else surging++
+    } else if (!verdict(node).run) (isAvailable(view, oldPod) ? leaving : remove).push(oldPod)
+    else (isAvailable(view, oldPod) ? candidates : atOnce).push(name)
+  }
+  // Where it no longer belongs, an available pod stays until enough others are.
+  remove.push(...leaving.slice(0, Math.max(0, available - wantedNodes(view).length)))
+  return { create: [...atOnce, ...candidates.slice(0, Math.max(0, surge - surging))], remove }
 }
 
 export function daemonStatus(ds: DaemonSet, nodes: readonly Node[], pods: readonly Pod[], hash: string, verdict: (node: Node) => NodeVerdict, nowMs: number): DaemonSetStatus {

@@ -2,6 +2,7 @@
 import { isPodAvailable, isPodReady } from '../../api/core/v1/pod-questions.ts'
 import type { StatefulSet, StatefulSetStatus } from '../../api/generated/apps-v1.ts'
 import type { PersistentVolumeClaim, Pod, PodTemplateSpec, Volume } from '../../api/generated/core-v1.ts'
+import { intOrPercent } from '../../controller-runtime/int-or-percent.ts'
 import { podFromTemplate } from '../../controller-runtime/pod-template.ts'
 import { hashOf, revisionHashLabel } from '../../controller-runtime/revisions.ts'
 
@@ -51,16 +52,21 @@ export function planStatefulSet(set: StatefulSet, pods: readonly Pod[], revision
   return nextUpdate(set, byOrdinal, start, end, revisions, nowMs)
 }
 
-/** From the highest ordinal down to the partition, one at a time, each only when those above are healthy. */
+/**
+ * From the highest ordinal down to the partition. No more than maxUnavailable are unavailable by it; parallel sets replace
+ * old pods that are unavailable anyway beyond that.
+ */
 function nextUpdate(set: StatefulSet, byOrdinal: ReadonlyMap<number, Pod>, start: number, end: number, revisions: Revisions, nowMs: number): Action[] {
-  const partition = set.spec.updateStrategy?.rollingUpdate?.partition ?? 0
-  for (let ordinal = end - 1; ordinal >= Math.max(start, partition); ordinal--) {
-    const pod = byOrdinal.get(ordinal)
-    if (!pod || pod.metadata.deletionTimestamp) return []
-    if (hashOf(pod) !== revisions.update) return [{ kind: 'delete', pod }]
-    if (!isHealthy(pod, set, nowMs)) return []
-  }
-  return []
+  const { partition = 0, maxUnavailable = 1 } = set.spec.updateStrategy?.rollingUpdate ?? {}
+  const most = Math.max(1, intOrPercent(maxUnavailable, end - start, 'down'))
+  const all = Array.from({ length: end - start }, (_, i) => byOrdinal.get(end - 1 - i))
+  const isUnavailable = (pod: Pod | undefined): boolean => !pod || !isHealthy(pod, set, nowMs)
+  const unavailable = all.filter(isUnavailable).length
+  const old = all.filter((pod): pod is Pod => pod !== undefined && !pod.metadata.deletionTimestamp && hashOf(pod) !== revisions.update && ordinalOf(set, pod) >= partition)
+  const left = Math.max(0, most - unavailable)
+  const parallel = set.spec.podManagementPolicy === 'Parallel'
+  const chosen = parallel ? [...old.filter(isUnavailable), ...old.filter(pod => !isUnavailable(pod)).slice(0, left)] : old.slice(0, left)
+  return chosen.map(pod => ({ kind: 'delete', pod }))
 }
 
 function revisionFor(set: StatefulSet, ordinal: number, revisions: Revisions): string {

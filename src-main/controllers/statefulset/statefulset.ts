@@ -1,7 +1,6 @@
 /**
  * Keeps pods with fixed names and claims. A name is used again only after its pod is gone from the API, which on a lost
- * node waits for somebody to say so: an ordinal never runs twice. Not here: persistentVolumeClaimRetentionPolicy,
- * maxUnavailable above one.
+ * node waits for somebody to say so: an ordinal never runs twice.
  */
 import { controllerRevisions } from '../../api/apps/v1/controller-revision.ts'
 import { statefulSets } from '../../api/apps/v1/stateful-set.ts'
@@ -15,6 +14,7 @@ import { defineController } from '../../controller-runtime/controller.ts'
 import type { ControllerContext } from '../../controller-runtime/controller.ts'
 import { claimOwned, indexByController } from '../../controller-runtime/ownership.ts'
 import { hashOf, syncRevision, trimRevisions } from '../../controller-runtime/revisions.ts'
+import { hasOtherController, isStale, wantedOwners } from './claims.ts'
 import { claimName, ordinalOf, planStatefulSet, statefulPod, statefulStatus } from './plan.ts'
 import type { Action, Revisions } from './plan.ts'
 
@@ -26,7 +26,7 @@ export const statefulSetController = defineController<StatefulSet>({
   writes: [
     { resource: pods },
     { resource: controllerRevisions },
-    { resource: persistentVolumeClaims, verbs: ['create'] },
+    { resource: persistentVolumeClaims, verbs: ['create', 'update'] },
     { resource: statefulSets, subresource: 'status' },
     { resource: statefulSets, verbs: ['get'] },
   ],
@@ -50,6 +50,8 @@ export const statefulSetController = defineController<StatefulSet>({
     const current = history.find(r => r.metadata.name === set.status?.currentRevision) ?? update
     // Pods carry the whole name of their revision, unlike those of daemon sets.
     const revisions: Revisions = { current: current.metadata.name ?? '', update: update.metadata.name ?? '' }
+    // Before a pod goes: its claims have to know whether they go with it.
+    for (const pod of owned) await settleClaims(context, set, pod)
     for (const action of planStatefulSet(set, owned, revisions, env.clock.now())) {
       await carryOut(context, set, action, action.kind === 'create' && action.revision === revisions.current ? templateOf(current, set) : set.spec.template)
     }
@@ -94,6 +96,11 @@ async function carryOut(context: ControllerContext, set: StatefulSet, action: Ac
   }
   const pod = statefulPod(set, template, action.ordinal, action.revision)
   const name = pod.metadata.name ?? ''
+  const stale = (set.spec.volumeClaimTemplates ?? [])
+    .map(template => context.cache.of(persistentVolumeClaims).get(`${set.metadata.namespace ?? ''}/${claimName(template, name)}`))
+    .find(claim => claim && isStale(claim, set, name))
+  // Tried again with back-off until the garbage collector is done.
+  if (stale) throw new Error(`PersistentVolumeClaim ${stale.metadata.name ?? ''} still belongs to an earlier ${name} and will be deleted with it`)
   try {
     await makeClaims(context, set, name)
     await client.resource(pods).create(pod)
@@ -105,11 +112,28 @@ async function carryOut(context: ControllerContext, set: StatefulSet, action: Ac
   }
 }
 
-/** Claims outlive their pods and their set: they hold the data. */
+/** Claims of other controllers are left alone, which is told. */
+async function settleClaims(context: ControllerContext, set: StatefulSet, pod: Pod): Promise<void> {
+  for (const template of set.spec.volumeClaimTemplates ?? []) {
+    const name = claimName(template, pod.metadata.name ?? '')
+    const claim = context.cache.of(persistentVolumeClaims).get(`${set.metadata.namespace ?? ''}/${name}`)
+    if (!claim || claim.metadata.deletionTimestamp) continue
+    const ownerReferences = wantedOwners(claim, set, pod)
+    if (!ownerReferences) continue
+    if (hasOtherController(claim, set, pod)) {
+      const text = `PersistentVolumeClaim ${name} has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim`
+      context.events.event(set, 'Warning', 'ConflictingController', text)
+    }
+    await context.client.resource(persistentVolumeClaims).update({ ...claim, metadata: { ...claim.metadata, ownerReferences } })
+  }
+}
+
+/** Claims outlive their pods and their set unless told otherwise: they hold the data. */
 async function makeClaims(context: ControllerContext, set: StatefulSet, pod: string): Promise<void> {
   for (const template of set.spec.volumeClaimTemplates ?? []) {
     const name = claimName(template, pod)
-    if (context.cache.of(persistentVolumeClaims).get(`${set.metadata.namespace ?? ''}/${name}`)) continue
+    const present = context.cache.of(persistentVolumeClaims).get(`${set.metadata.namespace ?? ''}/${name}`)
+    if (present) continue
     const labels = { ...template.metadata.labels, ...set.spec.selector.matchLabels }
     try {
       await context.client.resource(persistentVolumeClaims).create({

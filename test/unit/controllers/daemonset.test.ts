@@ -115,3 +115,31 @@ test('a revision name that another template took is passed over', async () => {
   await cluster.until('counted', async () => (await get()).status?.collisionCount === 1)
   expect((await revisionsNow()).filter(r => r.metadata.name !== taken).map(r => r.revision)).toEqual([1, 2])
 })
+
+test('with maxSurge the new pod is there before the old one goes', async () => {
+  cluster = await testCluster()
+  for (const name of ['a', 'b', 'c']) await cluster.addNode(name, { labels: { run: 'yes' }, badImage: 'bad' })
+  const object = daemon()
+  await cluster.client
+    .resource(daemonSets)
+    .create({ ...object, spec: { ...object.spec, updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } } })
+  await cluster.until('all', async () => (await placed()).length === 3)
+  const setImage = (image: string) =>
+    cluster.client.resource(daemonSets).patch('agent', 'strategic', { spec: { template: { spec: { containers: [{ name: 'c', image }] } } } }, { namespace: 'default' })
+  await setImage('agent:2')
+  let [fewest, most] = [99, 0]
+  await cluster.until('rolled', async () => {
+    const ready = (await cluster.list<Pod>(pods, 'default')).filter(p => p.status?.phase === 'Running' && !p.metadata.deletionTimestamp)
+    fewest = Math.min(fewest, new Set(ready.map(p => p.spec?.nodeName)).size)
+    most = Math.max(most, (await cluster.list<Pod>(pods, 'default')).filter(p => !p.metadata.deletionTimestamp).length)
+    return (await placed()).join() === 'a:agent:2,b:agent:2,c:agent:2'
+  })
+  expect({ fewest, most }).toEqual({ fewest: 3, most: 4 })
+  // One that never comes up takes nobody down.
+  await setImage('bad:3')
+  await cluster.env.advance(20_000)
+  expect((await placed()).filter(each => each.endsWith('agent:2')).length).toBe(3)
+  expect((await cluster.list<Pod>(pods, 'default')).filter(p => p.spec?.containers[0]?.image === 'bad:3').length).toBe(1)
+  await setImage('agent:4')
+  await cluster.until('mended', async () => (await placed()).join() === 'a:agent:4,b:agent:4,c:agent:4')
+})

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import type { StatefulSet } from '../../../src-main/api/generated/apps-v1.ts'
-import type { Pod } from '../../../src-main/api/generated/core-v1.ts'
-import { pods, statefulSets } from '../../../src-main/api/resources.ts'
+import type { PersistentVolumeClaim, Pod } from '../../../src-main/api/generated/core-v1.ts'
+import { persistentVolumeClaims, persistentVolumes, pods, statefulSets } from '../../../src-main/api/resources.ts'
 import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
@@ -76,4 +76,67 @@ test('an update goes from the highest ordinal to the partition, one pod at a tim
     async () => (await running()).join() === 'db-0 db:2,db-1 db:2,db-2 db:2' && (await get()).status?.currentRevision === (await get()).status?.updateRevision,
   )
   expect({ different: between?.currentRevision !== between?.updateRevision, updated: (await get()).status?.updatedReplicas }).toEqual({ different: true, updated: 3 })
+})
+
+test('maxUnavailable lets several go at once, and no more', async () => {
+  cluster = await testCluster({ nodes: 2 })
+  const rolling = { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 2 } }
+  await cluster.client.resource(statefulSets).create({ ...set(), spec: { ...set().spec, replicas: 5, updateStrategy: rolling } })
+  await cluster.until('up', async () => (await running()).length === 5)
+  await cluster.client.resource(statefulSets).patch('db', 'strategic', { spec: { template: { spec: { containers: [{ name: 'c', image: 'db:2' }] } } } }, { namespace: 'default' })
+  const { mostUnready } = await watchOrder('rolled', async () => (await running()).filter(each => each.endsWith('db:2')).length === 5)
+  expect(mostUnready).toBe(2)
+})
+
+const claims = async (): Promise<string[]> =>
+  (await cluster.list<PersistentVolumeClaim>(persistentVolumeClaims, 'default'))
+    .map(c => `${c.metadata.name ?? ''} ${(c.metadata.ownerReferences ?? []).map(o => o.kind).join()}`)
+    .sort()
+const withClaims = (policy: { whenScaled: string; whenDeleted: string }): StatefulSet => ({
+  ...set(),
+  spec: {
+    ...set().spec,
+    persistentVolumeClaimRetentionPolicy: policy,
+    volumeClaimTemplates: [
+      { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+    ],
+  },
+})
+const disks = async (): Promise<void> => {
+  for (const name of ['v0', 'v1', 'v2', 'v3', 'v4', 'v5'])
+    await cluster.client.resource(persistentVolumes).create({
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name },
+      spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: `/srv/${name}` } },
+    })
+}
+
+test('claims stay, or go with a pod that is scaled away or with the set, as the policy says', async () => {
+  cluster = await testCluster({ nodes: 2 })
+  await disks()
+  await cluster.client.resource(statefulSets).create(withClaims({ whenScaled: 'Delete', whenDeleted: 'Retain' }))
+  await cluster.until('up', async () => (await running()).length === 3)
+  expect(await claims()).toEqual(['data-db-0 ', 'data-db-1 ', 'data-db-2 '])
+  await cluster.client.resource(statefulSets).patch('db', 'merge', { spec: { replicas: 1 } }, { namespace: 'default' })
+  await cluster.until('claims gone', async () => (await claims()).length === 1, 120_000)
+  await cluster.client
+    .resource(statefulSets)
+    .patch('db', 'merge', { spec: { replicas: 2, persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete' } } }, { namespace: 'default' })
+  await cluster.until('owned', async () => (await claims()).join() === 'data-db-0 StatefulSet,data-db-1 StatefulSet')
+  await cluster.client.resource(statefulSets).delete('db', { namespace: 'default' })
+  await cluster.until('all gone', async () => (await claims()).length === 0, 120_000)
+})
+
+test('a pod that comes back does not get the claim that goes with the one before it', async () => {
+  cluster = await testCluster({ nodes: 2 })
+  await disks()
+  await cluster.client.resource(statefulSets).create(withClaims({ whenScaled: 'Delete', whenDeleted: 'Retain' }))
+  await cluster.until('up', async () => (await running()).length === 3)
+  const before = (await cluster.client.resource(persistentVolumeClaims).get('data-db-2', { namespace: 'default' })).metadata.uid
+  await cluster.client.resource(statefulSets).patch('db', 'merge', { spec: { replicas: 2 } }, { namespace: 'default' })
+  await cluster.until('pod gone', async () => (await cluster.list(pods, 'default')).length === 2)
+  await cluster.client.resource(statefulSets).patch('db', 'merge', { spec: { replicas: 3 } }, { namespace: 'default' })
+  await cluster.until('up again', async () => (await running()).length === 3, 120_000)
+  expect((await cluster.client.resource(persistentVolumeClaims).get('data-db-2', { namespace: 'default' })).metadata.uid).not.toBe(before)
 })
