@@ -56,8 +56,15 @@ export function discoveryHandler(options: { resources: () => readonly AnyResourc
     if (!found) return undefined
     // Groups and their list answer every method alike, as upstream.
     if (!/^\/apis(\/[^/]+)?$/.test(path) || request.method === 'DELETE') checkMethod(request)
+    if (path === '/api') return objectResponse(request, { ...found.object, serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: addressOf(request) }] })
     return path === '/version' || path === '/' ? objectResponse(request, found.object) : answerWithTag(request, found)
   }
+}
+
+/** Clients of old looked here for the address they had come to. */
+function addressOf(request: ApiRequest): string {
+  const { host } = request.headers
+  return typeof host === 'string' && host !== '' ? host : 'kubernetes.default.svc:443'
 }
 
 function checkMethod(request: ApiRequest): void {

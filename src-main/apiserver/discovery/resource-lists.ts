@@ -114,6 +114,9 @@ function subresourceOf(resource: AnyResource, name: string): SubresourceEntry {
 const storedAs: Readonly<Record<string, string>> = {
   'events.k8s.io/v1/Event': 'v1/Event',
   'autoscaling/v1/HorizontalPodAutoscaler': 'autoscaling/v2/HorizontalPodAutoscaler',
+  'certificates.k8s.io/v1/ClusterTrustBundle': 'certificates.k8s.io/v1beta1/ClusterTrustBundle',
+  'certificates.k8s.io/v1/PodCertificateRequest': 'certificates.k8s.io/v1beta1/PodCertificateRequest',
+  'storagemigration.k8s.io/v1/StorageVersionMigration': 'storagemigration.k8s.io/v1beta1/StorageVersionMigration',
   'resource.k8s.io/v1/DeviceTaintRule': 'resource.k8s.io/v1beta2/DeviceTaintRule',
   'apiextensions.k8s.io/v1/CustomResourceDefinition': 'apiextensions.k8s.io/v1beta1/CustomResourceDefinition',
 }

@@ -14,12 +14,12 @@ import { bytesResponse } from '../endpoints/respond.ts'
 import { objectResponse } from '../respond.ts'
 import { describe, type Descriptions } from './descriptions.ts'
 import { openapiPaths } from './paths.ts'
-import { collectSchemas, loadFacts, toVersion2, type Schema, type SchemaFacts } from './schemas.ts'
+import { collectSchemas, loadDefaults, loadFacts, toVersion2, type Schema, type SchemaFacts } from './schemas.ts'
 import { encodeVersion2, protobufVersion2Type, protobufVersion2Types } from './version2-protobuf.ts'
 
 const info = { title: 'Kubernetes', version: '1.37' }
 /** Part of every hash: raise it when this code makes other documents of the same declarations. */
-const documentVersion = 2
+const documentVersion = 3
 
 interface Known {
   readonly of: readonly AnyResource[]
@@ -82,7 +82,7 @@ async function version3(request: ApiRequest, askedHash: string | null, path: str
 }
 
 async function document3(entry: VersionEntry, sources: Sources): Promise<object> {
-  const loaded = await sources.facts()
+  const [loaded, defaults] = await Promise.all([sources.facts(), loadDefaults()])
   const paths = openapiPaths(entry)
   return {
     openapi: '3.0.0',
@@ -94,6 +94,7 @@ async function document3(entry: VersionEntry, sources: Sources): Promise<object>
           loaded,
           entry.resources.map(one => one.resource),
           paths,
+          { group: entry.group, version: entry.version, defaults },
         ),
         sources.descriptions,
       ),

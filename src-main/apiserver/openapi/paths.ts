@@ -2,6 +2,7 @@
 import type { AnyResource } from '../../api/resource.ts'
 import { subresourceKinds } from '../../api/subresource-kinds.ts'
 import type { ResourceEntry, SubresourceEntry, VersionEntry } from '../discovery/resource-lists.ts'
+import { returnsDeletedObject } from '../registry/strategy-facts.ts'
 import { listSchemaNameOf, reference, schemaNameOf } from './schemas.ts'
 
 interface GroupVersionKind {
@@ -11,8 +12,16 @@ interface GroupVersionKind {
 }
 
 const metaPrefix = 'io.k8s.apimachinery.pkg.apis.meta.v1.'
-const plainTypes = ['application/json', 'application/yaml']
-const watchTypes = [...plainTypes, 'application/json;stream=watch']
+const protobufType = 'application/vnd.kubernetes.protobuf'
+const customTypes = ['application/json', 'application/yaml']
+const plainTypes = [...customTypes, protobufType]
+const isCustom = (resource: AnyResource): boolean => typeof resource.schema !== 'string'
+const typesOf = (resource: AnyResource): readonly string[] => (isCustom(resource) ? customTypes : plainTypes)
+const watchTypesOf = (resource: AnyResource): readonly string[] => [
+  ...typesOf(resource),
+  'application/json;stream=watch',
+  ...(isCustom(resource) ? [] : [`${protobufType};stream=watch`]),
+]
 const patchTypes = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json']
 const customPatchTypes = patchTypes.filter(type => type !== 'application/strategic-merge-patch+json')
 
@@ -29,6 +38,7 @@ const listParameters = [
   query('resourceVersion'),
   query('resourceVersionMatch'),
   query('sendInitialEvents', 'boolean'),
+  query('shardSelector'),
   query('timeoutSeconds', 'integer'),
   query('watch', 'boolean'),
 ]
@@ -69,15 +79,66 @@ export function openapiPaths(entry: VersionEntry): Record<string, object> {
     const { resource } = one
     const namespaced = resource.scope === 'Namespaced'
     const collection = namespaced ? `${root}/namespaces/{namespace}/${resource.plural}` : `${root}/${resource.plural}`
-    const shared = namespaced ? [inPath('namespace'), pretty] : [pretty]
-    const collectionItem = collectionOperations(one)
-    if (Object.keys(collectionItem).length > 0) paths[collection] = { ...collectionItem, parameters: shared }
-    if (namespaced && one.verbs.includes('list')) paths[`${root}/${resource.plural}`] = { get: listOperation(resource, 'ForAllNamespaces'), parameters: [pretty] }
-    const item = itemOperations(one)
-    if (Object.keys(item).length > 0) paths[`${collection}/{name}`] = { ...item, parameters: [inPath('name'), ...shared] }
-    for (const sub of one.subresources) paths[`${collection}/{name}/${sub.name}`] = { ...subresourceOperations(resource, sub), parameters: [inPath('name'), ...shared] }
+    const place = namespaced ? [inPath('namespace')] : []
+    const named = [inPath('name'), ...place]
+    const add = (path: string, operations: Record<string, Operation>, parameters: readonly object[]): void => {
+      if (Object.keys(operations).length > 0) paths[path] = pathItem(operations, parameters)
+    }
+    add(collection, collectionOperations(one), [...place, pretty])
+    if (namespaced && one.verbs.includes('list')) add(`${root}/${resource.plural}`, { get: listOperation(resource, 'ForAllNamespaces') }, [pretty])
+    add(`${collection}/{name}`, itemOperations(one), [...named, pretty])
+    for (const sub of one.subresources) {
+      const isStream = isConnected(resource, sub)
+      add(`${collection}/{name}/${sub.name}`, subresourceOperations(resource, sub), isStream ? named : [...named, pretty])
+      if (sub.name === 'proxy') add(`${collection}/{name}/proxy/{path}`, subresourceOperations(resource, sub, 'WithPath'), [...named, inPath('path')])
+    }
+    if (!isCustom(resource) && one.verbs.includes('watch')) addWatchPaths(resource, root, add)
   }
+  const [first] = entry.resources.map(one => one.resource).filter(resource => !isCustom(resource))
+  if (first !== undefined) paths[`${root}/`] = { get: discoveryOperation(first) }
   return Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+interface Operation {
+  readonly parameters?: readonly object[]
+  readonly [member: string]: unknown
+}
+
+const byName = (a: object, b: object): number => {
+  const [x, y] = [a, b].map(one => `${(one as { name: string }).name} ${(one as { in: string }).in}`)
+  return (x ?? '') < (y ?? '') ? -1 : 1
+}
+
+/** Parameters that all operations of a path have stand at the path. */
+function pathItem(operations: Record<string, Operation>, shared: readonly object[]): object {
+  const lists = Object.values(operations).map(one => new Map([...shared, ...(one.parameters ?? [])].map(parameter => [JSON.stringify(parameter), parameter])))
+  const common = [...(lists[0] ?? new Map<string, object>())].filter(([key]) => lists.every(list => list.has(key)))
+  const keys = new Set(common.map(([key]) => key))
+  const items = Object.entries(operations).map(([method, one], i) => {
+    const own = [...(lists[i] ?? new Map<string, object>())].filter(([key]) => !keys.has(key)).map(([, parameter]) => parameter)
+    const { parameters: _parameters, ...rest } = one
+    return [method, { ...rest, ...(own.length > 0 ? { parameters: own.sort(byName) } : {}) }] as const
+  })
+  return { ...Object.fromEntries(items), ...(common.length > 0 ? { parameters: common.map(([, parameter]) => parameter).sort(byName) } : {}) }
+}
+
+/** The paths of old, on which a GET watches. */
+function addWatchPaths(resource: AnyResource, root: string, add: (path: string, operations: Record<string, Operation>, parameters: readonly object[]) => void): void {
+  const namespaced = resource.scope === 'Namespaced'
+  const place = namespaced ? [inPath('namespace')] : []
+  const collection = `${root}/watch/${namespaced ? 'namespaces/{namespace}/' : ''}${resource.plural}`
+  const id = `watch${idPart(resource)}${scopeWord(resource)}${resource.kind}`
+  const watching = (action: string, operationId: string): Record<string, Operation> => ({
+    get: operation(resource, action, operationId, kindOf(resource), answers(['200'], `${metaPrefix}WatchEvent`, watchTypesOf(resource))),
+  })
+  add(collection, watching('watchlist', `${id}List`), [...place, pretty, ...listParameters])
+  add(`${collection}/{name}`, watching('watch', id), [inPath('name'), ...place, pretty, ...listParameters])
+  if (namespaced) add(`${root}/watch/${resource.plural}`, watching('watchlist', `watch${idPart(resource)}${resource.kind}ListForAllNamespaces`), [pretty, ...listParameters])
+}
+
+function discoveryOperation(resource: AnyResource): object {
+  const { tags } = operation(resource, '', '', kindOf(resource), {}) as { tags: string[] }
+  return { tags, operationId: `get${idPart(resource)}APIResources`, ...answers(['200'], `${metaPrefix}APIResourceList`) }
 }
 
 /* ---- operations ---- */
@@ -99,8 +160,9 @@ function idPart(resource: AnyResource): string {
   return capital(group) + capital(resource.version)
 }
 
-function operation(resource: AnyResource, action: string, id: string, kind: GroupVersionKind, parts: object): object {
-  const groupTag = resource.group === '' ? 'core' : (resource.group.split('.')[0] ?? '')
+function operation(resource: AnyResource, action: string, id: string, kind: GroupVersionKind, parts: object): Operation {
+  const [first = '', ...words] = resource.group.replace(/\.k8s\.io$/, '').split('.')
+  const groupTag = resource.group === '' ? 'core' : first + words.map(capital).join('')
   return { tags: [`${groupTag}_${resource.version}`], operationId: id, ...parts, 'x-kubernetes-action': action, 'x-kubernetes-group-version-kind': kind }
 }
 
@@ -121,82 +183,97 @@ function scopeWord(resource: AnyResource): string {
   return resource.scope === 'Namespaced' ? 'Namespaced' : ''
 }
 
-function listOperation(resource: AnyResource, suffix = ''): object {
+function listOperation(resource: AnyResource, suffix = ''): Operation {
   const id = `list${idPart(resource)}${suffix === '' ? scopeWord(resource) : ''}${resource.kind}${suffix}`
-  return operation(resource, 'list', id, kindOf(resource), { parameters: listParameters, ...answers(['200'], listSchemaNameOf(resource), watchTypes) })
+  return operation(resource, 'list', id, kindOf(resource), { parameters: listParameters, ...answers(['200'], listSchemaNameOf(resource), watchTypesOf(resource)) })
 }
 
-function collectionOperations(entry: ResourceEntry): Record<string, object> {
+function collectionOperations(entry: ResourceEntry): Record<string, Operation> {
   const { resource, verbs } = entry
   const schema = schemaNameOf(resource)
-  const out: Record<string, object> = {}
+  const types = typesOf(resource)
+  const out: Record<string, Operation> = {}
   if (verbs.includes('list')) out['get'] = listOperation(resource)
   if (verbs.includes('create')) {
     out['post'] = operation(resource, 'post', `create${idPart(resource)}${scopeWord(resource)}${resource.kind}`, kindOf(resource), {
       parameters: writeParameters,
       ...body(schema),
-      ...answers(['200', '201', '202'], schema),
+      ...answers(['200', '201', '202'], schema, types),
     })
   }
   if (verbs.includes('deletecollection')) {
     out['delete'] = operation(resource, 'deletecollection', `delete${idPart(resource)}Collection${scopeWord(resource)}${resource.kind}`, kindOf(resource), {
       parameters: deleteCollectionParameters,
       ...body(`${metaPrefix}DeleteOptions`, ['*/*'], false),
-      ...answers(['200'], `${metaPrefix}Status`),
+      ...answers(['200'], `${metaPrefix}Status`, types),
     })
   }
   return out
 }
 
-function itemOperations(entry: ResourceEntry): Record<string, object> {
+function itemOperations(entry: ResourceEntry): Record<string, Operation> {
   const { resource, verbs } = entry
   const schema = schemaNameOf(resource)
+  const types = typesOf(resource)
   const id = (verb: string): string => `${verb}${idPart(resource)}${scopeWord(resource)}${resource.kind}`
-  const out: Record<string, object> = {}
-  if (verbs.includes('get')) out['get'] = operation(resource, 'get', id('read'), kindOf(resource), answers(['200'], schema))
+  const out: Record<string, Operation> = {}
+  if (verbs.includes('get')) out['get'] = operation(resource, 'get', id('read'), kindOf(resource), answers(['200'], schema, types))
   if (verbs.includes('update'))
-    out['put'] = operation(resource, 'put', id('replace'), kindOf(resource), { parameters: writeParameters, ...body(schema), ...answers(['200', '201'], schema) })
+    out['put'] = operation(resource, 'put', id('replace'), kindOf(resource), { parameters: writeParameters, ...body(schema), ...answers(['200', '201'], schema, types) })
   if (verbs.includes('patch')) out['patch'] = patchOperation(resource, id('patch'), kindOf(resource), schema)
   if (verbs.includes('delete'))
     out['delete'] = operation(resource, 'delete', id('delete'), kindOf(resource), {
       parameters: deleteParameters,
       ...body(`${metaPrefix}DeleteOptions`, ['*/*'], false),
-      ...answers(['200', '202'], `${metaPrefix}Status`),
+      ...answers(['200', '202'], returnsDeletedObject(resource) ? schema : `${metaPrefix}Status`, types),
     })
   return out
 }
 
-function patchOperation(resource: AnyResource, id: string, kind: GroupVersionKind, schema: string): object {
+function patchOperation(resource: AnyResource, id: string, kind: GroupVersionKind, schema: string): Operation {
   const types = typeof resource.schema === 'string' ? patchTypes : customPatchTypes
-  return operation(resource, 'patch', id, kind, { parameters: patchParameters, ...body(`${metaPrefix}Patch`, types), ...answers(['200', '201'], schema) })
+  return operation(resource, 'patch', id, kind, { parameters: patchParameters, ...body(`${metaPrefix}Patch`, types), ...answers(['200', '201'], schema, typesOf(resource)) })
 }
 
-function subresourceOperations(resource: AnyResource, sub: SubresourceEntry): Record<string, object> {
+/** Answered with a stream rather than an object. */
+function isConnected(resource: AnyResource, sub: SubresourceEntry): boolean {
+  const foreign = subresourceKinds.get(`${resource.plural}/${sub.name}`)
+  return foreign !== undefined && foreign.schema === undefined && sub.name !== 'log'
+}
+
+function subresourceOperations(resource: AnyResource, sub: SubresourceEntry, suffix = ''): Record<string, Operation> {
   const kind: GroupVersionKind = { group: sub.group, version: sub.version, kind: sub.kind }
   const foreign = subresourceKinds.get(`${resource.plural}/${sub.name}`)
   const schema = foreign ? foreign.schema : sub.name === 'scale' ? 'io.k8s.api.autoscaling.v1.Scale' : schemaNameOf(resource)
-  const id = (verb: string): string => `${verb}${idPart(resource)}${scopeWord(resource)}${resource.kind}${capital(sub.name)}`
-  const out: Record<string, object> = {}
+  const id = (verb: string): string => `${verb}${idPart(resource)}${scopeWord(resource)}${resource.kind}${capital(sub.name)}${suffix}`
+  const connectId = (word: string): string => `connect${idPart(resource)}${word}${scopeWord(resource)}${resource.kind}${capital(sub.name)}${suffix}`
+  const types = typesOf(resource)
+  const out: Record<string, Operation> = {}
   if (schema === undefined || sub.name === 'log') {
-    const parts = { parameters: streamParameters[sub.name] ?? [], responses: { 200: { content: { '*/*': { schema: { type: 'string' } } } }, 401: {} } }
+    const contentTypes = sub.name === 'log' ? [...types, 'text/plain'] : ['*/*']
+    const content = Object.fromEntries(contentTypes.map(type => [type, { schema: { type: 'string' } }]))
+    const parts = { parameters: streamParameters[sub.name] ?? [], responses: { 200: { content }, 401: {} } }
     const verbsOf: Readonly<Record<string, readonly [string, string]>> = {
-      get: ['get', 'connectGet'],
-      create: ['post', 'connectPost'],
-      update: ['put', 'connectPut'],
-      patch: ['patch', 'connectPatch'],
-      delete: ['delete', 'connectDelete'],
+      get: ['get', 'Get'],
+      create: ['post', 'Post'],
+      update: ['put', 'Put'],
+      patch: ['patch', 'Patch'],
+      delete: ['delete', 'Delete'],
     }
+    // A proxy passes on what Kubernetes has no verb for, too.
+    if (sub.name === 'proxy') for (const method of ['head', 'options']) out[method] = operation(resource, 'connect', connectId(capital(method)), kind, parts)
     for (const verb of sub.verbs) {
       const [method, word] = verbsOf[verb] ?? []
-      if (method !== undefined && word !== undefined) out[method] = operation(resource, sub.name === 'log' ? 'get' : 'connect', id(sub.name === 'log' ? 'read' : word), kind, parts)
+      if (method !== undefined && word !== undefined)
+        out[method] = operation(resource, sub.name === 'log' ? 'get' : 'connect', sub.name === 'log' ? id('read') : connectId(word), kind, parts)
     }
     return out
   }
-  if (sub.verbs.includes('get')) out['get'] = operation(resource, 'get', id('read'), kind, answers(['200'], schema))
+  if (sub.verbs.includes('get')) out['get'] = operation(resource, 'get', id('read'), kind, answers(['200'], schema, types))
   if (sub.verbs.includes('create'))
-    out['post'] = operation(resource, 'post', id('create'), kind, { parameters: writeParameters, ...body(schema), ...answers(['200', '201', '202'], schema) })
+    out['post'] = operation(resource, 'post', id('create'), kind, { parameters: writeParameters, ...body(schema), ...answers(['200', '201', '202'], schema, types) })
   if (sub.verbs.includes('update'))
-    out['put'] = operation(resource, 'put', id('replace'), kind, { parameters: writeParameters, ...body(schema), ...answers(['200', '201'], schema) })
+    out['put'] = operation(resource, 'put', id('replace'), kind, { parameters: writeParameters, ...body(schema), ...answers(['200', '201'], schema, types) })
   if (sub.verbs.includes('patch')) out['patch'] = patchOperation(resource, id('patch'), kind, schema)
   return out
 }

@@ -32,8 +32,43 @@ function ownName(resource: AnyResource): string {
   return `${resource.group.split('.').reverse().join('.')}.${resource.version}.${resource.kind}`
 }
 
+/** Values that fields have when they are left out, by definition and field; OpenAPI v2 does not say them. */
+export type SchemaDefaults = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+export async function loadDefaults(): Promise<SchemaDefaults> {
+  const loaded = await import('../../../resources/schema/openapi-defaults.json', { with: { type: 'json' } })
+  return loaded.default as unknown as SchemaDefaults
+}
+
+/** What a document of one group version says of definitions that all groups share. */
+export interface DocumentVersion {
+  readonly group: string
+  readonly version: string
+  readonly defaults: SchemaDefaults
+}
+
+/** A definition as one document has it: with defaults, and as a kind of this group version alone. */
+function inDocument(name: string, schema: Schema, document: DocumentVersion): Schema {
+  const kinds = schema['x-kubernetes-group-version-kind']
+  const defaults = document.defaults[name] ?? {}
+  const properties = schema['properties'] as Readonly<Record<string, Schema>> | undefined
+  const isShown = (kind: { group: string; version: string }): boolean =>
+    (kind.group === '' && kind.version === 'v1') || (kind.group === document.group && kind.version === document.version)
+  return {
+    ...schema,
+    ...(Array.isArray(kinds) && kinds.length > 1 ? { 'x-kubernetes-group-version-kind': kinds.filter(isShown) } : {}),
+    ...(properties === undefined
+      ? {}
+      : {
+          properties: Object.fromEntries(
+            Object.entries(properties).map(([field, value]) => [field, Object.hasOwn(defaults, field) ? { ...value, default: defaults[field] } : value]),
+          ),
+        }),
+  }
+}
+
 /** Everything that `paths` and the resources' kinds refer to, transitively. */
-export function collectSchemas(facts: SchemaFacts, resources: readonly AnyResource[], paths: object): Record<string, Schema> {
+export function collectSchemas(facts: SchemaFacts, resources: readonly AnyResource[], paths: object, document?: DocumentVersion): Record<string, Schema> {
   const own = new Map<string, Schema>()
   for (const resource of resources) {
     if (typeof resource.schema !== 'string') own.set(ownName(resource), customSchema(resource, resource.schema))
@@ -42,9 +77,9 @@ export function collectSchemas(facts: SchemaFacts, resources: readonly AnyResour
   const out: Record<string, Schema> = {}
   const add = (name: string): void => {
     if (name in out) return
-    const found = own.get(name) ?? version3Only[name] ?? (name in facts ? toVersion3(facts[name] ?? {}, facts) : undefined)
+    const found = own.get(name) ?? version3Only[name] ?? (name in facts ? factSchema(name, facts) : undefined)
     if (!found) return
-    out[name] = found
+    out[name] = document === undefined ? found : inDocument(name, found, document)
     for (const next of referencesOf(found)) add(next)
   }
   for (const resource of resources) add(schemaNameOf(resource))
@@ -61,6 +96,18 @@ function referencesOf(value: unknown, into: Set<string> = new Set()): Set<string
     }
   }
   return into
+}
+
+/** Fields without a text refer to others without a wrapping: all of this definition's but `default`. */
+const bare = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps'
+
+function factSchema(name: string, facts: SchemaFacts): Schema {
+  const fact = facts[name] ?? {}
+  if (name !== bare) return toVersion3(fact, facts)
+  const properties = Object.entries(fact['properties'] as Record<string, Schema>).map(
+    ([field, schema]) => [field, field === 'default' ? toVersion3(schema, facts) : elementSchema(schema, facts)] as const,
+  )
+  return { ...toVersion3(fact, facts), properties: Object.fromEntries(properties) }
 }
 
 function toVersion3(value: Schema, facts: SchemaFacts): Schema {

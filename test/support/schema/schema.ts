@@ -4,6 +4,7 @@
  *   npm run schema -- update SWAGGER   rewrite resources/schema/definitions.json from a published OpenAPI v2
  *                                      document (swagger.json or swagger.json.gz) and the TypeScript types from it
  *   npm run schema -- check            fail when the types differ from what the facts generate
+ *   npm run schema -- surface DIR      compare what we serve with a recording of a real server (see surface.ts)
  *
  * Only facts are kept: names, types, required, defaults, enums, list types and map keys; no description texts.
  */
@@ -158,10 +159,29 @@ function check(): void {
   }
 }
 
+/** Compares what we serve with a recording of a real server, in full. */
+async function surface(directory: string, write: boolean): Promise<void> {
+  const { digested, explain, recordedSurface, surfaceDifferences, writeKeptFacts } = await import('./surface.ts')
+  const theirs = recordedSurface(directory)
+  if (write) console.log(`${writeKeptFacts(theirs)} facts kept`)
+  const { ourSurface } = await import('../../conformance/surface/served.ts')
+  const { surfaceExceptions } = await import('../../conformance/surface/exceptions.ts')
+  const ours = await ourSurface()
+  const differences = surfaceDifferences(digested(theirs), digested(ours))
+  for (const { fact } of differences) {
+    const reason = surfaceExceptions.find(({ facts }) => facts.test(fact))?.reason
+    const lines = !ours.has(fact) ? ['missing'] : !theirs.has(fact) ? ['only ours'] : explain(theirs.get(fact), ours.get(fact))
+    console.log(`${fact}${reason === undefined ? '' : ` (expected: ${reason})`}\n${lines.map(line => `    ${line}`).join('\n')}`)
+    if (reason === undefined) process.exitCode = 1
+  }
+  console.log(`${theirs.size} facts, ${differences.length} differ`)
+}
+
 const [command, source] = process.argv.slice(2)
 if (command === 'update' && source) update(source)
 else if (command === 'check') check()
+else if (command === 'surface' && source) await surface(source, process.argv.includes('--write'))
 else {
-  console.error('usage: schema update SWAGGER | schema check')
+  console.error('usage: schema update SWAGGER | schema check | schema surface DIRECTORY [--write]')
   process.exitCode = 2
 }
