@@ -27,6 +27,8 @@ export interface ApiRequest {
   readonly signal?: AbortSignal
   /** 'objects': answer with ApiBody kinds 'object' and 'events' where there is an object; default 'bytes'. */
   readonly answer?: 'bytes' | 'objects'
+  /** The caller is done with a chunk of a stream when it asks for the next: long answers then come in one buffer that is filled again and again. */
+  readonly reusesChunks?: boolean
 }
 
 /** Where a stream's items go when they are pushed rather than pulled. */
@@ -48,7 +50,7 @@ export type ApiBody =
   /** Chunks are written one after the other: stored bytes are shared, never copied. */
   | { readonly kind: 'bytes'; readonly chunks: readonly Uint8Array[] }
   | { readonly kind: 'object'; readonly object: unknown }
-  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array> & Partial<Drainable<Uint8Array>> }
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array> & Partial<Drainable<Uint8Array>>; /** Of all chunks, where it is known. */ readonly length?: number }
   | { readonly kind: 'events'; readonly events: AsyncIterable<WatchEvent<unknown>> }
 
 export interface ApiResponse {

@@ -265,6 +265,7 @@ async function answer(options: ServeOptions, limits: ServeLimits, incoming: Inco
         return client.signal
       },
       answer: 'bytes',
+      reusesChunks: true,
     }
     const response = await handleOne(options, request)
     if (response.body.kind === 'stream') await writeStream(response, outgoing, client)
@@ -384,8 +385,16 @@ async function writeBytes(response: ApiResponse, outgoing: Outgoing, client: Pre
 
 async function writeStream(response: ApiResponse, outgoing: Outgoing, client: Presence): Promise<void> {
   if (response.body.kind !== 'stream') return
-  const { chunks } = response.body
-  writeHead(response, outgoing, undefined)
+  const { chunks, length } = response.body
+  writeHead(response, outgoing, length)
+  if (length !== undefined) {
+    for await (const chunk of chunks) {
+      if (client.gone) return
+      await flushed(outgoing, chunk)
+    }
+    outgoing.end()
+    return
+  }
   // The client sees the headers before the first chunk: a watch may be silent for long.
   ;(outgoing as ServerResponse).flushHeaders()
   if (chunks.drainTo) await drain(chunks as Drainable<Uint8Array>, outgoing, client)
@@ -396,6 +405,18 @@ async function writeStream(response: ApiResponse, outgoing: Outgoing, client: Pr
     }
   }
   outgoing.end()
+}
+
+/** Resolves when the chunk has been taken over and its memory is free again, or the client is gone. */
+function flushed(outgoing: Outgoing, chunk: Uint8Array): Promise<void> {
+  return new Promise(resolve => {
+    const done = (): void => {
+      outgoing.off('close', done)
+      resolve()
+    }
+    outgoing.on('close', done)
+    ;(outgoing as ServerResponse).write(chunk, done)
+  })
 }
 
 /** Resolves after the last chunk, or when the client is gone. */

@@ -8,10 +8,12 @@ import { badRequest, continueExpired, expired, StatusError } from '../../api/sta
 import { StoreError } from '../../store/store.ts'
 import type { ListResult, StoredEntry } from '../../store/store.ts'
 import { keyFor, objectOf, prefixFor, prepareEntries, storeFault } from '../registry/storage.ts'
+import { isDefinedKind } from '../registry/strategy-facts.ts'
 import type { Call } from './call.ts'
 import { waitForRevision } from './freshness.ts'
 import { arrayBytes, listBytes, listItem, nextTurn } from './list-bytes.ts'
-import { collectionForms, negotiate } from './negotiation.ts'
+import { listStream } from './list-stream.ts'
+import { acceptsGzip, collectionForms, negotiate } from './negotiation.ts'
 import type { Form } from './negotiation.ts'
 import { listQuery } from './query-options.ts'
 import type { ListQuery } from './query-options.ts'
@@ -62,9 +64,13 @@ export async function listEndpoint(call: Call): Promise<ApiResponse> {
   }
   const query = listQuery(call.info.query, false)
   const selection = selectionOf(r, query.labelSelector, query.fieldSelector)
-  const { result, metadata } = await readList(call, query, selection)
+  const { result, metadata: read } = await readList(call, query, selection)
+  const metadata = form.as === 'object' ? listMetadataOf(r, read) : read
   if (call.request.answer !== 'objects' && form.as === 'object' && form.mediaType === 'application/json' && !call.info.query.has('pretty')) {
-    return bytesResponse(call.request, 200, headersFor('application/json', call.warnings), await listBytes(r, metadata, result.entries))
+    const headers = headersFor('application/json', call.warnings)
+    const stream = call.request.reusesChunks && !acceptsGzip(call.request.headers['accept-encoding']) ? await listStream(r, metadata, result.entries) : undefined
+    if (stream) return { status: 200, headers, body: { kind: 'stream', ...stream } }
+    return bytesResponse(call.request, 200, headers, await listBytes(r, metadata, result.entries))
   }
   if (call.request.answer !== 'objects' && form.as === 'object' && form.mediaType === protobufMediaType) {
     return bytesResponse(call.request, 200, headersFor(protobufMediaType, call.warnings), await listProtobuf(r, metadata, result.entries))
@@ -86,6 +92,11 @@ export async function listEndpoint(call: Call): Promise<ApiResponse> {
   }
   const items = call.request.answer === 'objects' ? objects : objects.map(object => listItem(r, object))
   return valueResponse(call, 200, { kind: r.listKind ?? `${r.kind}List`, apiVersion: groupVersion(r.group, r.version), metadata, items }, form.mediaType)
+}
+
+/** Lists of custom kinds always say where they go on. */
+export function listMetadataOf(r: AnyResource, metadata: ListMeta): ListMeta {
+  return isDefinedKind(r) ? { continue: '', ...metadata } : metadata
 }
 
 /** Objects that are decoded before other requests get their turn: up to ten milliseconds when none was read before. */
