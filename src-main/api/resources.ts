@@ -67,6 +67,11 @@ import { resourceSlices } from './resource/v1/resource-slice.ts'
 import { storageVersionMigrations } from './storagemigration/v1/storage-version-migration.ts'
 import { validatingWebhookConfigurations } from './admissionregistration/v1/validating-webhook-configuration.ts'
 import { mutatingWebhookConfigurations } from './admissionregistration/v1/mutating-webhook-configuration.ts'
+import { validatingAdmissionPolicies } from './admissionregistration/v1/validating-admission-policy.ts'
+import { validatingAdmissionPolicyBindings } from './admissionregistration/v1/validating-admission-policy-binding.ts'
+import { mutatingAdmissionPolicies } from './admissionregistration/v1/mutating-admission-policy.ts'
+import { mutatingAdmissionPolicyBindings } from './admissionregistration/v1/mutating-admission-policy-binding.ts'
+import { apiServices } from './apiregistration/v1/api-service.ts'
 import { tokenReviews } from './authentication/v1/token-review.ts'
 import { selfSubjectReviews } from './authentication/v1/self-subject-review.ts'
 import { subjectAccessReviews } from './authorization/v1/subject-access-review.ts'
@@ -139,6 +144,11 @@ export const allResources: readonly AnyResource[] = [
   storageVersionMigrations,
   validatingWebhookConfigurations,
   mutatingWebhookConfigurations,
+  validatingAdmissionPolicies,
+  validatingAdmissionPolicyBindings,
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
+  apiServices,
   tokenReviews,
   selfSubjectReviews,
   subjectAccessReviews,
@@ -212,6 +222,11 @@ export {
   storageVersionMigrations,
   validatingWebhookConfigurations,
   mutatingWebhookConfigurations,
+  validatingAdmissionPolicies,
+  validatingAdmissionPolicyBindings,
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
+  apiServices,
   tokenReviews,
   selfSubjectReviews,
   subjectAccessReviews,

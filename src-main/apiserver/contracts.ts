@@ -43,6 +43,16 @@ export interface Authorizer {
 
 export type AdmissionOperation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
 
+/** Shared by the rounds of mutation of one request: where a plugin changes the object, those before it may run once more. */
+export interface Reinvocation {
+  /** True in the second round. */
+  active: boolean
+  /** Set by a plugin that changed the object. */
+  wanted: boolean
+  /** What plugins keep between the rounds, by their name. */
+  readonly state: Map<string, unknown>
+}
+
 export interface AdmissionAttributes {
   readonly operation: AdmissionOperation
   readonly resource: AnyResource
@@ -56,6 +66,9 @@ export interface AdmissionAttributes {
   readonly options: Readonly<Record<string, unknown>>
   readonly user: UserInfo
   readonly dryRun: boolean
+  readonly reinvocation: Reinvocation
+  /** Adds an annotation to the request's audit event. */
+  annotate(key: string, value: string): void
   /** Adds a Warning header. */
   warn(text: string): void
 }

@@ -206,4 +206,12 @@ export const places = {
   ingressClasses: { group: 'networking.k8s.io', plural: 'ingressclasses' },
   volumeAttachments: { group: 'storage.k8s.io', plural: 'volumeattachments' },
   customResourceDefinitions: { group: 'apiextensions.k8s.io', plural: 'customresourcedefinitions' },
+  validatingWebhookConfigurations: { group: 'admissionregistration.k8s.io', plural: 'validatingwebhookconfigurations' },
+  mutatingWebhookConfigurations: { group: 'admissionregistration.k8s.io', plural: 'mutatingwebhookconfigurations' },
+  validatingAdmissionPolicies: { group: 'admissionregistration.k8s.io', plural: 'validatingadmissionpolicies' },
+  validatingAdmissionPolicyBindings: { group: 'admissionregistration.k8s.io', plural: 'validatingadmissionpolicybindings' },
+  mutatingAdmissionPolicies: { group: 'admissionregistration.k8s.io', plural: 'mutatingadmissionpolicies' },
+  mutatingAdmissionPolicyBindings: { group: 'admissionregistration.k8s.io', plural: 'mutatingadmissionpolicybindings' },
+  apiServices: { group: 'apiregistration.k8s.io', plural: 'apiservices' },
+  endpointSlices: { group: 'discovery.k8s.io', plural: 'endpointslices' },
 } as const satisfies Record<string, Place>

@@ -6,6 +6,8 @@ import { projectDir } from '../base/node/project-dir.ts'
 import type { ApiServerOptions } from '../apiserver/options.ts'
 import type { VirtualStorage } from '../apiserver/contracts.ts'
 import { admissionPlugins } from '../apiserver/admission/plugins.ts'
+import { createHookCaller } from '../apiserver/admission/webhooks/caller.ts'
+import { createWebhookMetrics } from '../apiserver/admission/webhooks/metrics.ts'
 import { createAuthenticator } from '../apiserver/authn/authenticator.ts'
 import { createBootstrapTokens } from '../apiserver/authn/bootstrap-tokens.ts'
 import { impersonate } from '../apiserver/authn/impersonation.ts'
@@ -18,11 +20,13 @@ import { createCustomKinds, type CustomKinds } from '../apiserver/extensions/cus
 import { componentStatusStorage, type ComponentCheck } from '../apiserver/component-status.ts'
 import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
 import { healthHandler, metricsHandler, unknownPathHandler, type Metric } from '../apiserver/health/health.ts'
+import type { Auditor } from '../apiserver/audit/audit.ts'
 import { flowControlDebugHandler } from '../apiserver/flow-control/debug.ts'
 import { createFlowControl, flowPlaces } from '../apiserver/flow-control/flow-control.ts'
 import { liveCopies, places } from '../apiserver/live-copy.ts'
 import { descriptionsBelow } from '../apiserver/openapi/descriptions.ts'
 import { openapiHandler } from '../apiserver/openapi/openapi.ts'
+import { createServiceConnector } from '../apiserver/subresources/service-connection.ts'
 import { nodeSubresources } from '../apiserver/subresources/node-subresources.ts'
 import type { Store } from '../store/store.ts'
 import type { ClusterKeys } from './pki/pki.ts'
@@ -52,6 +56,7 @@ export function createApiParts(given: {
   /** Health of the parts beside the API server, by the names that componentstatuses has for them. */
   components: Readonly<Record<string, ComponentCheck>>
   metrics: () => readonly Metric[]
+  audit?: Auditor | undefined
 }): ApiParts {
   const { env, store, keys } = given
   const copies = liveCopies(store)
@@ -68,6 +73,10 @@ export function createApiParts(given: {
   }
   given.virtual.set('v1/componentstatuses', componentStatusStorage({ ...given.components, 'etcd-0': storeAnswers }))
   const flowControl = createFlowControl({ env, store, copies })
+  const access = { dialer: given.dialer, authority: keys.authority.certificate, client: keys.kubeletClient }
+  const services = createServiceConnector({ ...access, copies })
+  const caller = createHookCaller({ clock: env.clock, services })
+  const webhookMetrics = createWebhookMetrics()
   const pending = new Set<string>(startSteps)
   const checks = [
     { name: 'ping', check: () => {} },
@@ -101,8 +110,9 @@ export function createApiParts(given: {
       authorizer,
       impersonate,
       flowControl,
+      ...(given.audit ? { audit: given.audit } : {}),
       serviceCIDR: given.serviceCIDR,
-      admission: admissionPlugins({ env, copies, authorizer, rbac }),
+      admission: admissionPlugins({ env, copies, authorizer, rbac, configured: { resources: kinds.resources, caller, metrics: webhookMetrics } }),
       virtual: given.virtual,
       nonResource: [
         healthHandler(checks, text => {
@@ -121,13 +131,10 @@ export function createApiParts(given: {
         openapiHandler({ resources: kinds.resources, descriptions: descriptionsBelow(projectDir) }),
         openidHandler(tokens),
         flowControlDebugHandler(flowControl, () => ({ wallMs: env.clock.now(), awakeMs: env.clock.awakeMs() })),
-        metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...given.metrics()]),
+        metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...webhookMetrics.collect(), ...given.metrics()]),
         unknownPathHandler,
       ],
-      subresources: new Map([
-        ...nodeSubresources({ env, copies, dialer: given.dialer, authority: keys.authority.certificate, client: keys.kubeletClient }),
-        ['serviceaccounts/token', tokenSubresource({ env, copies, tokens })],
-      ]),
+      subresources: new Map([...nodeSubresources({ env, copies, ...access }), ['serviceaccounts/token', tokenSubresource({ env, copies, tokens })]]),
     },
   }
 }

@@ -17,6 +17,8 @@ export interface Call {
   readonly admission: readonly AdmissionPlugin[]
   /** Texts for Warning headers. */
   readonly warnings: string[]
+  /** Adds an annotation to the audit event; absent where nobody audits. */
+  readonly annotate?: (key: string, value: string) => void
   /** Resolves with the declaration of another kind (Scale's parent, pods of an eviction). */
   resourceByKey(key: string): AnyResource | undefined
 }
@@ -57,6 +59,10 @@ export function admissionAttributes(call: Call, input: AdmissionInput): Admissio
     options: input.options,
     user: call.user,
     dryRun: input.dryRun,
+    reinvocation: { active: false, wanted: false, state: new Map() },
+    annotate: (key, value) => {
+      call.annotate?.(key, value)
+    },
     warn: text => {
       warn(call, text)
     },
@@ -67,6 +73,10 @@ export function admissionAttributes(call: Call, input: AdmissionInput): Admissio
 export async function mutate(call: Call, attributes: AdmissionAttributes): Promise<KubernetesObject | undefined> {
   // Most plugins have one half only: waiting for what is not there would cost a turn each.
   for (const plugin of call.admission) if (plugin.mutate) await plugin.mutate(attributes)
+  if (attributes.reinvocation.wanted) {
+    attributes.reinvocation.active = true
+    for (const plugin of call.admission) if (plugin.mutate) await plugin.mutate(attributes)
+  }
   return attributes.object
 }
 

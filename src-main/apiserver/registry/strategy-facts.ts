@@ -94,6 +94,7 @@ const neverCollected: ReadonlySet<string> = new Set(['events', 'events.events.k8
 
 /** Finalizers without a domain pass. */
 const plainFinalizers: ReadonlySet<string> = new Set([
+  'customresourcedefinitions.apiextensions.k8s.io',
   'runtimeclasses.node.k8s.io',
   'poddisruptionbudgets.policy',
   'mutatingwebhookconfigurations.admissionregistration.k8s.io',
@@ -136,6 +137,10 @@ export function isNeverCollected(r: AnyResource): boolean {
 }
 export function orphansDependentsByDefault(r: AnyResource): boolean {
   return orphansByDefault.has(groupResource(r))
+}
+/** Kinds that a CustomResourceDefinition declares. */
+export function isDefinedKind(r: AnyResource): boolean {
+  return isCustom(r) && r.conversion !== undefined
 }
 /** Kinds that carry their own schema. */
 export function isCustom(r: AnyResource): boolean {

@@ -58,10 +58,18 @@ export function podProxy(scope: RequestScope, url: URL, request: IncomingMessage
 /** WebSockets and the like: the request is written anew and the two sockets are joined. */
 export function podProxyUpgrade(scope: RequestScope, url: URL, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const target = targetOf(scope, url)
+  // The API server's own way to a port (webhooks, aggregated servers): TLS is between it and the pod, bytes pass unread.
+  const bare = request.headers.upgrade === 'tcp'
   const upstream: Socket = target.secure
     ? connectTls({ host: target.host, port: target.port, rejectUnauthorized: false }, begin)
     : connect({ host: target.host, port: target.port }, begin)
   function begin(): void {
+    if (bare) {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
+      if (head.length > 0) upstream.write(head)
+      socket.pipe(upstream).pipe(socket)
+      return
+    }
     const lines = [`${request.method ?? 'GET'} ${target.path} HTTP/1.1`]
     for (let i = 0; i < request.rawHeaders.length; i += 2) lines.push(`${request.rawHeaders[i] ?? ''}: ${request.rawHeaders[i + 1] ?? ''}`)
     upstream.write(`${lines.join('\r\n')}\r\n\r\n`)

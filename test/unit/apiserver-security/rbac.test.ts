@@ -105,6 +105,8 @@ describe('escalation', () => {
     options: {},
     user: who,
     dryRun: false,
+    reinvocation: { active: false, wanted: false, state: new Map() },
+    annotate: () => {},
     warn: () => {},
   })
 
