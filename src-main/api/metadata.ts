@@ -135,7 +135,7 @@ function validateManagedFields(meta: ObjectMeta, at: FieldPath): FieldErrorList 
  * Faults of a change of metadata. Both are as they will be stored: resourceVersion given, name and namespace filled in.
  * Generated fields left out by the client were restored before.
  */
-export function validateObjectMetaUpdate(next: ObjectMeta, previous: ObjectMeta, at: FieldPath = FieldPath.root('metadata')): FieldErrorList {
+export function validateObjectMetaUpdate(next: ObjectMeta, previous: ObjectMeta, at: FieldPath = FieldPath.root('metadata'), plainFinalizers = false): FieldErrorList {
   const errors: FieldErrorList = []
   if ((previous.deletionTimestamp ?? '') !== '') errors.push(...validateNoNewFinalizers(next, previous, at))
   if (!next.resourceVersion) errors.push(invalidValue(at.child('resourceVersion'), 0, 'must be specified for an update'))
@@ -143,7 +143,7 @@ export function validateObjectMetaUpdate(next: ObjectMeta, previous: ObjectMeta,
   for (const field of ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
     if (!deepEqual(next[field] ?? null, previous[field] ?? null)) errors.push(invalidValue(at.child(field), next[field] ?? emptyOf(field), 'field is immutable'))
   }
-  return [...errors, ...validateCommon(next, at)]
+  return [...errors, ...validateCommon(next, at, plainFinalizers)]
 }
 
 function emptyOf(field: string): unknown {

@@ -23,7 +23,7 @@ import { compactRegularly } from './registry/compaction.ts'
 import type { Ticket } from './flow-control/flow-control.ts'
 import { createHooks } from './registry/hooks.ts'
 import { Registry } from './registry/registry.ts'
-import { deprecationOf } from './registry/strategy-facts.ts'
+import { deprecationOf, isDefinedKind } from './registry/strategy-facts.ts'
 import { ownKindSubresourceVerbs, subresourceKinds } from '../api/subresource-kinds.ts'
 import { prepareProtobuf, withoutProtobuf } from './protobuf/request.ts'
 import { requestInfo } from './request-info.ts'
@@ -123,6 +123,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     return resource
   }
 
+  /** Versions in which no built-in kind stands are paths like any other: what no definition serves in them is nothing at all. */
+  function isUnknownVersion(info: RequestInfo): boolean {
+    const { group, version } = info
+    const resource = resourceByKey(resourceKey({ group, version, plural: info.resource }))
+    if (resource) return isDefinedKind(resource) && resource.scope === 'Cluster' && info.namespace !== ''
+    return !resources().some(r => r.group === group && r.version === version && !isDefinedKind(r))
+  }
+
   function subresourceContext(call: Call): SubresourceContext {
     return {
       request: call.request,
@@ -144,7 +152,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     const request = withoutProtobuf(asked, resourceByKey(resourceKey({ ...allowed.info, plural: allowed.info.resource })))
     const authorized = throughBindings(request, allowed)
     const { info, user } = authorized
-    if (!info.isResource || isDiscoveryPath(info)) {
+    if (!info.isResource || isDiscoveryPath(info) || isUnknownVersion(info)) {
       const context = {
         request,
         info,

@@ -4,7 +4,7 @@
  * None only apiVersion changes; with Webhook the definition's webhook is asked, once for each batch of objects.
  */
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/apiextensions-v1.ts'
-import { isObject } from '../json.ts'
+import { compareBytes, isObject, setOwn } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import type { KubernetesObject } from '../meta.ts'
 import { groupVersion } from '../meta.ts'
@@ -28,6 +28,15 @@ function schemasOf(definition: CustomResourceDefinition): ReadonlyMap<string, St
 function coerce(object: KubernetesObject, schema: StructuralSchema | undefined): KubernetesObject {
   if (!schema) return object
   return pruneNulls(pruneUnknown(object as unknown as JsonObject, schema, true), schema) as unknown as KubernetesObject
+}
+
+/** Objects of custom kinds are written with their keys in order, as upstream: whoever compares texts finds the same. */
+function sortedKeys<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(sortedKeys) as T
+  if (!isObject(value)) return value
+  const out: JsonObject = {}
+  for (const key of Object.keys(value).sort(compareBytes)) if (value[key] !== undefined) setOwn(out, key, sortedKeys(value[key]))
+  return out as T
 }
 
 export function conversionOf(
@@ -64,7 +73,7 @@ export function conversionOf(
     get of() {
       return storage()
     },
-    toStored: object => coerce(to(object, storedVersion), schemas.get(storedVersion)),
+    toStored: object => sortedKeys(coerce(to(object, storedVersion), schemas.get(storedVersion))),
     fromStored(stored) {
       const object = currentOf(stored)
       return object.apiVersion === own ? object : coerce(to(object, own), schemas.get(own))

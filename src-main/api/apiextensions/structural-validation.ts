@@ -83,6 +83,7 @@ function invariants(s: Raw, level: Level, at: FieldPath): FieldErrorList {
 function typeFaults(s: Raw, level: Level, at: FieldPath): FieldErrorList {
   const type = typeof s['type'] === 'string' ? s['type'] : ''
   const place = at.child('type')
+  if (level === 'root' && type !== '' && type !== 'object') return [invalidValue(place, type, 'must be object at the root')]
   if (s['x-kubernetes-embedded-resource'] === true && type !== 'object') {
     const text = 'must be object if x-kubernetes-embedded-resource is true'
     return [type === '' ? required(place, text) : invalidValue(place, type, text)]

@@ -285,8 +285,11 @@ function mapWithout(value: JsonObject, set: FieldSet, place: Place): unknown {
     const element = `f:${key}`
     if (set.members.has(element)) continue
     const below = set.children.get(element)
-    const child = below && !below.isEmpty ? withoutFields(value[key], below, placeOfKey(place, key)) : value[key]
+    const at = placeOfKey(place, key)
+    const child = below && !below.isEmpty ? withoutFields(value[key], below, at) : value[key]
     if (child !== undefined) setOwn(out, key, child)
+    // In custom kinds nothing turns an emptied list or map into an absent one, as upstream: validation may refuse the null.
+    else if (at.schema?.structural === true && value[key] !== undefined) setOwn(out, key, null)
   }
   return Object.keys(out).length === 0 && Object.keys(value).length > 0 ? undefined : out
 }

@@ -6,7 +6,7 @@ import { checkDeleteRequest, isGoneAlready } from '../registry/deletion.ts'
 import type { Call } from './call.ts'
 import { deleteRequest, deleteWithAdmission } from './delete.ts'
 import { listItem } from './list-bytes.ts'
-import { readList } from './list.ts'
+import { listMetadataOf, readList } from './list.ts'
 import { listQuery } from './query-options.ts'
 import { doneResponse } from './respond.ts'
 import { selectionOf } from './selection.ts'
@@ -37,5 +37,5 @@ export async function deleteCollectionEndpoint(call: Call): Promise<ApiResponse>
   }
   await Promise.all(Array.from({ length: WORKERS }, work))
   const items = call.request.answer === 'objects' ? objects : objects.map(object => listItem(r, object))
-  return doneResponse(call, 200, { kind: r.listKind ?? `${r.kind}List`, apiVersion: groupVersion(r.group, r.version), metadata, items })
+  return doneResponse(call, 200, { kind: r.listKind ?? `${r.kind}List`, apiVersion: groupVersion(r.group, r.version), metadata: listMetadataOf(r, metadata), items })
 }

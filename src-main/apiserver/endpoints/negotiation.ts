@@ -60,6 +60,8 @@ export interface Acceptable {
   /** The object itself has a protobuf form. */
   readonly protobuf?: boolean
   /** The same path can be watched; only told in refusals. */ readonly streams?: boolean
+  /** Kinds of definitions refuse everything in the same words. */
+  readonly dynamic?: boolean
 }
 
 const everything: Acceptable = { table: true, metadata: true }
@@ -93,7 +95,7 @@ export function negotiate(accept: string | undefined, acceptable: Acceptable = e
     const form = formOf(mediaType, as, clause.parameters, acceptable)
     if (form) return form
   }
-  throw refused(known, acceptable.streams ?? false)
+  throw refused(known || acceptable.dynamic === true, acceptable.streams ?? false)
 }
 
 function formOf(mediaType: MediaType, as: string, parameters: ReadonlyMap<string, string>, acceptable: Acceptable): Form | undefined {

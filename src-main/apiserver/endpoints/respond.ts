@@ -10,6 +10,7 @@ import { stringifyYaml } from '../../api/yaml.ts'
 import { groupVersion } from '../../api/meta.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import type { Result } from '../registry/scope.ts'
+import { isDefinedKind } from '../registry/strategy-facts.ts'
 import type { Call } from './call.ts'
 import { encodeProtobuf, hasProtobufForm, protobufMediaType } from '../protobuf/protobuf.ts'
 import { acceptsGzip, negotiate } from './negotiation.ts'
@@ -83,7 +84,7 @@ export async function objectResponse(call: Call, status: number, result: Result)
 
 /** What a kind can be answered as. */
 export function formsOf(r: AnyResource, others: Acceptable): Acceptable {
-  return { ...others, protobuf: hasProtobufForm(groupVersion(r.group, r.version), r.kind) }
+  return isDefinedKind(r) ? { ...others, dynamic: true } : { ...others, protobuf: hasProtobufForm(groupVersion(r.group, r.version), r.kind) }
 }
 
 /** Upstream forgot the table of one subresource. */

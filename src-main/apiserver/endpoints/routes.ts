@@ -2,7 +2,8 @@
 import type { AnyResource, Verb } from '../../api/resource.ts'
 import { allVerbs } from '../../api/resource.ts'
 import type { ApiResponse } from '../../api/request.ts'
-import { methodNotAllowedHere, pathNotFound } from '../../api/status-error.ts'
+import { badRequest, methodNotAllowedHere, notFound, pathNotFound } from '../../api/status-error.ts'
+import { isDefinedKind } from '../registry/strategy-facts.ts'
 import type { VirtualStorage } from '../contracts.ts'
 import type { Call } from './call.ts'
 import { createEndpoint } from './create.ts'
@@ -49,6 +50,7 @@ export function routeResource(call: Call, virtual: VirtualStorage | undefined): 
   const { info, resource: r } = call
   if (info.subresource !== '') return routeSubresource(call)
   const { verb } = info
+  if (isDefinedKind(r) && info.name === '' && (verb === 'update' || verb === 'patch')) throw badRequest('name must be provided')
   if (!isVerb(verb) || !(r.verbs ?? allVerbs).includes(verb) || !suitsPath(r, verb, info.name === '', info.namespace)) throw methodNotAllowedHere()
   if (virtual) return virtualEndpoint(call, virtual)
   if (r.storage === 'virtual') throw methodNotAllowedHere()
@@ -57,7 +59,8 @@ export function routeResource(call: Call, virtual: VirtualStorage | undefined): 
 
 /** POST belongs to collections, PUT and PATCH to objects, and a namespaced kind is only read across namespaces. */
 function suitsPath(r: AnyResource, verb: Verb, isCollection: boolean, namespace: string): boolean {
-  if (verb === 'create' && !isCollection) return false
+  // A POST to a custom object's own path makes what its body names, as upstream.
+  if (verb === 'create' && !isCollection && !isDefinedKind(r)) return false
   if ((verb === 'update' || verb === 'patch' || verb === 'delete' || verb === 'get') && isCollection) return false
   return r.scope === 'Cluster' || namespace !== '' || verb === 'list' || verb === 'watch'
 }
@@ -71,6 +74,7 @@ function routeSubresource(call: Call): Promise<ApiResponse> {
       : subresource === 'scale'
         ? r.subresources?.scale !== undefined
         : r.subresources?.others?.includes(subresource) === true
+  if (!declared && isDefinedKind(r) && info.name !== '') throw notFound(r.group, r.plural, info.name)
   if (!declared || info.name === '') throw pathNotFound()
   if (subresource === 'scale') return scaleEndpoint(call)
   if (r.group === '' && r.plural === 'pods' && subresource === 'binding') return bindingEndpoint(call)

@@ -14,8 +14,8 @@ import type { AnyResource } from '../../api/resource.ts'
 import { schemaOf } from '../../api/schema.ts'
 import { isConflict, isNotFound } from '../../api/status-error.ts'
 import type { UserInfo } from '../../api/request.ts'
-import { backoffMs } from '../../base/backoff.ts'
 import type { Env } from '../../base/env.ts'
+import { createWorkQueue } from '../../client/work-queue.ts'
 import { deleteObject } from '../registry/deletion.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { WriteScope } from '../registry/scope.ts'
@@ -25,7 +25,6 @@ import type { CustomKinds } from './custom-kinds.ts'
 const user: UserInfo = { name: 'system:apiserver', groups: ['system:masters'] }
 const manager = 'kube-apiserver'
 
-const retry = { initialMs: 100, maxMs: 30_000 } as const
 /** How often a definition that is being deleted looks whether its instances are gone; their finalizers may take long. */
 const recheckMs = 500
 /** After this the condition says that instances remain. */
@@ -39,38 +38,28 @@ export interface DefinitionController {
 export function startDefinitionController(options: { env: Env; registry: Registry; kinds: CustomKinds }): DefinitionController {
   const { env, registry, kinds } = options
   const stopping = new AbortController()
-  const dirty = new Set<string>()
+  const queue = createWorkQueue(env, { initialMs: 100, maxMs: 30_000 })
   const cleaning = new Set<string>()
-  let running = false
-  let failures = 0
 
   const mark = (names: readonly string[]): void => {
-    for (const name of names) dirty.add(name)
-    if (!running && dirty.size > 0 && !stopping.signal.aborted) void work()
+    for (const name of names) queue.add(name)
   }
 
   async function work(): Promise<void> {
-    running = true
-    try {
-      // Next turn: the store tells of a write before it is acknowledged.
-      await Promise.resolve()
-      while (!stopping.signal.aborted) {
-        const name = dirty.values().next().value
-        if (name === undefined) break
-        dirty.delete(name)
-        try {
-          await look(name)
-          failures = 0
-        } catch (fault) {
-          if (stopping.signal.aborted) break
-          if (!isNotFound(fault) && !isConflict(fault)) env.log.log('warn', 'a custom resource definition will be looked at again', { name, fault: String(fault) })
-          if (isNotFound(fault)) continue
-          dirty.add(name)
-          await env.clock.sleep(backoffMs(retry, failures++, env.random), stopping.signal).catch(() => {})
+    for (let name = await queue.next(); name !== undefined; name = await queue.next()) {
+      try {
+        await look(name)
+        queue.forget(name)
+      } catch (fault) {
+        // A definition that is gone or was changed meanwhile brings its own event.
+        if (isNotFound(fault) || stopping.signal.aborted) queue.forget(name)
+        else {
+          if (!isConflict(fault)) env.log.log('warn', 'a custom resource definition will be looked at again', { name, fault: String(fault) })
+          queue.addRateLimited(name)
         }
+      } finally {
+        queue.done(name)
       }
-    } finally {
-      running = false
     }
   }
 
@@ -88,7 +77,7 @@ export function startDefinitionController(options: { env: Env; registry: Registr
         .catch((fault: unknown) => {
           if (stopping.signal.aborted || isNotFound(fault)) return
           env.log.log('warn', 'the instances of a custom resource definition could not be deleted', { name, fault: String(fault) })
-          mark([name])
+          queue.addRateLimited(name)
         })
         .finally(() => cleaning.delete(name))
     }
@@ -188,10 +177,12 @@ export function startDefinitionController(options: { env: Env; registry: Registr
     mark(kinds.definitions().map(one => one.metadata.name ?? ''))
   }
   follow()
+  void work()
   return {
     stop() {
       stopping.abort(new Error('stopped'))
       endWatch()
+      void queue.shutDown()
     },
   }
 }

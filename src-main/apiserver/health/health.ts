@@ -84,4 +84,4 @@ function labelText(labels: Readonly<Record<string, string>> = {}): string {
 
 /** Outside of /api and /apis an unknown path is answered in plain text, as Go's servers do. The last handler of the list. */
 export const unknownPathHandler: NonResourceHandler = ({ info }) =>
-  Promise.resolve(/^\/apis?(\/|$)/.test(info.path) ? undefined : textResponse('404 page not found\n', { status: 404 }))
+  Promise.resolve(/^\/apis?(\/|$)/.test(info.path) && info.resource === '' ? undefined : textResponse('404 page not found\n', { status: 404 }))
