@@ -6,8 +6,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { Locator, Page } from 'playwright-core'
-import { prepare, screenshots, sudoPassword } from './surroundings.ts'
+import type { Download, Locator, Page } from 'playwright-core'
+import { screenshots } from '../../support/window/driver.ts'
+import { prepare, sudoPassword } from './surroundings.ts'
 import type { Surroundings } from './surroundings.ts'
 
 let around: Surroundings
@@ -61,6 +62,12 @@ const dialog = (): Locator => page.getByRole('dialog')
 const button = (name: string | RegExp, inside: Locator | Page = page): Locator => inside.getByRole('button', { name, exact: true }).first()
 const lines = (): Locator => page.locator('.pane:visible .lines-box .line')
 
+/** Saves the log's shown lines to a file. */
+async function saved(): Promise<Download> {
+  await button('Save').click()
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'Save what is shown' }).click()])
+  return download
+}
 async function create(yaml: string): Promise<void> {
   await button('Create').click()
   const pane = page.locator('.create:visible')
@@ -236,10 +243,10 @@ test('logs of all its pods are one log that can be filtered, paused and saved', 
   await page.getByRole('button', { name: /[1-9]\d* new lines/ }).waitFor()
   const still = await page.locator('.lines').innerText()
   await button('Go on').click()
-  const [download] = await Promise.all([page.waitForEvent('download'), button('Save').click()])
-  const saved = await readFile(await download.path(), 'utf8')
+  const download = await saved()
+  const text = await readFile(await download.path(), 'utf8')
   expect([still, download.suggestedFilename()]).toEqual([shown, 'web.log'])
-  expect(saved).toMatch(/^\S+Z web-\S+\/app request \d+ status=\d+$/m)
+  expect(text).toMatch(/^\S+Z web-\S+\/app request \d+ status=\d+$/m)
 })
 
 test('a shell in a pod runs commands', async () => {
@@ -349,7 +356,7 @@ test('lists and logs go on after the control plane was away', async () => {
   await restarted
   await page.getByText('The connection to Quarterdeck is lost.').waitFor({ state: 'detached', timeout: 20_000 })
   await expect.poll(() => page.locator('.source[title$=": live"]').count(), { timeout: 60_000 }).toBeGreaterThanOrEqual(4)
-  const [download] = await Promise.all([page.waitForEvent('download'), button('Save').click()])
+  const download = await saved()
   const numbered = (await readFile(await download.path(), 'utf8')).split('\n').flatMap(line => /^\S+ (\S+\/app) request (\d+) /.exec(line)?.slice(1).join(' ') ?? [])
   await page.getByRole('button', { name: 'Close web' }).click()
   around.faults.splice(0, around.faults.length, ...around.faults.filter(fault => !fault.includes('WebSocket')))

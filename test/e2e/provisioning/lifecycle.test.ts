@@ -4,10 +4,13 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ImagePushProgress } from '../../../src-main/api/bridge.ts'
+import { agentPorts } from '../../../src-main/api/agent.ts'
 import { nodes } from '../../../src-main/api/core/v1/node.ts'
 import { pods } from '../../../src-main/api/core/v1/pod.ts'
 import type { Node, Pod } from '../../../src-main/api/generated/core-v1.ts'
+import type { Machine, MachineCondition } from '../../../src-main/api/infra/v1alpha1/machine.ts'
 import { machines } from '../../../src-main/api/infra/v1alpha1/machine-resource.ts'
+import { hostFiles } from '../../../src-main/provisioning/host/host-files.ts'
 import { phases } from '../../../src-main/provisioning/phases/phases.ts'
 import { startHosts, inHost, removeHosts, resetHost, type HostSet, type PracticeHost } from '../../support/hosts/hosts.ts'
 import { docker } from '../../../src-main/provisioning/practice/docker.ts'
@@ -49,6 +52,13 @@ function address(which: PracticeHost): { address: string; port: number; fingerpr
   return { address: which.address, port: which.port, fingerprint: which.fingerprint }
 }
 
+// What a firewall does that does not know the overlay.
+const overlayDropped = `-p udp --dport ${agentPorts.overlay} -j DROP`
+
+function condition(machine: Machine, type: string): MachineCondition | undefined {
+  return machine.status?.conditions?.find(one => one.type === type)
+}
+
 async function* nothing(): AsyncGenerator<Uint8Array> {
   /* the image is this computer's own */
 }
@@ -88,7 +98,8 @@ describe('hosts', () => {
     expect(new Set(results.map(item => item.host))).toEqual(new Set([0, 1]))
   })
 
-  it('become ready nodes, by root and by sudo, though the connection is cut in every phase', async () => {
+  it('become ready nodes, by root and by sudo, though the connection is cut in every phase, and not before pods reach one another', async () => {
+    await inHost(host(1), `iptables -I INPUT ${overlayDropped}`)
     const stop = new AbortController()
     const seen = new Set<string>()
     const cutting = (async () => {
@@ -100,16 +111,26 @@ describe('hosts', () => {
     })()
     await cluster.provisioning.apply({ hosts: [{ name: 'a', user: 'root', ...address(host(1)) }], credentials: { privateKey: set.privateKey } })
     await cluster.provisioning.apply({ hosts: [{ name: 'b', user: 'ops', ...address(host(2)) }], credentials: { privateKey: set.privateKey, sudoPassword } })
+    const unproven = await machineWhere(cluster.client, 'b', machine => condition(machine, 'NetworkProven')?.message.includes('pod to pod') ?? false, 300)
+    const early = (await cluster.client.resource(nodes).get('b')) as Node
+    await inHost(host(1), `iptables -D INPUT ${overlayDropped}`)
+    expect(condition(unproven, 'NetworkProven')).toMatchObject({ status: 'False', message: 'Not reached from a pod of this node: pod to pod on a: no answer.' })
+    expect(early.status?.conditions?.find(one => one.type === 'Ready')).toMatchObject({
+      status: 'False',
+      message: expect.stringContaining('pod to pod on a: no answer') as unknown,
+    })
     const [a, b] = await Promise.all(['a', 'b'].map(name => machineWhere(cluster.client, name, machine => machine.status?.phase === 'Ready', 300)))
     stop.abort()
     await cutting
     expect(a?.status?.conditions?.map(condition => `${condition.type}=${condition.status}`).sort()).toEqual([
       'AgentInstalled=True',
       'Connected=True',
+      'NetworkProven=True',
       'NodeReady=True',
       'PreflightPassed=True',
       'RuntimeReady=True',
     ])
+    expect(b && condition(b, 'NetworkProven')?.message).toBe('Reached from a pod of this node: pod to pod on a, pod to service, DNS.')
     expect(b?.status?.steps?.map(step => step.name)).toEqual(phases.map(phase => phase.name))
     // Every phase that changes something was cut; the image has the network tools, and waiting changes nothing.
     expect([...seen].sort()).toEqual(
@@ -120,6 +141,28 @@ describe('hosts', () => {
     )
     const ready = (await cluster.client.resource(nodes).list()).items.map(node => (node as Node).status?.conditions?.find(condition => condition.type === 'Ready')?.status)
     expect(ready).toEqual(['True', 'True'])
+  })
+
+  it('are left alone by another program: while one is at work on them, and when they belong to one', async () => {
+    const other = await startCluster()
+    try {
+      await other.controlPlane.controllersReady
+      await other.provisioning.apply({ hosts: [{ name: 'a', user: 'root', ...address(host(1)) }], credentials: { privateKey: set.privateKey } })
+      const refused = await machineWhere(other.client, 'a', machine => machine.status?.phase === 'Failed', 30)
+      expect(refused.status).toMatchObject({ reason: 'ForeignCluster' })
+      expect(refused.status?.steps).toBeUndefined()
+      // The same host before the first program was done: its lock stands, its stamp does not.
+      await inHost(host(1), `mv ${hostFiles.stamp} /root/stamp; echo somebody "$(date +%s)" > ${hostFiles.lock}`)
+      await other.client.resource(machines).patch('a', 'merge', { spec: { retry: 1 } })
+      const busy = await machineWhere(other.client, 'a', machine => machine.status?.reason !== 'ForeignCluster' && machine.status?.phase === 'Failed', 30)
+      await inHost(host(1), `mv /root/stamp ${hostFiles.stamp}; rm ${hostFiles.lock}`)
+      expect(busy.status).toMatchObject({ reason: 'HostBusy' })
+      expect(busy.status?.steps).toBeUndefined()
+    } finally {
+      await other.stop()
+    }
+    expect((await cluster.client.resource(machines).get('a')).status?.phase).toBe('Ready')
+    expect((await cluster.client.raw({ method: 'GET', url: '/api/v1/nodes/a/proxy/healthz' })).status).toBe(200)
   })
 
   it('answer the API through their SSH connection', async () => {

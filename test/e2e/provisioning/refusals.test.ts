@@ -1,6 +1,5 @@
 /** Hosts that cannot be taken: each fault has its code, its sentence and its hint, and nothing is changed on the host. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { HostCredentials } from '../../../src-main/api/bridge.ts'
 import { secrets } from '../../../src-main/api/core/v1/secret.ts'
 import type { Machine } from '../../../src-main/api/infra/v1alpha1/machine.ts'
 import { machines } from '../../../src-main/api/infra/v1alpha1/machine-resource.ts'
@@ -30,7 +29,7 @@ function host(): HostSet['hosts'][number] {
 }
 
 /** Creates a Machine and its Secret, waits for its first verdict, and removes both. */
-async function verdict(name: string, spec: Partial<Machine['spec']>, credentials: HostCredentials): Promise<Machine> {
+async function verdict(name: string, spec: Partial<Machine['spec']>, credentials: Record<string, string>): Promise<Machine> {
   await cluster.client
     .resource(secrets)
     .create({ apiVersion: 'v1', kind: 'Secret', type: 'infra.quarterdeck.app/ssh', metadata: { name, namespace: 'kube-system' }, stringData: { ...credentials } })

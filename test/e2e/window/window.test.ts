@@ -1,28 +1,18 @@
 /** The window in Chromium over the real API server, bridge and carrier (fixture): every page, both themes, keyboard, accessibility, many rows. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AxeBuilder } from '@axe-core/playwright'
-import { chromium } from 'playwright-core'
 import type { Browser, Page } from 'playwright-core'
+import { launchBrowser, openPage } from '../../support/window/driver.ts'
 import { startFixture } from '../../support/window-fixture/fixture.ts'
 import type { Web } from '../../../src-main/server/web.ts'
 
-const chromiumArguments = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 let browser: Browser
 let web: Web
 let page: Page
 let faults: string[] = []
 beforeAll(async () => {
   web = await startFixture({})
-  browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: chromiumArguments })
+  browser = await launchBrowser()
 })
 afterAll(async () => {
   await browser.close()
@@ -37,16 +27,10 @@ afterEach(async () => {
 })
 
 async function opened(url: string, theme: 'dark' | 'light' = 'dark'): Promise<Page> {
-  faults = []
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: theme })
-  const made = await context.newPage()
-  made.on('pageerror', fault => faults.push(fault.message))
-  made.on('console', message => {
-    if (message.type() === 'error') faults.push(message.text())
-  })
-  await made.goto(url)
-  await made.getByText('Connected', { exact: true }).waitFor()
-  return made
+  const made = await openPage(browser, url, theme)
+  faults = made.faults
+  await made.page.getByText('Connected', { exact: true }).waitFor()
+  return made.page
 }
 const go = async (path: string): Promise<void> => {
   await page.evaluate(to => {

@@ -35,7 +35,7 @@ const workloads: readonly Workload[] = [
   },
   { namespace: 'shop', name: 'recommendations', replicas: 2, image: 'registry.example.net/shop/recommendations:0.9', cpu: '1', memory: '3Gi', fault: 'crash' },
   { namespace: 'data', name: 'ingest', replicas: 4, image: 'registry.example.net/data/ingest:7', cpu: '300m', memory: '512Mi' },
-  { namespace: 'data', name: 'warehouse', replicas: 2, image: 'registry.example.net/data/warehouse:16.2', cpu: '2', memory: '6Gi', fault: 'pending' },
+  { namespace: 'data', name: 'warehouse', replicas: 2, image: 'registry.example.net/data/warehouse:16.2', cpu: '2', memory: '48Gi', fault: 'pending' },
   { namespace: 'monitoring', name: 'grafana', replicas: 1, image: 'grafana:11', cpu: '100m', memory: '128Mi' },
   { namespace: 'kube-system', name: 'dns-forwarder', replicas: 2, image: 'dns-forwarder:1', cpu: '50m', memory: '64Mi' },
   { namespace: 'staging', name: 'storefront', replicas: 1, image: 'registry.example.net/shop/storefront:5.0.0-rc1', cpu: '100m', memory: '128Mi', fault: 'image' },
