@@ -20,6 +20,7 @@ import { routeResource } from './endpoints/routes.ts'
 import { connectAdmission } from './endpoints/connect.ts'
 import type { ApiServerOptions } from './options.ts'
 import { compactRegularly } from './registry/compaction.ts'
+import type { AuditedRequest } from './audit/audit.ts'
 import type { Ticket } from './flow-control/flow-control.ts'
 import { createHooks } from './registry/hooks.ts'
 import { Registry } from './registry/registry.ts'
@@ -28,7 +29,7 @@ import { ownKindSubresourceVerbs, subresourceKinds } from '../api/subresource-ki
 import { prepareProtobuf, withoutProtobuf } from './protobuf/request.ts'
 import { requestInfo } from './request-info.ts'
 
-export type { ApiServerOptions, AuditRecord } from './options.ts'
+export type { ApiServerOptions } from './options.ts'
 
 export interface ApiServer {
   readonly handle: ApiHandler
@@ -50,6 +51,7 @@ interface Trace {
   info?: RequestInfo
   user?: UserInfo
   impersonator?: UserInfo
+  audit?: AuditedRequest
   /** The seat that it holds. */
   ticket?: Ticket
   readonly warnings: string[]
@@ -87,14 +89,23 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       user = effective
       trace.user = user
     }
+    beginAudit(request, trace)
     return { info, user }
   }
 
+  function beginAudit(request: ApiRequest, trace: Trace): void {
+    const { info, user, impersonator } = trace
+    if (!options.audit || !info) return
+    const audited = options.audit.receive({ request, info, user: impersonator ?? user, impersonated: impersonator ? user : undefined, receivedMs: env.clock.now() })
+    if (audited) trace.audit = audited
+  }
+
   /** Throws forbidden. */
-  async function allow({ info, user }: Authorized): Promise<void> {
+  async function allow({ info, user }: Authorized, trace: Trace): Promise<void> {
     if (!options.authorizer) return
     const attributes = attributesOf(info, user)
     const decision = await options.authorizer.authorize(attributes)
+    trace.audit?.decided(decision.allowed, decision.reason)
     if (!decision.allowed) throw forbiddenError(attributes, decision.reason)
   }
 
@@ -112,8 +123,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     return options.subresources?.get(r.group === '' ? `${r.plural}/${subresource}` : `${r.group}/${r.plural}/${subresource}`)
   }
 
+  function annotations({ audit }: Trace): { annotate?: (key: string, value: string) => void } {
+    if (!audit) return {}
+    return {
+      annotate: (key, value) => {
+        audit.annotate(key, value)
+      },
+    }
+  }
+
   function callOf(request: ApiRequest, { info, user }: Authorized, resource: AnyResource, trace: Trace): Call {
-    return { env, registry, resource, request, info, user, admission: options.admission ?? [], warnings: trace.warnings, resourceByKey }
+    return { env, registry, resource, request, info, user, admission: options.admission ?? [], warnings: trace.warnings, resourceByKey, ...annotations(trace) }
   }
 
   function resourceOf(info: RequestInfo): AnyResource {
@@ -148,8 +168,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     const allowed = await identify(asked, trace)
     const refused = await takeSeat(asked, allowed, trace)
     if (refused) return refused
-    await allow(allowed)
+    await allow(allowed, trace)
     const request = withoutProtobuf(asked, resourceByKey(resourceKey({ ...allowed.info, plural: allowed.info.resource })))
+    trace.audit?.body(request)
     const authorized = throughBindings(request, allowed)
     const { info, user } = authorized
     if (!info.isResource || isDiscoveryPath(info) || isUnknownVersion(info)) {
@@ -174,7 +195,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     try {
       return await serveResource(call, resource)
     } catch (fault) {
-      if (deprecation && isUnrouted(fault)) call.warnings.splice(call.warnings.indexOf(deprecation), 1)
+      if (deprecation && isUnrouted(fault, call.request.method)) call.warnings.splice(call.warnings.indexOf(deprecation), 1)
       throw fault
     }
   }
@@ -212,11 +233,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       trace.ticket?.release()
     }
     if (trace.ticket) response = { ...response, headers: { ...response.headers, ...trace.ticket.headers } }
-    finish(request, trace, response, env.clock.awakeMs() - began)
-    return response
+    if (options.audit && !trace.user) beginAudit(request, trace)
+    finish(trace, response, env.clock.awakeMs() - began)
+    return trace.audit ? trace.audit.respond(response) : response
   }
 
-  function finish(request: ApiRequest, trace: Trace, response: ApiResponse, durationMs: number): void {
+  function finish(trace: Trace, response: ApiResponse, durationMs: number): void {
     const { info } = trace
     if (info) {
       const scope = !info.isResource ? '' : info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster'
@@ -234,33 +256,25 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         info.verb === 'watch' ? undefined : durationMs / 1_000,
       )
     }
-    if (!options.audit || !info) return
-    options.audit({
-      info,
-      method: request.method,
-      url: request.url,
-      user: trace.user,
-      impersonator: trace.impersonator,
-      address: request.peer?.address ?? '',
-      userAgent: request.headers['user-agent'] ?? '',
-      status: response.status,
-      durationMs,
-    })
   }
 
   const upgrade: UpgradeHandler = async (request, socket, head) => {
     const trace: Trace = { warnings: [] }
     try {
       const authorized = await identify(request, trace)
-      await allow(authorized)
+      await allow(authorized, trace)
       const resource = resourceOf(authorized.info)
       const call = callOf(request, authorized, resource, trace)
       const handler = subresourceHandler(resource, authorized.info.subresource)
       if (!handler?.upgrade) throw badRequest('this path does not take upgrades')
       await connectAdmission(call)
       await handler.upgrade(subresourceContext(call), socket, head)
+      trace.audit?.respond({ status: 101, headers: {}, body: { kind: 'none' } })
     } catch (fault) {
-      refuseUpgrade(socket, errorResponse({ ...request, answer: 'bytes' }, fault))
+      const refusal = errorResponse({ ...request, answer: 'bytes' }, fault)
+      if (!trace.user) beginAudit(request, trace)
+      trace.audit?.respond(refusal)
+      refuseUpgrade(socket, refusal)
     }
   }
 
@@ -297,9 +311,9 @@ function asksForAnother(headers: ApiRequest['headers']): boolean {
 }
 
 /** True for refusals that come before the kind has its say, and so before its deprecation does. */
-function isUnrouted(fault: unknown): boolean {
+function isUnrouted(fault: unknown, method: string): boolean {
   if (!(fault instanceof StatusError)) return false
-  return fault.code === 405 || fault.code === 406 || fault.code === 415 || (fault.code === 404 && !fault.status.details?.name)
+  return fault.code === 405 || fault.code === 406 || (fault.code === 415 && method === 'PATCH') || (fault.code === 404 && !fault.status.details?.name)
 }
 
 /** POST of a Binding to the collection `bindings` is the same as to the pod it names. */

@@ -3,23 +3,9 @@ import type { Env } from '../base/env.ts'
 import type { AnyResource } from '../api/resource.ts'
 import type { ApiRequest, UserInfo } from '../api/request.ts'
 import type { Store } from '../store/store.ts'
+import type { Auditor } from './audit/audit.ts'
 import type { FlowControl } from './flow-control/flow-control.ts'
-import type { AdmissionPlugin, Authenticator, Authorizer, NonResourceHandler, RequestInfo, SubresourceHandler, VirtualStorage } from './contracts.ts'
-
-/** One finished request, for the audit log. Never holds bodies. */
-export interface AuditRecord {
-  readonly info: RequestInfo
-  readonly method: string
-  readonly url: string
-  readonly user: UserInfo | undefined
-  /** The authenticated user behind an impersonation. */
-  readonly impersonator: UserInfo | undefined
-  readonly address: string
-  readonly userAgent: string
-  readonly status: number
-  /** Awake milliseconds. */
-  readonly durationMs: number
-}
+import type { AdmissionPlugin, Authenticator, Authorizer, NonResourceHandler, SubresourceHandler, VirtualStorage } from './contracts.ts'
 
 export interface ApiServerOptions {
   readonly env: Env
@@ -41,7 +27,8 @@ export interface ApiServerOptions {
   readonly subresources?: ReadonlyMap<string, SubresourceHandler>
   /** Absent: requests are not bounded. */
   readonly flowControl?: FlowControl
-  readonly audit?: (record: AuditRecord) => void
+  /** Absent: no trail is kept. */
+  readonly audit?: Auditor
   /** Default 10.96.0.0/16. */
   readonly serviceCIDR?: string
   /** Inclusive; default 30000 to 32767. */

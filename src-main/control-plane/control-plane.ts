@@ -24,6 +24,7 @@ import type { Store } from '../store/store.ts'
 import { createApiParts, type ApiParts } from './api-parts.ts'
 import { ensureBootstrapObjects } from './bootstrap.ts'
 import { componentUser, type AnyController } from './controllers.ts'
+import { openAudit, type AuditOptions } from './open-audit.ts'
 import { openStore } from './open-store.ts'
 import { openClusterKeys, defaultServingNames, type ClusterKeys } from './pki/pki.ts'
 import { kubeconfigText, writeKubeconfig } from './pki/kubeconfig.ts'
@@ -47,6 +48,8 @@ export interface ControlPlaneOptions {
   readonly kubeconfigPath?: string
   /** File of an EncryptionConfiguration: what it names is sealed on disk. Only for the embedded store. */
   readonly encryptionConfigFile?: string
+  /** Keeps an audit trail by a policy. */
+  readonly audit?: AuditOptions
   readonly dialer?: NodeDialer
   readonly controllers?: readonly AnyController[]
   /** Kinds that are answered by others (metrics.k8s.io), by resourceKey. */
@@ -118,6 +121,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     options.store ? Promise.resolve(options.store) : openStore({ dataDir: options.dataDir, env, encryptionConfigFile: options.encryptionConfigFile }),
   )
   life.add(() => store.close())
+  const audit = options.audit ? await openAudit(options.audit, options.dataDir, env).catch(closing(store)) : undefined
+  if (audit) life.add(() => audit.close())
   const kubeconfigPath = options.kubeconfigPath ?? join(options.dataDir, 'admin.kubeconfig')
   let dialer = options.dialer
   const virtual = new Map(options.virtual ?? [])
@@ -127,6 +132,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const parts: ApiParts = createApiParts({
     env,
     store,
+    audit: audit?.auditor,
     keys,
     virtual,
     builtIn: allResources,
@@ -248,6 +254,14 @@ async function openBoth(keys: Promise<ClusterKeys>, store: Promise<Store>): Prom
   if (opened.status === 'fulfilled' && stored.status === 'fulfilled') return [opened.value, stored.value]
   if (stored.status === 'fulfilled') await stored.value.close()
   throw opened.status === 'rejected' ? opened.reason : (stored as PromiseRejectedResult).reason
+}
+
+/** Closes the store before it passes on why something after it could not be opened. */
+function closing(store: Store): (fault: unknown) => Promise<never> {
+  return async fault => {
+    await store.close()
+    throw fault
+  }
 }
 
 async function openPort(options: ControlPlaneOptions, server: ApiServer, keys: ClusterKeys): Promise<ApiPort> {
