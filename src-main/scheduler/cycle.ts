@@ -14,6 +14,8 @@ export interface Fit {
 export interface Misfit {
   /** Why each node was refused, and by which plugin. */
   readonly refusals: ReadonlyMap<string, Refusal & { readonly plugin: string }>
+  /** Said once instead of for each node: no node was asked. */
+  readonly everywhere?: string
 }
 
 export type Decision = { readonly fit: Fit } | { readonly misfit: Misfit }
@@ -45,6 +47,8 @@ interface Asked {
 export interface Prepared {
   readonly filters: readonly Asked[]
   readonly scorers: readonly Asked[]
+  /** The first plugin for which no node will do. */
+  readonly refusal?: Refusal & { readonly plugin: string }
 }
 
 export function prepareAll(pod: Pod, snapshot: Snapshot, plugins: readonly Plugin[]): Prepared {
@@ -52,6 +56,8 @@ export function prepareAll(pod: Pod, snapshot: Snapshot, plugins: readonly Plugi
   const scorers: Asked[] = []
   for (const plugin of plugins) {
     const state = plugin.prepare?.(pod, snapshot)
+    const refusal = plugin.refuse?.(pod, state)
+    if (refusal) return { filters, scorers, refusal: { ...refusal, plugin: plugin.name } }
     const skips = plugin.skips?.(pod, state)
     if (plugin.filter && !skips?.filter) filters.push({ plugin, state })
     if (plugin.score && !skips?.score) scorers.push({ plugin, state })
@@ -63,6 +69,8 @@ export function prepareAll(pod: Pod, snapshot: Snapshot, plugins: readonly Plugi
 export function decide(pod: Pod, snapshot: Snapshot, plugins: readonly Plugin[], pick: (count: number) => number, search?: Search): Decision {
   const { nodes } = snapshot
   const prepared = prepareAll(pod, snapshot, plugins)
+  const { refusal: everywhere } = prepared
+  if (everywhere) return { misfit: { refusals: new Map(nodes.map(node => [node.name, everywhere])), everywhere: everywhere.reasons.join(', ') } }
   const feasible: NodeInfo[] = []
   const refusals = new Map<string, Refusal & { plugin: string }>()
   const enough = search?.enough ?? nodes.length
@@ -90,7 +98,8 @@ export function decide(pod: Pod, snapshot: Snapshot, plugins: readonly Plugin[],
 }
 
 /** The first plugin's refusal of a node; undefined when all agree. */
-export function refusalOf(pod: Pod, node: NodeInfo, { filters }: Prepared): (Refusal & { plugin: string }) | undefined {
+export function refusalOf(pod: Pod, node: NodeInfo, { filters, refusal: everywhere }: Prepared): (Refusal & { plugin: string }) | undefined {
+  if (everywhere) return everywhere
   for (const { plugin, state } of filters) {
     const refusal = plugin.filter?.(pod, node, state)
     if (refusal) return { ...refusal, plugin: plugin.name }
@@ -127,6 +136,7 @@ function bestOf(scores: readonly number[]): number[] {
 /** `0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.` and what preemption found. */
 export function misfitMessage(misfit: Misfit, nodeCount: number, postFilter: string): string {
   if (nodeCount === 0) return 'no nodes available to schedule pods'
+  if (misfit.everywhere !== undefined) return `0/${nodeCount} nodes are available: ${misfit.everywhere}.${postFilter ? ` ${postFilter}` : ''}`
   return `0/${nodeCount} nodes are available:${histogram([...misfit.refusals.values()].flatMap(r => r.reasons))}${postFilter ? ` ${postFilter}` : ''}`
 }
 

@@ -3,6 +3,7 @@ import type { Namespace, Node, Pod, Service } from '../api/generated/core-v1.ts'
 import type { ResourceAmounts } from '../api/core/v1/pod-questions.ts'
 import type { AnyResource } from '../api/resource.ts'
 import type { PlacedView } from './placement-index.ts'
+import type { StorageView } from './storage-view.ts'
 
 /** A node with what runs, or will run, on it. */
 export interface NodeInfo {
@@ -27,6 +28,8 @@ export interface Snapshot {
   namespaces(): readonly Namespace[]
   /** Services of a namespace, for default spreading. */
   services(namespace: string): readonly Service[]
+  /** Claims and volumes; absent: nobody asks for them. */
+  readonly storage?: StorageView
 }
 
 export interface Refusal {
@@ -42,6 +45,8 @@ export interface Plugin<State = unknown> {
   gate?(pod: Pod): string | undefined
   /** Once a pod, before filter and score: what both need. */
   prepare?(pod: Pod, snapshot: Snapshot): State
+  /** Why the pod fits nowhere, whatever the node; undefined when nodes are to be asked. */
+  refuse?(pod: Pod, state: State): Refusal | undefined
   filter?(pod: Pod, node: NodeInfo, state: State): Refusal | undefined
   /** Which halves have nothing to say about this pod, on whatever node: they are not asked then. */
   skips?(pod: Pod, state: State): { readonly filter?: boolean; readonly score?: boolean }

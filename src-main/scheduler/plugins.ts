@@ -8,9 +8,13 @@ import { nodePorts } from './plugins/node-ports/node-ports.ts'
 import { nodeResourcesBalancedAllocation } from './plugins/node-resources/balanced-allocation.ts'
 import { nodeResourcesFit } from './plugins/node-resources/fit.ts'
 import { nodeUnschedulable } from './plugins/node-unschedulable/node-unschedulable.ts'
+import { nodeVolumeLimits } from './plugins/node-volume-limits/node-volume-limits.ts'
 import { podTopologySpread } from './plugins/pod-topology-spread/pod-topology-spread.ts'
 import { schedulingGates } from './plugins/scheduling-gates/scheduling-gates.ts'
 import { taintToleration } from './plugins/taint-toleration/taint-toleration.ts'
+import { volumeBinding } from './plugins/volume-binding/volume-binding.ts'
+import { volumeRestrictions } from './plugins/volume-restrictions/volume-restrictions.ts'
+import { volumeZone } from './plugins/volume-zone/volume-zone.ts'
 
 export const defaultPlugins: readonly Plugin[] = [
   schedulingGates,
@@ -20,6 +24,10 @@ export const defaultPlugins: readonly Plugin[] = [
   nodeAffinity,
   nodePorts,
   nodeResourcesFit,
+  volumeRestrictions,
+  nodeVolumeLimits,
+  volumeBinding,
+  volumeZone,
   podTopologySpread,
   interPodAffinity,
   nodeResourcesBalancedAllocation,

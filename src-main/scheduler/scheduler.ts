@@ -9,6 +9,7 @@ import { nodes } from '../api/core/v1/node.ts'
 import { isPodTerminal, podCondition, pods } from '../api/core/v1/pod.ts'
 import { services } from '../api/core/v1/service.ts'
 import type { Node, Pod } from '../api/generated/core-v1.ts'
+import type { AnyResource } from '../api/resource.ts'
 import { deepEqual } from '../api/json.ts'
 import { keyOf } from '../api/meta.ts'
 import { podDisruptionBudgets } from '../api/policy/v1/pod-disruption-budget.ts'
@@ -28,6 +29,9 @@ import { defaultPlugins } from './plugins.ts'
 import { preempt, priorityOf } from './preemption.ts'
 import type { Preemption } from './preemption.ts'
 import { SchedulingQueue } from './queue.ts'
+import { storageKinds, storageViewOf } from './storage-view.ts'
+import type { StorageView } from './storage-view.ts'
+import { VolumeBinder } from './volume-binder.ts'
 
 export interface SchedulerOptions {
   readonly env: Env
@@ -67,6 +71,12 @@ class PodScheduler implements Scheduler {
   readonly #reasons = new Map<string, ReadonlyMap<string, readonly string[]>>()
   readonly #binding = new Set<Promise<void>>()
   readonly #removers: (() => void)[] = []
+  /** Pods whose volumes are being bound; they may take minutes and keep nobody waiting. */
+  readonly #waiting = new Set<Promise<void>>()
+  readonly #stopping = new AbortController()
+  readonly #reservedVolumes = new Set<string>()
+  readonly #storage: StorageView
+  readonly #volumes: VolumeBinder
   #running: Promise<void> | undefined
   #again = false
   #started = false
@@ -83,13 +93,15 @@ class PodScheduler implements Scheduler {
     this.#name = options.name ?? 'default-scheduler'
     this.#plugins = options.plugins ?? defaultPlugins
     this.#events = createEventRecorder({ client: options.client, env: options.env, events: eventResource, component: this.#name })
+    this.#storage = storageViewOf(options.informers, this.#reservedVolumes)
+    this.#volumes = new VolumeBinder(options.env, options.client, this.#storage, this.#reservedVolumes)
     this.#queue = new SchedulingQueue(options.env, this.#plugins, () => {
       this.#run()
     })
   }
 
   async start(): Promise<void> {
-    const all = [nodes, services, namespaces, podDisruptionBudgets, pods] as const
+    const all = [nodes, services, namespaces, podDisruptionBudgets, pods, ...storageKinds] as const
     await Promise.all(all.map(resource => this.#informers.informer<never>(resource as never).synced))
     if (this.#stopped) return
     const queue = this.#queue
@@ -120,8 +132,16 @@ class PodScheduler implements Scheduler {
         },
       }),
     )
+    for (const kind of storageKinds) this.#wakeOn(kind)
     this.#started = true
     this.#run()
+  }
+
+  #wakeOn(kind: AnyResource): void {
+    const wake = (on: 'add' | 'update' | 'delete') => (): void => {
+      this.#queue.wake(kind, on)
+    }
+    this.#removers.push(this.#informers.informer(kind).addHandlers({ onAdd: wake('add'), onUpdate: wake('update'), onDelete: wake('delete') }))
   }
 
   async stop(): Promise<void> {
@@ -129,8 +149,9 @@ class PodScheduler implements Scheduler {
     for (const remove of this.#removers) remove()
     this.#queue.stop()
     this.#events.stop()
+    this.#stopping.abort(new Error('stopped'))
     await this.#running
-    await Promise.all(this.#binding)
+    await Promise.all([...this.#waiting, ...this.#binding])
   }
 
   whyNot(key: string): ReadonlyMap<string, readonly string[]> | undefined {
@@ -220,14 +241,41 @@ class PodScheduler implements Scheduler {
     const decision = decide(pod, snapshot, this.#plugins, count => Math.floor(this.#env.random.next() * count), search)
     if ('fit' in decision) {
       this.#searchFrom = (this.#searchFrom + decision.fit.examined) % snapshot.nodes.length
-      this.#cache.assume(pod, decision.fit.node)
-      const work: Promise<void> = this.#bind(key, pod, decision.fit.node).finally(() => {
-        this.#binding.delete(work)
-      })
-      this.#binding.add(work)
+      const { node } = decision.fit
+      this.#cache.assume(pod, node)
+      const first = pod.spec?.volumes?.some(v => v.persistentVolumeClaim ?? v.ephemeral) ? this.#volumesFor(pod, node, snapshot) : undefined
+      if (first) this.#keep(this.#waiting, this.#bindAfter(key, pod, node, first))
+      else this.#keep(this.#binding, this.#bind(key, pod, node))
       return
     }
     await this.#refuse(key, pod, snapshot, decision.misfit, moves)
+  }
+
+  #keep(set: Set<Promise<void>>, work: Promise<void>): void {
+    const kept: Promise<void> = work.finally(() => {
+      set.delete(kept)
+    })
+    set.add(kept)
+  }
+
+  #volumesFor(pod: Pod, name: string, snapshot: Snapshot): ((signal: AbortSignal) => Promise<void>) | undefined {
+    const node = snapshot.nodes.find(info => info.name === name)?.node
+    return node && this.#volumes.plan(pod, node)
+  }
+
+  async #bindAfter(key: string, pod: Pod, node: string, first: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    try {
+      await first(this.#stopping.signal)
+    } catch (fault) {
+      this.#cache.forget(key)
+      if (this.#stopped) return
+      this.#failures++
+      this.#env.log.log('debug', 'volumes were not bound', { pod: key, node, fault: String(fault) })
+      this.#queue.failed(key, new Set(), this.#queue.moves)
+      this.#queue.wake(pods, 'delete')
+      return
+    }
+    await this.#bind(key, pod, node)
   }
 
   /** Nodes as they are, with equally or more important pods on the nodes that were cleared for them. */
@@ -244,6 +292,7 @@ class PodScheduler implements Scheduler {
       namespace: name => this.#informers.informer(namespaces).get(name),
       namespaces: () => this.#informers.informer(namespaces).list(),
       services: namespace => this.#informers.informer(services).list(namespace),
+      storage: this.#storage,
     }
   }
 
