@@ -74,11 +74,44 @@ export interface HostCredentials {
   passphrase?: string
   password?: string
   sudoPassword?: string
+  /** Instead of privateKey: one of the key files that `machines.sshConfig` named. It is read by the main process and never reaches the window. */
+  identityFile?: string
+  /** Keys of this computer's SSH agent. */
+  useAgent?: boolean
+}
+export interface HostHop {
+  user: string
+  address: string
+  port: number
+  /** The accepted key; the way ends at a hop without one, whose key the answer then shows. */
+  fingerprint?: string
 }
 export interface HostAddress {
   user: string
   address: string
   port: number
+  /** Jump hosts on the way, the nearest to this computer first. */
+  jump?: HostHop[]
+}
+/** A host of ~/.ssh/config as `ssh <alias>` reaches it. */
+export interface SshConfigHost {
+  alias: string
+  user: string
+  address: string
+  port: number
+  jump: { user: string; address: string; port: number }[]
+  /** Key files that exist. */
+  identityFiles: string[]
+  useAgent: boolean
+  /** Why it cannot be taken. */
+  problem?: string
+}
+export interface SshConfigAnswer {
+  hosts: SshConfigHost[]
+  /** An SSH agent runs on this computer. */
+  agent: boolean
+  /** Why the file could not be read. */
+  problem?: string
 }
 
 export interface ConnectAnswer {
@@ -86,6 +119,8 @@ export interface ConnectAnswer {
   fingerprint: string
   keyType: string
   loggedIn: boolean
+  /** A jump host whose key has not been accepted yet, by its place in `jump`: accept it and ask again. */
+  hop?: { index: number; fingerprint: string; keyType: string }
   /** Present when the log-in failed. */
   error?: { code: string; message: string; hint: string }
   hostname?: string
@@ -252,7 +287,13 @@ function checkHost(input: unknown): HostAddress {
   const address = text(r, 'address', 255)
   if (!/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/.test(user)) throw new BridgeError('invalid', `${JSON.stringify(user)} is not a user name`)
   if (!/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/.test(address)) throw new BridgeError('invalid', `${JSON.stringify(address)} is not a host name or address`)
-  return { user, address, port: count(r['port'], 'port', 1, 65535) }
+  return { user, address, port: count(r['port'], 'port', 1, 65535), ...(r['jump'] === undefined ? {} : { jump: list(r['jump'], 'jump', 8, checkHop) }) }
+}
+function checkHop(input: unknown): HostHop {
+  const r = record(input)
+  const { user, address, port } = checkHost({ user: r['user'], address: r['address'], port: r['port'] })
+  const fingerprint = optionalText(r, 'fingerprint', 256)
+  return { user, address, port, ...(fingerprint === undefined ? {} : { fingerprint }) }
 }
 function checkCredentials(input: unknown): HostCredentials {
   const r = input === undefined ? {} : record(input)
@@ -261,6 +302,9 @@ function checkCredentials(input: unknown): HostCredentials {
     const value = optionalText(r, name, 64 * 1024)
     if (value !== undefined) out[name] = value
   }
+  const identityFile = optionalText(r, 'identityFile', 4096)
+  if (identityFile !== undefined) out.identityFile = identityFile
+  if (r['useAgent'] === true) out.useAgent = true
   return out
 }
 function checkConnect(input: unknown): { host: HostAddress; credentials: HostCredentials; fingerprint?: string } {
@@ -329,6 +373,8 @@ export const bridge = {
   'kubernetes.exec': stream<{ path: string }, ChannelData, ChannelData>(checkPath, checkChannelData),
   /** Reads the host key and tries to log in when the given fingerprint is the host's. Changes nothing on the host. */
   'machines.tryConnect': call<{ host: HostAddress; credentials: HostCredentials; fingerprint?: string }, ConnectAnswer>(checkConnect),
+  /** Hosts of this computer's SSH configuration, for the wizard to choose from. */
+  'machines.sshConfig': call<Record<string, never>, SshConfigAnswer>(checkNothing),
   'machines.preflight': stream<HostsInput, PreflightItem>(checkHosts),
   'machines.plan': call<HostsInput, PlanAnswer>(checkHosts),
   /** Creates the Secret and the Machines; the machine controller does the rest. */

@@ -42,6 +42,7 @@ export function createBridgeHandlers(parts: BridgeParts): BridgeHandlers {
     'kubernetes.stream': (input, _up, signal) => stream(parts, input, signal),
     'kubernetes.exec': (input, up, signal) => openExec({ upgrade: parts.upgrade, user: parts.user, path: input.path }, up, signal),
     'machines.tryConnect': machines['machines.tryConnect'] ?? noCall('setting up machines'),
+    'machines.sshConfig': machines['machines.sshConfig'] ?? noCall('setting up machines'),
     'machines.preflight': machines['machines.preflight'] ?? noStream('setting up machines'),
     'machines.plan': machines['machines.plan'] ?? noCall('setting up machines'),
     'machines.apply': machines['machines.apply'] ?? noCall('setting up machines'),

@@ -9,7 +9,8 @@ import type { Client } from '../client/client.ts'
 import { architectureOf, type Artifacts } from './artifacts/artifacts.ts'
 import { asProvisioningError, ProvisioningError } from './host/errors.ts'
 import { becomeRoot, runAsUser, type RemoteHost } from './host/remote-host.ts'
-import { connectSsh, readHostKey, type SshConnection, type SshCredentials } from './host/ssh-connection.ts'
+import { connectSsh, readHostKey, type SshConnection } from './host/ssh-connection.ts'
+import { hopsOf, targetOf, type Login } from './login.ts'
 import { agentConfig, clusterDigest, type ClusterSettings } from './machine-controller/settings.ts'
 import { phases } from './phases/phases.ts'
 import { planPhases } from './phases/run-phases.ts'
@@ -20,6 +21,7 @@ export interface HostsContext {
   readonly client: Client
   readonly cluster: () => ClusterSettings
   readonly artifacts: Artifacts
+  readonly login: Login
 }
 
 /** Reads the host key, and tries the log-in when the given fingerprint is the host's. Never throws for a fault of the host. */
@@ -28,13 +30,21 @@ export async function tryConnect(
   input: { host: HostAddress; credentials: HostCredentials; fingerprint?: string },
   signal: AbortSignal,
 ): Promise<ConnectAnswer> {
-  const target = { address: input.host.address, port: input.host.port, user: input.host.user }
+  const target = targetOf(input.host)
+  const jump = hopsOf(input.host.jump)
   const answer: ConnectAnswer = { fingerprint: '', keyType: '', loggedIn: false }
   try {
-    const seen = await readHostKey({ env: context.env, target, credentials: {}, signal })
+    const credentials = await context.login.ssh(input.credentials)
+    const index = jump.findIndex(hop => hop.fingerprint === undefined)
+    const stop = jump[index]
+    if (stop) {
+      const { fingerprint, type } = await readHostKey({ env: context.env, target: stop.target, jump: jump.slice(0, index), credentials, signal })
+      return { ...answer, hop: { index, fingerprint, keyType: type } }
+    }
+    const seen = await readHostKey({ env: context.env, target, jump, credentials, signal })
     Object.assign(answer, { fingerprint: seen.fingerprint, keyType: seen.type })
     if (input.fingerprint === undefined) return answer
-    const connection = await connectSsh({ env: context.env, target, credentials: sshCredentials(input.credentials), fingerprint: input.fingerprint, signal })
+    const connection = await connectSsh({ env: context.env, target, jump, credentials, fingerprint: input.fingerprint, signal })
     try {
       const [hostname = '', prettyName = ''] = (await runAsUser(context.env, connection, `uname -n; . /etc/os-release 2>/dev/null; echo "$PRETTY_NAME"`, { signal })).split('\n')
       return { ...answer, loggedIn: true, hostname, prettyName }
@@ -97,12 +107,14 @@ export async function plan(context: HostsContext, input: HostsInput, signal: Abo
 }
 
 /** Creates a Machine and its Secret for each host; one that exists gets the new address and credentials. */
-export async function applyMachines(client: Client, input: HostsInput): Promise<{ machines: Machine[] }> {
+export async function applyMachines(context: Pick<HostsContext, 'client' | 'login'>, input: HostsInput): Promise<{ machines: Machine[] }> {
+  const { client } = context
   const made: Machine[] = []
+  const credentials = await context.login.resolve(input.credentials)
   for (const host of input.hosts) {
     const secretName = `machine-${host.name}`
     const machine = await createOrUpdate(client, machineOf(host, secretName))
-    await writeSecret(client, secretName, machine, input.credentials)
+    await writeSecret(client, secretName, machine, credentials)
     made.push(machine)
   }
   return { machines: made }
@@ -113,7 +125,16 @@ function machineOf(host: HostsInput['hosts'][number], secretName: string): Machi
     apiVersion: 'infra.quarterdeck.app/v1alpha1',
     kind: 'Machine',
     metadata: { name: host.name },
-    spec: { address: host.address, port: host.port, user: host.user, secretName, hostKeyFingerprint: host.fingerprint },
+    spec: {
+      address: host.address,
+      port: host.port,
+      user: host.user,
+      secretName,
+      hostKeyFingerprint: host.fingerprint,
+      ...(host.jump && host.jump.length > 0
+        ? { jumpHosts: host.jump.map(hop => ({ address: hop.address, port: hop.port, user: hop.user, hostKeyFingerprint: hop.fingerprint ?? '' })) }
+        : {}),
+    },
   }
 }
 
@@ -129,7 +150,11 @@ async function createOrUpdate(client: Client, machine: Machine): Promise<Machine
 
 /** The Secret goes with its Machine (garbage collection by owner). */
 async function writeSecret(client: Client, name: string, machine: Machine, credentials: HostCredentials): Promise<void> {
-  const stringData = Object.fromEntries(Object.entries(credentials).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1] !== ''))
+  const { useAgent, ...texts } = credentials
+  const stringData: Record<string, string> = {
+    ...Object.fromEntries(Object.entries(texts).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1] !== '')),
+    ...(useAgent === true ? { useAgent: 'true' } : {}),
+  }
   const owner = { apiVersion: machine.apiVersion, kind: machine.kind, name: machine.metadata.name ?? '', uid: machine.metadata.uid ?? '' }
   const secret = { apiVersion: 'v1', kind: 'Secret', type: 'infra.quarterdeck.app/ssh', metadata: { name, namespace: 'kube-system', ownerReferences: [owner] }, stringData }
   try {
@@ -137,15 +162,13 @@ async function writeSecret(client: Client, name: string, machine: Machine, crede
   } catch (fault) {
     if (!isAlreadyExists(fault)) throw fault
     const data = Object.fromEntries(
-      ['privateKey', 'passphrase', 'password', 'sudoPassword'].map(key => [key, stringData[key] === undefined ? null : Buffer.from(stringData[key]).toString('base64')]),
+      ['privateKey', 'passphrase', 'password', 'sudoPassword', 'useAgent'].map(key => [
+        key,
+        stringData[key] === undefined ? null : Buffer.from(stringData[key]).toString('base64'),
+      ]),
     )
     await client.resource(secrets).patch(name, 'merge', { data, metadata: { ownerReferences: [owner] } }, { namespace: 'kube-system' })
   }
-}
-
-function sshCredentials(credentials: HostCredentials): SshCredentials {
-  const { privateKey, passphrase, password } = credentials
-  return { ...(privateKey ? { privateKey } : {}), ...(passphrase ? { passphrase } : {}), ...(password ? { password } : {}) }
 }
 
 /** A connection for the length of `use`; the second argument is the way to root, or why there is none. */
@@ -156,8 +179,14 @@ async function onHost<T>(
   signal: AbortSignal,
   use: (connection: SshConnection, root: RemoteHost | ProvisioningError) => Promise<T>,
 ): Promise<T> {
-  const target = { address: host.address, port: host.port, user: host.user }
-  const connection = await connectSsh({ env: context.env, target, credentials: sshCredentials(credentials), fingerprint: host.fingerprint, signal })
+  const connection = await connectSsh({
+    env: context.env,
+    target: targetOf(host),
+    jump: hopsOf(host.jump),
+    credentials: await context.login.ssh(credentials),
+    fingerprint: host.fingerprint,
+    signal,
+  })
   try {
     const root = await becomeRoot(context.env, connection, 'auto', credentials.sudoPassword || credentials.password || undefined, signal).catch((fault: unknown) => {
       const known = asProvisioningError(fault)

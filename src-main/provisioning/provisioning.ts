@@ -4,7 +4,18 @@
  */
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { ConnectAnswer, HostAddress, HostCredentials, HostsInput, ImagePushInput, ImagePushProgress, MachineOutput, PlanAnswer, PreflightItem } from '../api/bridge.ts'
+import type {
+  ConnectAnswer,
+  HostAddress,
+  HostCredentials,
+  HostsInput,
+  ImagePushInput,
+  ImagePushProgress,
+  MachineOutput,
+  PlanAnswer,
+  PreflightItem,
+  SshConfigAnswer,
+} from '../api/bridge.ts'
 import type { Machine } from '../api/infra/v1alpha1/machine.ts'
 import type { Env } from '../base/env.ts'
 import type { NodeDialer } from '../base/node/dialer.ts'
@@ -12,8 +23,10 @@ import type { Client } from '../client/client.ts'
 import type { ControllerDefinition } from '../controller-runtime/controller.ts'
 import { createArtifacts } from './artifacts/artifacts.ts'
 import { ProvisioningError } from './host/errors.ts'
+import type { SshConfigOptions } from './host/ssh-config.ts'
 import { applyMachines, plan, preflight, tryConnect } from './hosts-input.ts'
 import { pushImage } from './images/push-image.ts'
+import { createLogin } from './login.ts'
 import { createHostLinks } from './machine-controller/host-link.ts'
 import { createMachineController } from './machine-controller/machine-controller.ts'
 import { createOutputRing } from './machine-controller/output-ring.ts'
@@ -37,12 +50,17 @@ export interface ProvisioningOptions {
   readonly cacheDir: string
   /** Where a packaged app keeps agent/agent.js and runtime/node. */
   readonly resourcesDir?: string
+  /** Socket of this computer's SSH agent, where one runs. */
+  readonly sshAgent?: string
+  /** Default: ~/.ssh/config of this computer's user. */
+  readonly sshConfig?: SshConfigOptions
 }
 
 export interface Provisioning {
   readonly controller: ControllerDefinition<Machine>
   readonly dialer: NodeDialer
   tryConnect(input: { host: HostAddress; credentials: HostCredentials; fingerprint?: string }, signal: AbortSignal): Promise<ConnectAnswer>
+  sshConfig(): Promise<SshConfigAnswer>
   preflight(input: HostsInput, signal: AbortSignal): AsyncIterable<PreflightItem>
   plan(input: HostsInput, signal: AbortSignal): Promise<PlanAnswer>
   apply(input: HostsInput, signal?: AbortSignal): Promise<{ machines: Machine[] }>
@@ -76,9 +94,18 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
       env.log.log('debug', 'connection of a machine changed', { machine, connected: links.current(machine) !== undefined })
     },
   })
-  const context = { env, client, cluster: () => cluster, artifacts }
+  const login = createLogin({ ...(options.sshAgent === undefined ? {} : { sshAgent: options.sshAgent }), ...(options.sshConfig ? { sshConfig: options.sshConfig } : {}) })
+  const context = { env, client, cluster: () => cluster, artifacts, login }
   return {
-    controller: createMachineController({ env, links, output, artifacts, cluster: () => cluster, owner: clusterDigest(cluster.certificateAuthority) }),
+    controller: createMachineController({
+      env,
+      links,
+      output,
+      artifacts,
+      cluster: () => cluster,
+      owner: clusterDigest(cluster.certificateAuthority),
+      ...(options.sshAgent === undefined ? {} : { sshAgent: options.sshAgent }),
+    }),
     async dialer(nodeName, port) {
       const link = links.byNode(nodeName)
       if (!link) throw new ProvisioningError('Unreachable', `There is no connection to node ${nodeName} now.`, { host: nodeName })
@@ -92,9 +119,10 @@ export function createProvisioning(options: ProvisioningOptions): Provisioning {
         .catch(() => undefined)
       return tryConnect(context, input, signal)
     },
+    sshConfig: () => login.sshConfig(),
     preflight: (input, signal) => preflight(context, input, signal),
     plan: (input, signal) => plan(context, input, signal),
-    apply: input => applyMachines(client, input),
+    apply: input => applyMachines(context, input),
     output: (input, signal) => output.follow(input.machine, signal),
     pushImage: (input, chunks, signal) => pushImage({ env, links, cacheDir: options.cacheDir }, input, chunks, signal),
     localImages: async () => ({ images: await localImages() }),

@@ -47,6 +47,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     },
     certificateAuthority: controlPlane.certificateAuthority,
     cacheDir: join(dataDir, 'cache'),
+    ...(process.env['SSH_AUTH_SOCK'] ? { sshAgent: process.env['SSH_AUTH_SOCK'] } : {}),
     ...(options.resourcesDir === undefined ? {} : { resourcesDir: options.resourcesDir }),
   })
   life.add(() => {
@@ -79,6 +80,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     }),
     machines: {
       'machines.tryConnect': (input, signal) => provisioning.tryConnect(input, signal),
+      'machines.sshConfig': () => provisioning.sshConfig(),
       'machines.preflight': (input, _up, signal) => provisioning.preflight(input, signal),
       'machines.plan': (input, signal) => provisioning.plan(input, signal),
       'machines.apply': (input, signal) => provisioning.apply(input, signal),

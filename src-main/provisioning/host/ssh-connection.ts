@@ -22,12 +22,21 @@ export interface SshCredentials {
   /** Socket of an SSH agent. */ readonly agentSocket?: string
 }
 
+/** A host on the way to another, logged in to with the same credentials. */
+export interface SshHop {
+  readonly target: SshTarget
+  /** Accepted host key, `SHA256:…`; without it the way ends there (HostKeyUnknown). */
+  readonly fingerprint?: string
+}
+
 export interface ConnectOptions {
   readonly env: Env
   readonly target: SshTarget
   readonly credentials: SshCredentials
   /** Accepted host key, `SHA256:…`. */
   readonly fingerprint?: string
+  /** The nearest to this computer first. */
+  readonly jump?: readonly SshHop[]
   /** For TCP and handshake; default 15 s. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
@@ -52,8 +61,8 @@ export interface SshConnection {
   readonly hostKey: HostKey
   /** Starts a command line in the user's login shell, without a terminal. */
   start(commandLine: string): Promise<RemoteProcess>
-  /** A stream to a TCP port of the host's loopback. */
-  dial(port: number): Promise<Duplex>
+  /** A stream to a TCP port of the host's loopback, or of another host that it reaches. */
+  dial(port: number, address?: string): Promise<Duplex>
   /** Makes the host listen on 127.0.0.1:`port` (0: any) and hands each connection over; resolves with the port. */
   listen(port: number, onConnection: (stream: Duplex) => void): Promise<number>
   /** Resolves once when the connection is over, with the reason if it was not asked for. */
@@ -69,21 +78,56 @@ const handshakeTimeoutMs = 15_000
 /** sshd's MaxSessions is 10 by default; some room stays for the user's own shells through the same connection. */
 const maxSessions = 6
 
-/** Connects and logs in. Throws ProvisioningError. */
+/** Connects and logs in, through the jump hosts where there are some. Throws ProvisioningError. */
 export async function connectSsh(options: ConnectOptions): Promise<SshConnection> {
+  const way = await openWay(options)
+  try {
+    const connection = await connectOver(options, way.stream)
+    void connection.closed.then(way.end)
+    return connection
+  } catch (fault) {
+    way.end()
+    throw fault
+  }
+}
+
+/** Opens a stream to the target; undefined where it is reached directly. */
+type OpenStream = (() => Promise<Duplex>) | undefined
+
+/** Logs in to one jump host after the other. */
+async function openWay(options: ConnectOptions): Promise<{ stream: OpenStream; end: () => void }> {
+  const { jump = [], fingerprint: _own, target, ...shared } = options
+  const hops: SshConnection[] = []
+  const end = (): void => {
+    for (const hop of hops.splice(0).reverse()) hop.end()
+  }
+  const streamTo = (next: SshTarget): OpenStream => {
+    const last = hops.at(-1)
+    return last && (() => last.dial(next.port, next.address))
+  }
+  try {
+    for (const hop of jump) hops.push(await connectOver({ ...shared, ...hop }, streamTo(hop.target)))
+  } catch (fault) {
+    end()
+    throw fault
+  }
+  return { stream: streamTo(target), end }
+}
+
+async function connectOver(options: ConnectOptions, stream: OpenStream): Promise<SshConnection> {
   if (options.fingerprint === undefined) {
-    const key = await readHostKey(options)
+    const key = (await open(options, undefined, stream)).seen
     throw new ProvisioningError('HostKeyUnknown', `The host key ${key.fingerprint} (${key.type}) of ${options.target.address} has not been accepted yet.`, {
       host: options.target.address,
       fingerprint: key.fingerprint,
     })
   }
-  const attempt = await open(options, undefined)
+  const attempt = await open(options, undefined, stream)
   if (attempt.connection) return attempt.connection
   // A host has keys of several types, and the accepted one need not be of the type that was agreed on first.
   for (const types of hostKeyTypes) {
     if (types.includes(attempt.seen.type as ServerHostKeyAlgorithm)) continue
-    const other = await open(options, types).catch((fault: unknown) => {
+    const other = await open(options, types, stream).catch((fault: unknown) => {
       if (fault instanceof ProvisioningError && fault.code === 'NoCommonAlgorithm') return undefined
       throw fault
     })
@@ -97,9 +141,14 @@ export async function connectSsh(options: ConnectOptions): Promise<SshConnection
 
 /** The host's key, with nothing sent to the host but the handshake. */
 export async function readHostKey(options: Omit<ConnectOptions, 'fingerprint'>): Promise<HostKey> {
-  const attempt = await open(options, undefined)
-  attempt.connection?.end()
-  return attempt.seen
+  const way = await openWay(options)
+  try {
+    const attempt = await open(options, undefined, way.stream)
+    attempt.connection?.end()
+    return attempt.seen
+  } finally {
+    way.end()
+  }
 }
 
 /** Fingerprint as `ssh-keygen -l` prints it, and the type that the key blob names. */
@@ -111,7 +160,7 @@ export function hostKeyOf(blob: Buffer): HostKey {
 type Attempt = { readonly seen: HostKey; readonly connection?: SshConnection }
 
 /** Resolves without a connection when the host's key is not the accepted one. */
-function open(options: ConnectOptions, only: readonly ServerHostKeyAlgorithm[] | undefined): Promise<Attempt> {
+function open(options: ConnectOptions, only: readonly ServerHostKeyAlgorithm[] | undefined, stream: OpenStream): Promise<Attempt> {
   const { target, signal } = options
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -153,18 +202,22 @@ function open(options: ConnectOptions, only: readonly ServerHostKeyAlgorithm[] |
       // Only questions whose answer is not echoed ask for the password; anything else (one-time codes) gets no secret.
       answer(prompts.map(prompt => (prompt.echo === true ? '' : (options.credentials.password ?? ''))))
     })
-    try {
+    const begin = (sock?: Duplex): void => {
       client.connect({
         ...connectConfig(options, only),
+        ...(sock ? { sock } : {}),
         hostVerifier: (blob: Buffer) => {
           seen = hostKeyOf(blob)
           refused = seen.fingerprint !== options.fingerprint
           return !refused
         },
       })
-    } catch (fault) {
-      fail(fault instanceof Error ? fault : new Error(String(fault)))
     }
+    Promise.resolve(stream?.())
+      .then(begin)
+      .catch((fault: unknown) => {
+        fail(fault instanceof Error ? fault : new Error(String(fault)))
+      })
   })
 }
 
@@ -296,17 +349,17 @@ function wrap(client: Client, target: SshTarget, hostKey: HostKey, unfinished: (
     get isOpen() {
       return isOpen
     },
-    dial: port =>
+    dial: (port, address = '127.0.0.1') =>
       callback<ClientChannel>(
         closed,
         lost,
         done => {
-          client.forwardOut('127.0.0.1', 0, '127.0.0.1', port, done)
+          client.forwardOut('127.0.0.1', 0, address, port, done)
         },
         fault =>
           new ProvisioningError(
             /Connection refused/i.test(fault.message) ? 'Unreachable' : /prohibited|disabled/i.test(fault.message) ? 'ForwardingRefused' : 'Unreachable',
-            `Port ${port} of ${target.address} cannot be reached through SSH (${fault.message}).`,
+            `${address === '127.0.0.1' ? `Port ${port} of ${target.address}` : `${address}:${port}`} cannot be reached through ${address === '127.0.0.1' ? 'SSH' : target.address} (${fault.message}).`,
             { host: target.address, cause: fault },
           ),
       ),

@@ -11,10 +11,11 @@ import { ownerCheck, ownerFault } from '../host/host-owner.ts'
 import type { PrivilegeChoice } from '../host/privilege.ts'
 import { becomeRoot, type RemoteHost } from '../host/remote-host.ts'
 import { sh } from '../host/shell.ts'
-import { connectSsh, type SshConnection, type SshCredentials, type SshTarget } from '../host/ssh-connection.ts'
+import { connectSsh, type SshConnection, type SshCredentials, type SshHop, type SshTarget } from '../host/ssh-connection.ts'
 
 export interface LinkSettings {
   readonly target: SshTarget
+  readonly jump?: readonly SshHop[]
   readonly credentials: SshCredentials
   readonly fingerprint: string
   readonly privilege: PrivilegeChoice
@@ -70,6 +71,7 @@ export function createHostLinks(options: HostLinksOptions): HostLinks {
     const connection = await connectSsh({
       env: options.env,
       target: settings.target,
+      ...(settings.jump ? { jump: settings.jump } : {}),
       credentials: settings.credentials,
       fingerprint: settings.fingerprint,
       ...(signal ? { signal } : {}),

@@ -108,10 +108,10 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
     return known?.generation === generation && known.serial === link.serial && known.agent === (await artifacts.agent()).digest
   }
   if (standing && (await isProven(standing))) return lookAfter(context, machine, writer)
-  const settings = await linkSettings(context.client, machine)
+  const settings = await linkSettings(context.client, machine, options.sshAgent)
   const fingerprint = machine.spec.hostKeyFingerprint
   if (fingerprint === undefined) {
-    const seen = await readHostKey({ env: options.env, target: settings.target, credentials: {}, signal: context.signal })
+    const seen = await readHostKey({ ...settings, env: options.env, signal: context.signal })
     writer.set({
       phase: 'AwaitingHostKey',
       reason: 'HostKeyUnknown',

@@ -18,6 +18,8 @@ export interface MachineControllerOptions {
   readonly output: OutputRing
   readonly artifacts: Artifacts
   readonly cluster: () => ClusterSettings
+  /** Socket of this computer's SSH agent. */
+  readonly sshAgent?: string
   /** Names the cluster for the lock on hosts: a control plane that was restarted goes on at once, another cluster's waits. */
   readonly owner: string
 }

@@ -41,7 +41,7 @@ export async function removeMachine(removal: Removal): Promise<Requeue | undefin
   const drained = await drain(removal)
   if (!drained) return { requeueAfterMs: drainPollMs }
   writer.set({ reason: undefined, message: 'Cleaning the host.' })
-  const settings = await linkSettings(context.client, machine)
+  const settings = await linkSettings(context.client, machine, removal.sshAgent)
   const link = await removal.links.ensure(name, { ...settings, fingerprint: machine.spec.hostKeyFingerprint ?? '' }, context.signal)
   const { facts } = await survey(removal.env, link.connection, link.host, context.signal, true)
   const run = await phaseRun(removal, context.client, machine, link, facts, context.signal, writer)

@@ -24,7 +24,7 @@ export function nodeNameOf(machine: Machine): string {
 }
 
 /** Reads the Secret. Throws SecretMissing, HostKeyUnknown is left to the connection. */
-export async function linkSettings(client: Client, machine: Machine): Promise<Omit<LinkSettings, 'fingerprint'>> {
+export async function linkSettings(client: Client, machine: Machine, sshAgent: string | undefined): Promise<Omit<LinkSettings, 'fingerprint'>> {
   const values = await secretValues(client, machine)
   const { spec } = machine
   return {
@@ -33,7 +33,13 @@ export async function linkSettings(client: Client, machine: Machine): Promise<Om
       ...(values['privateKey'] ? { privateKey: values['privateKey'] } : {}),
       ...(values['passphrase'] ? { passphrase: values['passphrase'] } : {}),
       ...(values['password'] ? { password: values['password'] } : {}),
+      ...(values['useAgent'] === 'true' && sshAgent !== undefined ? { agentSocket: sshAgent } : {}),
     },
+    ...(spec.jumpHosts
+      ? {
+          jump: spec.jumpHosts.map(hop => ({ target: { address: hop.address, port: hop.port ?? 22, user: hop.user ?? spec.user ?? 'root' }, fingerprint: hop.hostKeyFingerprint })),
+        }
+      : {}),
     privilege: spec.privilege ?? 'auto',
     ...sudo(values),
     nodeName: nodeNameOf(machine),

@@ -4,6 +4,7 @@ import type { Env } from '../../base/env.ts'
 import { httpsTransport } from '../../client/node/https-transport.ts'
 import { createClient } from '../../client/typed-client.ts'
 import { applyMachines } from '../hosts-input.ts'
+import { createLogin } from '../login.ts'
 import { createPractice, type Practice } from './practice.ts'
 
 interface Kubeconfig {
@@ -25,8 +26,9 @@ export function remotePractice(env: Env, kubeconfig: string): Practice & { close
     key: pem(user?.['client-key-data']),
   })
   const client = createClient(transport)
+  const login = createLogin({})
   return {
-    ...createPractice({ env, client, apply: input => applyMachines(client, input) }),
+    ...createPractice({ env, client, apply: input => applyMachines({ client, login }, input) }),
     close: () => {
       transport.close()
     },

@@ -10,7 +10,7 @@ import { isNotFound } from '../../../src-main/api/status-error.ts'
 import { nodeEnv } from '../../../src-main/base/node/node-env.ts'
 import type { Client } from '../../../src-main/client/client.ts'
 import { createControlPlane, type ControlPlane } from '../../../src-main/control-plane/control-plane.ts'
-import { createProvisioning, type Provisioning } from '../../../src-main/provisioning/provisioning.ts'
+import { createProvisioning, type Provisioning, type ProvisioningOptions } from '../../../src-main/provisioning/provisioning.ts'
 import { memoryStore } from '../../../src-main/store/memory/memory-store.ts'
 
 export interface TestCluster {
@@ -60,6 +60,17 @@ export async function startCluster(options: { resourcesDir?: string } = {}): Pro
       await rm(dataDir, { recursive: true, force: true })
     },
   }
+}
+
+/** Another provisioning of the same cluster, for its questions about hosts (its controller does not run). */
+export function provisioningWith(cluster: TestCluster, options: Partial<ProvisioningOptions>): Provisioning {
+  return createProvisioning({
+    env: nodeEnv({ write: () => undefined }),
+    client: cluster.client,
+    certificateAuthority: cluster.controlPlane.certificateAuthority,
+    cacheDir,
+    ...options,
+  })
 }
 
 /** Waits until the Machine satisfies `wanted`; throws with its last state after `seconds`. */

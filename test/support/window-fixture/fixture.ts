@@ -101,6 +101,7 @@ function madeUp(nodes: number): Partial<BridgeHandlers> {
       const times = Array.from({ length: 120 }, (_, i) => Date.now() - (120 - i) * input.minutes * 500)
       return { times, cpuMillicores: times.map((_, i) => (i > 40 && i < 48 ? null : 300 + 120 * Math.sin(i / 7))), memoryBytes: times.map((_, i) => 4e8 + 2e6 * i) }
     },
+    'machines.sshConfig': async () => ({ hosts: [], agent: false }),
     'machines.tryConnect': async input => {
       await pause(300)
       return {

@@ -2,14 +2,14 @@
 import { structuralTypeFaults } from '../../structural-types.ts'
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn, none } from '../../columns.ts'
-import { forbiddenField, invalidValue, notSupported, required } from '../../field-errors.ts'
+import { forbiddenField, invalidValue, notSupported, required, tooMany } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import { isDns1123Subdomain, isIP } from '../../names.ts'
 import { validateLabels } from '../../selectors.ts'
 import { taintsFaults } from '../../core/v1/node.ts'
 import { portFaults } from '../../validation.ts'
 import type { Taint } from '../../generated/core-v1.ts'
-import type { Machine } from './machine.ts'
+import type { Machine, MachineJumpHost } from './machine.ts'
 
 const text = { type: 'string' } as const
 const texts = { type: 'array', items: text } as const
@@ -29,6 +29,7 @@ const specSchema = struct({
   user: text,
   secretName: text,
   hostKeyFingerprint: text,
+  jumpHosts: listOf(struct({ address: text, port: { type: 'integer', format: 'int32' }, user: text, hostKeyFingerprint: text }, ['address', 'hostKeyFingerprint'])),
   nodeName: text,
   nodeLabels: { type: 'object', additionalProperties: text },
   nodeTaints: listOf(struct({ key: text, value: text, effect: text }, ['key', 'effect'])),
@@ -83,10 +84,21 @@ const userPattern = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?$/
 const fingerprintPattern = /^SHA256:[A-Za-z0-9+/]{43}$/
 const privileges = ['auto', 'doas', 'root', 'sudo']
 const maxHost = 253
+const maxJumpHosts = 8
 
 function addressFaults(value: string, path: FieldPath): FieldErrorList {
   if (value === '') return [required(path, '')]
   return value.length <= maxHost && (isIP(value).length === 0 || hostPattern.test(value)) ? [] : [invalidValue(path, value, 'must be a host name or an IP address')]
+}
+
+/** Where and as whom to log in: the host itself, or one on the way. */
+function loginFaults(login: Partial<MachineJumpHost>, path: FieldPath): FieldErrorList {
+  const faults: FieldErrorList = addressFaults(login.address ?? '', path.child('address'))
+  if (login.port !== undefined) faults.push(...portFaults(login.port, path.child('port')))
+  if (login.user !== undefined && !userPattern.test(login.user)) faults.push(invalidValue(path.child('user'), login.user, 'must be a user name'))
+  if (login.hostKeyFingerprint !== undefined && !fingerprintPattern.test(login.hostKeyFingerprint))
+    faults.push(invalidValue(path.child('hostKeyFingerprint'), login.hostKeyFingerprint, 'must be SHA256: and 43 base64 characters, as ssh-keygen -l prints it'))
+  return faults
 }
 
 function nameFaults(value: string | undefined, path: FieldPath): FieldErrorList {
@@ -99,11 +111,13 @@ function validate(machine: Machine, at: FieldPath): FieldErrorList {
   if (spec === undefined || spec === null) return [required(path, '')]
   const typeFaults = structuralTypeFaults(spec, specSchema, path)
   if (typeFaults.length > 0) return typeFaults
-  const faults: FieldErrorList = addressFaults(spec.address ?? '', path.child('address'))
-  if (spec.port !== undefined) faults.push(...portFaults(spec.port, path.child('port')))
-  if (spec.user !== undefined && !userPattern.test(spec.user)) faults.push(invalidValue(path.child('user'), spec.user, 'must be a user name'))
-  if (spec.hostKeyFingerprint !== undefined && !fingerprintPattern.test(spec.hostKeyFingerprint))
-    faults.push(invalidValue(path.child('hostKeyFingerprint'), spec.hostKeyFingerprint, 'must be SHA256: and 43 base64 characters, as ssh-keygen -l prints it'))
+  const faults: FieldErrorList = loginFaults(spec, path)
+  const hops = spec.jumpHosts ?? []
+  if (hops.length > maxJumpHosts) faults.push(tooMany(path.child('jumpHosts'), hops.length, maxJumpHosts))
+  hops.forEach((hop, at) => {
+    faults.push(...loginFaults(hop, path.child('jumpHosts').index(at)))
+    if (!hop.hostKeyFingerprint) faults.push(required(path.child('jumpHosts').index(at).child('hostKeyFingerprint'), ''))
+  })
   if (!spec.secretName) faults.push(required(path.child('secretName'), ''))
   faults.push(...nameFaults(spec.secretName, path.child('secretName')), ...nameFaults(spec.nodeName, path.child('nodeName')))
   if (spec.nodeAddress !== undefined) faults.push(...isIP(spec.nodeAddress).map(fault => invalidValue(path.child('nodeAddress'), spec.nodeAddress, fault)))

@@ -24,11 +24,13 @@ export interface MachineSpec {
   user?: string
   /**
    * Secret of type infra.quarterdeck.app/ssh in namespace kube-system with any of the keys `privateKey`, `passphrase`,
-   * `password`, `sudoPassword`.
+   * `password`, `sudoPassword`, `useAgent` ('true': the keys of the SSH agent of the computer that runs the control plane).
    */
   secretName: string
   /** Accepted SSH host key, `SHA256:<base64>` as ssh-keygen prints it. Without it nothing is done but to show the key in status. */
   hostKeyFingerprint?: string
+  /** Hosts on the way to it, the nearest to the control plane first, logged in to with the same Secret. */
+  jumpHosts?: MachineJumpHost[]
   /** Name of the Node; default: metadata.name. */
   nodeName?: string
   nodeLabels?: Record<string, string>
@@ -43,6 +45,15 @@ export interface MachineSpec {
   forceRemove?: boolean
   /** Change it to run a failed step again now. */
   retry?: number
+}
+
+export interface MachineJumpHost {
+  address: string
+  /** Default 22. */
+  port?: number
+  /** Default: the Machine's user. */
+  user?: string
+  hostKeyFingerprint: string
 }
 
 export type MachinePhase = 'Pending' | 'AwaitingHostKey' | 'Connecting' | 'Preflight' | 'Provisioning' | 'Ready' | 'Degraded' | 'Failed' | 'Removing'
