@@ -2,6 +2,7 @@
  * Entry point without a window of its own: the control plane, and the window's files over HTTP when they are built.
  *
  *   npm run headless -- --data-dir D [--api-port 6443] [--ui-port 0] [--kubeconfig F] [--host 127.0.0.1] [--no-ui]
+ *                       [--simulated-nodes N [--simulation FILE]]
  *
  * Prints one line of JSON on standard output when the API answers: {"ready":true,"ui":"http://…","api":"https://…"}.
  * SIGTERM and SIGINT stop it cleanly.
@@ -12,7 +13,8 @@ import { nodeEnv } from '../base/node/node-env.ts'
 import { createControlPlane } from '../control-plane/control-plane.ts'
 import { defaultDataDir } from './data-dir.ts'
 
-const usage = 'usage: headless [--data-dir DIRECTORY] [--api-port PORT] [--ui-port PORT] [--kubeconfig FILE] [--host ADDRESS] [--no-ui] [--verbose]'
+const usage =
+  'usage: headless [--data-dir DIRECTORY] [--api-port PORT] [--ui-port PORT] [--kubeconfig FILE] [--host ADDRESS] [--no-ui] [--verbose] [--simulated-nodes COUNT [--simulation FILE]]'
 
 interface Arguments {
   readonly dataDir: string
@@ -21,6 +23,8 @@ interface Arguments {
   readonly kubeconfig: string | undefined
   readonly host: string | undefined
   readonly verbose: boolean
+  readonly simulatedNodes: number | undefined
+  readonly simulation: string | undefined
 }
 
 function readArguments(): Arguments {
@@ -33,6 +37,8 @@ function readArguments(): Arguments {
       host: { type: 'string' },
       'no-ui': { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
+      'simulated-nodes': { type: 'string' },
+      simulation: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -47,12 +53,20 @@ function readArguments(): Arguments {
     kubeconfig: values.kubeconfig === undefined ? undefined : resolve(values.kubeconfig),
     host: values.host,
     verbose: values.verbose,
+    simulatedNodes: values['simulated-nodes'] === undefined ? undefined : count(values['simulated-nodes'], 'simulated-nodes'),
+    simulation: values.simulation === undefined ? undefined : resolve(values.simulation),
   }
 }
 
 function port(text: string, name: string): number {
   const number = Number(text)
   if (text === '' || !Number.isInteger(number) || number < 0 || number > 65535) throw new Error(`--${name} must be a port from 0 (any free one) to 65535`)
+  return number
+}
+
+function count(text: string, name: string): number {
+  const number = Number(text)
+  if (text === '' || !Number.isInteger(number) || number < 0) throw new Error(`--${name} must be a whole number`)
   return number
 }
 
@@ -72,12 +86,16 @@ async function main(): Promise<void> {
   // Loaded once the API answers: its code (SSH, Docker, window) must not delay that.
   const { startProduct } = await import('./product.ts')
   const product = await startProduct({ env, controlPlane, dataDir: asked.dataDir, ...(asked.uiPort === undefined ? {} : { uiPort: asked.uiPort }) })
+  const { simulatedNodes, simulation } = asked
+  // Loaded only where it is asked for.
+  const endSimulation =
+    simulatedNodes === undefined ? undefined : await (await import('./simulation.ts')).startSimulation({ env, controlPlane, count: simulatedNodes, file: simulation })
   let stopping = false
   const stop = (): void => {
     if (stopping) process.exit(1) // asked twice: at once
     stopping = true
-    void product
-      .stop()
+    void Promise.resolve(endSimulation?.())
+      .then(() => product.stop())
       .then(() => controlPlane.stop())
       .then(
         () => process.exit(0),

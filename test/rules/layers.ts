@@ -25,9 +25,10 @@ export const layers: Readonly<Record<string, LayerRule>> = {
   provisioning: { imports: ['api', 'base', 'client', 'controller-runtime'], node: true, peers: 'provisioning/phases' },
   monitoring: { imports: ['api', 'base', 'client', 'controller-runtime', 'scheduler'], node: true },
   'node-agent': { imports: ['api', 'base', 'client'], node: true },
+  'simulated-nodes': { imports: ['api', 'base', 'client'], node: false },
   'control-plane': { imports: everythingBelowControlPlane, node: true },
   bridge: { imports: ['api', 'base', 'client', 'control-plane', 'provisioning', 'monitoring'], node: true },
-  server: { imports: ['api', 'base', 'client', 'bridge', 'control-plane', 'provisioning', 'monitoring'], node: true },
+  server: { imports: ['api', 'base', 'client', 'bridge', 'control-plane', 'provisioning', 'monitoring', 'simulated-nodes'], node: true },
   electron: { imports: ['api', 'base', 'client', 'bridge', 'control-plane', 'provisioning', 'monitoring', 'server'], node: true },
   renderer: { imports: ['api', 'client', 'base'], node: false, peers: 'features' },
 }
