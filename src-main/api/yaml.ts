@@ -8,6 +8,7 @@ import type { Document, Node, Pair, Scalar, YAMLMap } from 'yaml'
 import { JsonError, duplicateKeys, isObject, maxJsonDepth, parseJson, setOwn } from './json.ts'
 import type { JsonObject } from './json.ts'
 
+import { readBlockYaml } from './yaml-block.ts'
 import { resolvePlain } from './yaml-scalars.ts'
 
 export { stringifyYaml } from './yaml-writer.ts'
@@ -22,6 +23,9 @@ export class YamlError extends Error {
 
 /** Values that aliases may add to a document; a bomb of ten nested anchors would make billions. */
 const maxAliasedNodes = 100_000
+
+/** The whole parser reads about half a megabyte a second, and others wait meanwhile. */
+const maxComplexLength = 512 * 1024
 
 const options = { schema: 'failsafe', uniqueKeys: false, merge: false, version: '1.1', logLevel: 'silent', prettyErrors: false, strict: false } as const
 
@@ -40,6 +44,10 @@ export function parseYaml(text: string): unknown[] {
 export function parseYamlDocument(text: string): { value: unknown; duplicates: string[] } {
   const json = asJson(text)
   if (json && duplicateKeys(text).length === 0) return { value: json.value, duplicates: [] }
+  const simple = json ? undefined : readBlockYaml(text)
+  if (simple) return { value: simple.value, duplicates: simple.duplicates }
+  if (text.length > maxComplexLength)
+    throw new YamlError(`document is longer than ${maxComplexLength} characters and uses more than block mappings, sequences and scalars of one line; send it as JSON`)
   checkNesting(text)
   const lines = new LineCounter()
   const document = guarded(() => firstDocument(text, lines))
