@@ -7,7 +7,8 @@ import { isObject } from '../api/json.ts'
 import type { AnyResource } from '../api/resource.ts'
 import { resourceKey } from '../api/resource.ts'
 import type { ApiHandler, ApiRequest, ApiResponse, UserInfo } from '../api/request.ts'
-import { badRequest, methodNotAllowedHere, pathNotFound, StatusError, unauthorized } from '../api/status-error.ts'
+import { badRequest, methodNotAllowedHere, pathNotFound, serviceUnavailable, StatusError, unauthorized } from '../api/status-error.ts'
+import { StoreError } from '../store/store.ts'
 import type { Attributes, RequestInfo, SubresourceContext, SubresourceHandler, UpgradeHandler } from './contracts.ts'
 import { forbiddenError } from './authz/forbidden.ts'
 import type { Call } from './endpoints/call.ts'
@@ -225,7 +226,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const preparation = prepareProtobuf(request)
       if (preparation) await preparation
       response = await serve(request, trace)
-    } catch (fault) {
+    } catch (cause) {
+      // Whoever is still on the way when the program ends is told so; that is no fault of ours.
+      const fault = cause instanceof StoreError && cause.code === 'closed' ? serviceUnavailable('the API server is shutting down') : cause
       if (!(fault instanceof StatusError)) env.log.log('error', 'request failed', { method: request.method, url: request.url, fault })
       response = errorResponse(request, fault, trace.warnings)
     } finally {
