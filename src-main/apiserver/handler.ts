@@ -83,6 +83,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     trace.info = info
     let user = request.user ?? (await options.authenticator?.authenticate(request))
     if (!user) throw unauthorized()
+    metrics.authentication.success++
     trace.user = user
     if (options.impersonate && options.authorizer && asksForAnother(request.headers)) {
       const effective = await options.impersonate(request, user, options.authorizer)
@@ -106,6 +107,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     if (!options.authorizer) return
     const attributes = attributesOf(info, user)
     const decision = await options.authorizer.authorize(attributes)
+    metrics.authorization[decision.allowed ? 'allowed' : 'denied']++
     trace.audit?.decided(decision.allowed, decision.reason)
     if (!decision.allowed) throw forbiddenError(attributes, decision.reason)
   }
@@ -134,7 +136,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   }
 
   function callOf(request: ApiRequest, { info, user }: Authorized, resource: AnyResource, trace: Trace): Call {
-    return { env, registry, resource, request, info, user, admission: options.admission ?? [], warnings: trace.warnings, resourceByKey, ...annotations(trace) }
+    return { env, registry, resource, request, info, user, admission: options.admission ?? [], warnings: trace.warnings, metrics, resourceByKey, ...annotations(trace) }
   }
 
   function resourceOf(info: RequestInfo): AnyResource {
@@ -236,29 +238,33 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       trace.ticket?.release()
     }
     if (trace.ticket) response = { ...response, headers: { ...response.headers, ...trace.ticket.headers } }
-    if (options.audit && !trace.user) beginAudit(request, trace)
-    finish(trace, response, env.clock.awakeMs() - began)
+    if (!trace.user && trace.info) {
+      metrics.authentication.failure++
+      beginAudit(request, trace)
+    }
+    finish(request, trace, response, env.clock.awakeMs() - began)
     return trace.audit ? trace.audit.respond(response) : response
   }
 
-  function finish(trace: Trace, response: ApiResponse, durationMs: number): void {
+  function finish(request: ApiRequest, trace: Trace, response: ApiResponse, durationMs: number): void {
     const { info } = trace
-    if (info) {
-      const scope = !info.isResource ? '' : info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster'
-      const isKnown = info.isResource && resourceByKey(resourceKey({ group: info.group, version: info.version, plural: info.resource })) !== undefined
-      metrics.observe(
-        {
-          verb: info.verb.toUpperCase(),
-          code: response.status,
-          scope,
-          group: isKnown ? info.group : '',
-          version: isKnown ? info.version : '',
-          resource: isKnown ? info.resource : '',
-          subresource: isKnown ? info.subresource : '',
-        },
-        info.verb === 'watch' ? undefined : durationMs / 1_000,
-      )
-    }
+    if (!info) return
+    const isKnown = info.isResource && resourceByKey(resourceKey({ group: info.group, version: info.version, plural: info.resource })) !== undefined
+    const isRead = isKnown && (info.verb === 'get' || info.verb === 'list') && response.body.kind === 'bytes'
+    metrics.observe(
+      {
+        verb: verbForMetrics(info, request),
+        code: response.status,
+        scope: !info.isResource ? '' : info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster',
+        group: isKnown ? info.group : '',
+        version: isKnown ? info.version : '',
+        resource: isKnown ? info.resource : '',
+        subresource: isKnown ? info.subresource : '',
+        dryRun: info.query.has('dryRun'),
+      },
+      info.verb === 'watch' ? undefined : durationMs / 1_000,
+      isRead ? sizeOf(response) : undefined,
+    )
   }
 
   const upgrade: UpgradeHandler = async (request, socket, head) => {
@@ -311,6 +317,21 @@ function attributesOf(info: RequestInfo, user: UserInfo): Attributes {
 function asksForAnother(headers: ApiRequest['headers']): boolean {
   for (const name in headers) if (name.startsWith('impersonate-')) return true
   return false
+}
+
+const methodVerbs: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT' }
+
+/** The verb as upstream's metrics have it. */
+function verbForMetrics(info: RequestInfo, request: ApiRequest): string {
+  if (!info.isResource) return request.method
+  if (info.verb === 'patch' && request.headers['content-type']?.startsWith('application/apply-patch') === true) return 'APPLY'
+  return methodVerbs[info.verb] ?? info.verb.toUpperCase()
+}
+
+function sizeOf({ body }: ApiResponse): number {
+  let size = 0
+  if (body.kind === 'bytes') for (const chunk of body.chunks) size += chunk.length
+  return size
 }
 
 /** True for refusals that come before the kind has its say, and so before its deprecation does. */

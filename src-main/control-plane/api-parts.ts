@@ -19,7 +19,8 @@ import { accessReviews } from '../apiserver/authz/reviews.ts'
 import { createCustomKinds, type CustomKinds } from '../apiserver/extensions/custom-kinds.ts'
 import { componentStatusStorage, type ComponentCheck } from '../apiserver/component-status.ts'
 import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
-import { healthHandler, metricsHandler, unknownPathHandler, type Metric } from '../apiserver/health/health.ts'
+import { healthHandler, unknownPathHandler, type HealthCheck } from '../apiserver/health/health.ts'
+import { metricsHandler, printMetrics, type Metric } from '../apiserver/health/metrics.ts'
 import type { Auditor } from '../apiserver/audit/audit.ts'
 import { flowControlDebugHandler } from '../apiserver/flow-control/debug.ts'
 import { createFlowControl, flowPlaces } from '../apiserver/flow-control/flow-control.ts'
@@ -30,6 +31,7 @@ import { createServiceConnector } from '../apiserver/subresources/service-connec
 import { nodeSubresources } from '../apiserver/subresources/node-subresources.ts'
 import type { Store } from '../store/store.ts'
 import type { ClusterKeys } from './pki/pki.ts'
+import { auditMetrics, processMetrics, storeMetrics } from './server-metrics.ts'
 
 export interface ApiParts {
   readonly options: ApiServerOptions
@@ -56,6 +58,8 @@ export function createApiParts(given: {
   /** Health of the parts beside the API server, by the names that componentstatuses has for them. */
   components: Readonly<Record<string, ComponentCheck>>
   metrics: () => readonly Metric[]
+  /** Lines of the API server's own figures. */
+  requestMetrics: () => readonly string[]
   audit?: Auditor | undefined
 }): ApiParts {
   const { env, store, keys } = given
@@ -78,7 +82,7 @@ export function createApiParts(given: {
   const caller = createHookCaller({ clock: env.clock, services })
   const webhookMetrics = createWebhookMetrics()
   const pending = new Set<string>(startSteps)
-  const checks = [
+  const checks: readonly HealthCheck[] = [
     { name: 'ping', check: () => {} },
     { name: 'log', check: () => {} },
     {
@@ -131,37 +135,18 @@ export function createApiParts(given: {
         openapiHandler({ resources: kinds.resources, descriptions: descriptionsBelow(projectDir) }),
         openidHandler(tokens),
         flowControlDebugHandler(flowControl, () => ({ wallMs: env.clock.now(), awakeMs: env.clock.awakeMs() })),
-        metricsHandler(() => [...processMetrics(), ...storeMetrics(store), ...webhookMetrics.collect(), ...given.metrics()]),
+        metricsHandler(
+          async () => [
+            ...printMetrics([...processMetrics(env.clock.now()), ...(await storeMetrics(store, kinds.resources())), ...auditMetrics(given.audit), ...webhookMetrics.collect()]),
+            ...given.requestMetrics(),
+            ...flowControl.metrics.print(flowControl.levels()),
+            ...printMetrics(given.metrics()),
+          ],
+          checks,
+        ),
         unknownPathHandler,
       ],
       subresources: new Map([...nodeSubresources({ env, copies, ...access }), ['serviceaccounts/token', tokenSubresource({ env, copies, tokens })]]),
     },
   }
-}
-
-function processMetrics(): Metric[] {
-  const memory = process.memoryUsage()
-  const cpu = process.cpuUsage()
-  return [
-    { name: 'process_resident_memory_bytes', help: 'Resident memory size in bytes.', type: 'gauge', samples: [{ value: memory.rss }] },
-    { name: 'nodejs_heap_size_used_bytes', help: 'Process heap size used from Node.js in bytes.', type: 'gauge', samples: [{ value: memory.heapUsed }] },
-    { name: 'process_cpu_seconds_total', help: 'Total user and system CPU time spent in seconds.', type: 'counter', samples: [{ value: (cpu.user + cpu.system) / 1e6 }] },
-  ]
-}
-
-function storeMetrics(store: Store): Metric[] {
-  const { keys, bytesOnDisk, syncP50Ms, syncP99Ms } = store.stats()
-  return [
-    { name: 'quarterdeck_store_keys', help: 'Objects in the store.', type: 'gauge', samples: [{ value: keys }] },
-    { name: 'apiserver_storage_size_bytes', help: 'Size of the storage database file physically allocated in bytes.', type: 'gauge', samples: [{ value: bytesOnDisk }] },
-    {
-      name: 'quarterdeck_store_sync_milliseconds',
-      help: 'Duration of the last group commits.',
-      type: 'gauge',
-      samples: [
-        { labels: { quantile: '0.5' }, value: syncP50Ms },
-        { labels: { quantile: '0.99' }, value: syncP99Ms },
-      ],
-    },
-  ]
 }

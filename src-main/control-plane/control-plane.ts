@@ -15,7 +15,7 @@ import type { NodeDialer } from '../base/node/dialer.ts'
 import { startDefinitionController } from '../apiserver/extensions/definition-controller.ts'
 import { createApiServer, type ApiServer } from '../apiserver/handler.ts'
 import type { UpgradeHandler, VirtualStorage } from '../apiserver/contracts.ts'
-import type { Metric } from '../apiserver/health/health.ts'
+import type { Metric } from '../apiserver/health/metrics.ts'
 import { serveHttps, type ApiPort } from '../apiserver/serve.ts'
 import type { Client } from '../client/client.ts'
 import { createClient } from '../client/typed-client.ts'
@@ -139,6 +139,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     serviceCIDR: ranges.serviceCIDR,
     components: { 'controller-manager': workforceRuns, scheduler: workforceRuns },
     dialer: (node, port, signal) => (dialer ? dialer(node, port, signal) : Promise.reject(new Error(`there is no way to node ${node} yet`))),
+    requestMetrics: () => server.metrics.print(),
     metrics: () => [...(options.metrics?.() ?? []), ...(workforce?.metrics() ?? [])],
   })
   life.add(() => {

@@ -6,6 +6,7 @@ import type { ApiRequest, UserInfo } from '../../api/request.ts'
 import type { AdmissionAttributes, AdmissionOperation, AdmissionPlugin, RequestInfo } from '../contracts.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { WriteScope } from '../registry/scope.ts'
+import type { RequestMetrics } from './request-metrics.ts'
 
 export interface Call {
   readonly env: Env
@@ -17,6 +18,7 @@ export interface Call {
   readonly admission: readonly AdmissionPlugin[]
   /** Texts for Warning headers. */
   readonly warnings: string[]
+  readonly metrics: RequestMetrics
   /** Adds an annotation to the audit event; absent where nobody audits. */
   readonly annotate?: (key: string, value: string) => void
   /** Resolves with the declaration of another kind (Scale's parent, pods of an eviction). */
@@ -70,7 +72,11 @@ export function admissionAttributes(call: Call, input: AdmissionInput): Admissio
 }
 
 /** Runs the mutating plugins in order; resolves with the object as they left it. */
-export async function mutate(call: Call, attributes: AdmissionAttributes): Promise<KubernetesObject | undefined> {
+export function mutate(call: Call, attributes: AdmissionAttributes): Promise<KubernetesObject | undefined> {
+  return timed(call, 'admit', attributes, runMutating)
+}
+
+async function runMutating(call: Call, attributes: AdmissionAttributes): Promise<KubernetesObject | undefined> {
   // Most plugins have one half only: waiting for what is not there would cost a turn each.
   for (const plugin of call.admission) if (plugin.mutate) await plugin.mutate(attributes)
   if (attributes.reinvocation.wanted) {
@@ -80,7 +86,24 @@ export async function mutate(call: Call, attributes: AdmissionAttributes): Promi
   return attributes.object
 }
 
-export async function validateAdmission(call: Call, attributes: AdmissionAttributes): Promise<void> {
+export function validateAdmission(call: Call, attributes: AdmissionAttributes): Promise<void> {
+  return timed(call, 'validate', attributes, runValidating)
+}
+
+async function timed<T>(call: Call, step: 'admit' | 'validate', attributes: AdmissionAttributes, run: (call: Call, attributes: AdmissionAttributes) => Promise<T>): Promise<T> {
+  const { clock } = call.env
+  const began = clock.awakeMs()
+  try {
+    const result = await run(call, attributes)
+    call.metrics.admitted(step, attributes.operation, false, (clock.awakeMs() - began) / 1_000)
+    return result
+  } catch (fault) {
+    call.metrics.admitted(step, attributes.operation, true, (clock.awakeMs() - began) / 1_000)
+    throw fault
+  }
+}
+
+async function runValidating(call: Call, attributes: AdmissionAttributes): Promise<void> {
   for (const plugin of call.admission) if (plugin.validate) await plugin.validate(attributes)
 }
 

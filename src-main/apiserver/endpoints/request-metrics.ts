@@ -1,11 +1,18 @@
-/** Counters and histograms of requests under upstream's names, in Prometheus' text form. */
+/**
+ * Figures of requests, watches and admission under upstream's names, in Prometheus' text form. Labels are printed once a
+ * series, not once a request.
+ */
+import { Histogram, printLabels } from '../health/metric-text.ts'
 
-const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
+const durations = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
+const sizes = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]
+const admissionSeconds = [0.005, 0.025, 0.1, 0.5, 1, 2.5]
 
 /** Combinations of labels that are kept; beyond, requests are counted without their resource (a client cannot grow this without bound). */
 const MAX_SERIES = 2_000
 
 export interface RequestLabels {
+  /** GET, LIST, WATCH, POST, PUT, PATCH, APPLY, DELETE, DELETECOLLECTION; other words for paths that are no resources. */
   readonly verb: string
   readonly group: string
   readonly version: string
@@ -13,91 +20,158 @@ export interface RequestLabels {
   readonly subresource: string
   readonly scope: string
   readonly code: number
+  readonly dryRun: boolean
 }
 
-interface Histogram {
-  readonly counts: number[]
-  sum: number
-  count: number
+/** Of the watches of one kind. */
+export interface WatchFigures {
+  open: number
+  events: number
+  bytes: number
 }
 
 export interface RequestMetrics {
-  /** `seconds` is undefined for watches, whose duration says nothing. */
-  observe(labels: RequestLabels, seconds: number | undefined): void
+  /** `seconds` is undefined for watches, whose duration says nothing; `bytes` for answers that are no reads. */
+  observe(labels: RequestLabels, seconds: number | undefined, bytes: number | undefined): void
   /** Requests that are being served now. */
-  inflight: { mutating: number; readOnly: number }
-  /** Lines of the text format, ending in a newline. */
-  print(): string
+  readonly inflight: { mutating: number; readOnly: number }
+  /** The same one for the same kind; the caller counts in it. */
+  watches(kind: { readonly group: string; readonly version: string; readonly plural: string }): WatchFigures
+  admitted(step: 'admit' | 'validate', operation: string, isRejected: boolean, seconds: number): void
+  readonly authentication: { success: number; failure: number }
+  readonly authorization: { allowed: number; denied: number }
+  /** Lines of the text format. */
+  print(): string[]
 }
 
-function escape(value: string): string {
-  return value.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/"/g, '\\"')
-}
+class Series {
+  readonly labels: Readonly<Record<string, string>>
+  readonly byCode = new Map<number, number>()
+  readonly seconds = new Histogram(durations)
+  readonly bytes = new Histogram(sizes)
+  hasSeconds = false
+  hasBytes = false
 
-export function printLabels(labels: Readonly<Record<string, string | number>>): string {
-  return `{${Object.entries(labels)
-    .map(([name, value]) => `${name}="${escape(String(value))}"`)
-    .join(',')}}`
+  constructor({ verb, group, version, resource, subresource, scope, dryRun }: RequestLabels) {
+    this.labels = { verb, group, version, resource, subresource, scope, component: 'apiserver', dry_run: dryRun ? 'All' : '' }
+  }
 }
 
 /** What tells one series from another, without printing it: labels hold no line feeds. */
 function idOf(labels: RequestLabels): string {
-  return `${labels.verb}\n${labels.group}\n${labels.version}\n${labels.resource}\n${labels.subresource}\n${labels.scope}`
-}
-
-/** Printed labels of a series, made when it is first met. */
-interface Names {
-  readonly total: Map<number, string>
-  readonly duration: string
+  return `${labels.verb}\n${labels.group}\n${labels.version}\n${labels.resource}\n${labels.subresource}\n${labels.scope}\n${labels.dryRun ? 1 : 0}`
 }
 
 export function createRequestMetrics(): RequestMetrics {
-  const names = new Map<string, Names>()
-  const namesOf = (labels: RequestLabels): { total: string; duration: string } => {
-    const id = idOf(labels)
-    let known = names.get(id)
-    if (!known && names.size >= MAX_SERIES && labels.resource !== 'other') return namesOf({ ...labels, group: '', version: '', resource: 'other', subresource: '' })
-    const { code, ...rest } = labels
-    if (!known) names.set(id, (known = { total: new Map(), duration: print({ ...rest }) }))
-    let total = known.total.get(code)
-    if (total === undefined) known.total.set(code, (total = printLabels({ code, ...rest })))
-    return { total, duration: known.duration }
-  }
-  const totals = new Map<string, number>()
-  const durations = new Map<string, Histogram>()
+  const series = new Map<string, Series>()
+  const watching = new Map<string, { readonly labels: Readonly<Record<string, string>>; readonly figures: WatchFigures }>()
+  const steps = new Map<string, { readonly labels: Readonly<Record<string, string>>; readonly seconds: Histogram }>()
   const inflight = { mutating: 0, readOnly: 0 }
+  const authentication = { success: 0, failure: 0 }
+  const authorization = { allowed: 0, denied: 0 }
+
+  function seriesOf(labels: RequestLabels): Series {
+    const id = idOf(labels)
+    const known = series.get(id)
+    if (known) return known
+    if (series.size >= MAX_SERIES && labels.resource !== 'other') return seriesOf({ ...labels, group: '', version: '', resource: 'other', subresource: '' })
+    const made = new Series(labels)
+    series.set(id, made)
+    return made
+  }
+
   return {
     inflight,
-    observe(given, seconds) {
-      const { total, duration: key } = namesOf(given)
-      totals.set(total, (totals.get(total) ?? 0) + 1)
-      if (seconds === undefined) return
-      let histogram = durations.get(key)
-      if (!histogram) durations.set(key, (histogram = { counts: buckets.map(() => 0), sum: 0, count: 0 }))
-      histogram.sum += seconds
-      histogram.count++
-      const at = buckets.findIndex(bound => seconds <= bound)
-      if (at >= 0) histogram.counts[at] = (histogram.counts[at] ?? 0) + 1
-    },
-    print() {
-      const lines = ['# HELP apiserver_request_total Requests by verb, resource and code.', '# TYPE apiserver_request_total counter']
-      for (const [labels, count] of totals) lines.push(`apiserver_request_total${labels} ${count}`)
-      lines.push('# HELP apiserver_request_duration_seconds Time from a request to its answer.', '# TYPE apiserver_request_duration_seconds histogram')
-      for (const [labels, histogram] of durations) {
-        let sum = 0
-        buckets.forEach((bound, i) => {
-          sum += histogram.counts[i] ?? 0
-          lines.push(`apiserver_request_duration_seconds_bucket${labels.slice(0, -1)},le="${bound}"} ${sum}`)
-        })
-        lines.push(`apiserver_request_duration_seconds_bucket${labels.slice(0, -1)},le="+Inf"} ${histogram.count}`)
-        lines.push(`apiserver_request_duration_seconds_sum${labels} ${histogram.sum}`, `apiserver_request_duration_seconds_count${labels} ${histogram.count}`)
+    authentication,
+    authorization,
+    observe(labels, seconds, bytes) {
+      const one = seriesOf(labels)
+      one.byCode.set(labels.code, (one.byCode.get(labels.code) ?? 0) + 1)
+      if (seconds !== undefined) {
+        one.hasSeconds = true
+        one.seconds.observe(seconds)
       }
-      lines.push('# HELP apiserver_current_inflight_requests Requests being served.', '# TYPE apiserver_current_inflight_requests gauge')
-      lines.push(
-        `apiserver_current_inflight_requests{request_kind="mutating"} ${inflight.mutating}`,
-        `apiserver_current_inflight_requests{request_kind="readOnly"} ${inflight.readOnly}`,
-      )
-      return `${lines.join('\n')}\n`
+      if (bytes !== undefined) {
+        one.hasBytes = true
+        one.bytes.observe(bytes)
+      }
     },
+    watches({ group, version, plural }) {
+      const id = `${group}/${version}/${plural}`
+      let known = watching.get(id)
+      if (!known) watching.set(id, (known = { labels: { group, version, resource: plural }, figures: { open: 0, events: 0, bytes: 0 } }))
+      return known.figures
+    },
+    admitted(step, operation, isRejected, seconds) {
+      const id = `${step} ${operation} ${isRejected}`
+      let known = steps.get(id)
+      if (!known) steps.set(id, (known = { labels: { type: step, operation, rejected: String(isRejected) }, seconds: new Histogram(admissionSeconds) }))
+      known.seconds.observe(seconds)
+    },
+    print: () => [
+      ...printRequests([...series.values()]),
+      ...printWatches([...watching.values()]),
+      ...head('apiserver_admission_step_admission_duration_seconds', 'histogram', 'Time of the plugins of one step, by operation.'),
+      ...[...steps.values()].flatMap(({ labels, seconds }) => seconds.print('apiserver_admission_step_admission_duration_seconds', labels)),
+      ...counts('apiserver_current_inflight_requests', 'gauge', 'Requests being served.', [
+        [{ request_kind: 'mutating' }, inflight.mutating],
+        [{ request_kind: 'readOnly' }, inflight.readOnly],
+      ]),
+      ...counts('authentication_attempts', 'counter', 'Requests by whether their user is known.', [
+        [{ result: 'success' }, authentication.success],
+        [{ result: 'failure' }, authentication.failure],
+      ]),
+      ...counts('authorization_attempts_total', 'counter', 'Requests by whether their user may make them.', [
+        [{ result: 'allowed' }, authorization.allowed],
+        [{ result: 'denied' }, authorization.denied],
+      ]),
+    ],
   }
+}
+
+function head(name: string, type: string, help: string): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
+}
+
+function counts(name: string, type: string, help: string, samples: readonly (readonly [Readonly<Record<string, string>>, number])[]): string[] {
+  return [...head(name, type, help), ...samples.map(([labels, value]) => `${name}${printLabels(labels)} ${value}`)]
+}
+
+function printRequests(all: readonly Series[]): string[] {
+  const reads = all.filter(one => one.hasBytes)
+  return [
+    ...counts(
+      'apiserver_request_total',
+      'counter',
+      'Requests by verb, resource and code.',
+      all.flatMap(({ labels, byCode }) => [...byCode].map(([code, count]) => [{ ...labels, code: String(code) }, count] as const)),
+    ),
+    ...head('apiserver_request_duration_seconds', 'histogram', 'Time from a request to its answer.'),
+    ...all.filter(one => one.hasSeconds).flatMap(({ labels, seconds }) => seconds.print('apiserver_request_duration_seconds', labels)),
+    ...head('apiserver_response_sizes', 'histogram', 'Bytes of answers to reads.'),
+    ...reads.flatMap(({ labels: { dry_run: _dropped, ...labels }, bytes }) => bytes.print('apiserver_response_sizes', labels)),
+  ]
+}
+
+function printWatches(all: readonly { readonly labels: Readonly<Record<string, string>>; readonly figures: WatchFigures }[]): string[] {
+  return [
+    ...counts(
+      'apiserver_longrunning_requests',
+      'gauge',
+      'Watches that are open.',
+      all.map(({ labels, figures }) => [{ ...labels, component: 'apiserver', scope: '', subresource: '', verb: 'WATCH' }, figures.open] as const),
+    ),
+    ...counts(
+      'apiserver_watch_events_total',
+      'counter',
+      'Events sent to watchers.',
+      all.map(({ labels, figures }) => [labels, figures.events] as const),
+    ),
+    ...counts(
+      'apiserver_watch_events_bytes_total',
+      'counter',
+      'Bytes of the events sent to watchers.',
+      all.map(({ labels, figures }) => [labels, figures.bytes] as const),
+    ),
+  ]
 }

@@ -19,6 +19,7 @@ import type { ListQuery } from './query-options.ts'
 import { protobufMediaType, protobufWatchType } from '../protobuf/protobuf.ts'
 import { protobufEntryFrame, protobufFrame } from './protobuf-forms.ts'
 import { formsOf, headersFor, partialOf, tableOf } from './respond.ts'
+import type { WatchFigures } from './request-metrics.ts'
 import { selectionOf } from './selection.ts'
 import type { Selection } from './selection.ts'
 import { entryFrame, valueFrame } from './watch-frames.ts'
@@ -100,6 +101,7 @@ class Watcher {
   readonly #selection: Selection
   readonly #encoder: Encoder
   readonly #stops: (() => void)[] = []
+  readonly #figures: WatchFigures
   /** Everything up to here was put into the queue. */
   #seen = 0
   #limit = MAX_WAITING_EVENTS
@@ -111,9 +113,12 @@ class Watcher {
     this.#query = query
     this.#selection = selection
     this.#encoder = encoder
+    this.#figures = call.metrics.watches(call.resource)
+    this.#figures.open++
     this.queue = new EventQueue<Waiting, Item>(
       waiting => this.#encode(waiting),
       () => {
+        this.#figures.open--
         for (const stop of this.#stops.splice(0)) stop()
       },
     )
@@ -121,7 +126,10 @@ class Watcher {
 
   #encode(waiting: Waiting): Item {
     if ('fault' in waiting) return this.#encoder.error(waiting.fault)
-    return 'entry' in waiting ? this.#encoder.entry(waiting.type, waiting.entry) : this.#encoder.object(waiting.type, waiting.object)
+    const item = 'entry' in waiting ? this.#encoder.entry(waiting.type, waiting.entry) : this.#encoder.object(waiting.type, waiting.object)
+    this.#figures.events++
+    if (item instanceof Uint8Array) this.#figures.bytes += item.length
+    return item
   }
 
   /** Rejects with a StatusError where the answer is no watch at all. */

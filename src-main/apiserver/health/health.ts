@@ -1,4 +1,4 @@
-/** /healthz, /livez, /readyz (with ?verbose, ?exclude= and one path a check) and /metrics. */
+/** /healthz, /livez and /readyz, with ?verbose, ?exclude= and one path a check. */
 import { textResponse } from '../respond.ts'
 import type { NonResourceHandler } from '../contracts.ts'
 
@@ -20,7 +20,7 @@ export function healthHandler(checks: readonly HealthCheck[], log: (text: string
     if (match[2] !== undefined) {
       const one = all.find(candidate => candidate.name === match[2])
       if (!one) return undefined
-      const fault = await run(one)
+      const fault = await runCheck(one)
       return fault === undefined ? textResponse('ok', { headers: noCache }) : textResponse(`internal server error: ${fault}\n`, { status: 500, headers: noCache })
     }
     const excluded = new Set(info.query.getAll('exclude'))
@@ -31,7 +31,7 @@ export function healthHandler(checks: readonly HealthCheck[], log: (text: string
         lines.push(`[+]${one.name} excluded: ok`)
         continue
       }
-      const fault = await run(one)
+      const fault = await runCheck(one)
       if (fault === undefined) {
         lines.push(`[+]${one.name} ok`)
         continue
@@ -48,38 +48,14 @@ export function healthHandler(checks: readonly HealthCheck[], log: (text: string
 
 const noCache = { 'cache-control': 'no-cache, private', 'x-content-type-options': 'nosniff' }
 
-async function run(check: HealthCheck): Promise<string | undefined> {
+/** Why a check failed; undefined when all is well. */
+export async function runCheck(check: HealthCheck): Promise<string | undefined> {
   try {
     await check.check()
     return undefined
   } catch (fault) {
     return fault instanceof Error ? fault.message : String(fault)
   }
-}
-
-export interface Metric {
-  readonly name: string
-  readonly help: string
-  readonly type: 'gauge' | 'counter'
-  readonly samples: readonly { readonly labels?: Readonly<Record<string, string>>; readonly value: number }[]
-}
-
-/** /metrics in Prometheus' text form. */
-export function metricsHandler(collect: () => readonly Metric[]): NonResourceHandler {
-  return ({ info }) => {
-    if (info.path !== '/metrics') return Promise.resolve(undefined)
-    const lines = collect().flatMap(metric => [
-      `# HELP ${metric.name} ${metric.help}`,
-      `# TYPE ${metric.name} ${metric.type}`,
-      ...metric.samples.map(sample => `${metric.name}${labelText(sample.labels)} ${sample.value}`),
-    ])
-    return Promise.resolve(textResponse(`${lines.join('\n')}\n`, { contentType: 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores' }))
-  }
-}
-
-function labelText(labels: Readonly<Record<string, string>> = {}): string {
-  const parts = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, c => (c === '\n' ? '\\n' : `\\${c}`))}"`)
-  return parts.length === 0 ? '' : `{${parts.join(',')}}`
 }
 
 /** Outside of /api and /apis an unknown path is answered in plain text, as Go's servers do. The last handler of the list. */

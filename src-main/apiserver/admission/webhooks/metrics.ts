@@ -1,5 +1,5 @@
 /** What admission webhooks do, in upstream's metrics. */
-import type { Metric } from '../../health/health.ts'
+import type { Metric } from '../../health/metrics.ts'
 
 type Labels = Readonly<Record<string, string>>
 
