@@ -5,6 +5,7 @@ import type { ApiRequest, UserInfo } from '../api/request.ts'
 import type { Store } from '../store/store.ts'
 import type { Auditor } from './audit/audit.ts'
 import type { FlowControl } from './flow-control/flow-control.ts'
+import type { Delegate } from './aggregation/aggregation.ts'
 import type { AdmissionPlugin, Authenticator, Authorizer, NonResourceHandler, SubresourceHandler, VirtualStorage } from './contracts.ts'
 
 export interface ApiServerOptions {
@@ -21,6 +22,8 @@ export interface ApiServerOptions {
   readonly admission?: readonly AdmissionPlugin[]
   /** By resourceKey. */
   readonly virtual?: ReadonlyMap<string, VirtualStorage>
+  /** Who else answers a path (aggregated API servers). */
+  readonly delegate?: (path: string) => Delegate | undefined
   /** Tried in order; the first answer wins. */
   readonly nonResource?: readonly NonResourceHandler[]
   /** `pods/log`, `serviceaccounts/token`; `<group>/<plural>/<subresource>` outside the core group. */

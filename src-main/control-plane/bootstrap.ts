@@ -8,6 +8,7 @@ import { bootstrapGroup } from '../api/agent.ts'
 import {
   clusterRoleBindings,
   clusterRoles,
+  configMaps,
   flowSchemas,
   namespaces,
   priorityClasses,
@@ -21,13 +22,14 @@ import { storageKey, type AnyResource } from '../api/resource.ts'
 import { isAlreadyExists } from '../api/status-error.ts'
 import { deepEqual } from '../api/json.ts'
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Subject } from '../api/generated/rbac-v1.ts'
-import type { Service } from '../api/generated/core-v1.ts'
+import type { ConfigMap, Service } from '../api/generated/core-v1.ts'
 import type { ServiceCIDR } from '../api/generated/networking-v1.ts'
 import type { KubernetesObject } from '../api/meta.ts'
 import { missingRules } from '../apiserver/authz/rules.ts'
 import type { Client } from '../client/client.ts'
 import { rulesFor, type AnyController } from './controllers.ts'
 import type { Store } from '../store/store.ts'
+import type { ClusterKeys } from './pki/pki.ts'
 
 const kinds: readonly AnyResource[] = [
   namespaces,
@@ -37,6 +39,7 @@ const kinds: readonly AnyResource[] = [
   clusterRoleBindings,
   roleBindings,
   services,
+  configMaps,
   serviceCIDRs,
   priorityLevelConfigurations,
   flowSchemas,
@@ -59,6 +62,8 @@ export async function ensureBootstrapObjects(options: {
   clusterDNS: string
   serviceCIDR: string
   apiPort: number
+  /** Absent in simulations: nobody is told how to know the API server. */
+  keys?: ClusterKeys
 }): Promise<void> {
   const wanted = bootstrapObjects()
   const first = wanted.filter(object => object.kind === 'Namespace')
@@ -68,9 +73,28 @@ export async function ensureBootstrapObjects(options: {
     kubernetesService(options),
     dnsService(options.clusterDNS),
     serviceRange(options.serviceCIDR),
+    ...(options.keys ? [delegatedAuthentication(options.keys)] : []),
   ]
   // Two waves: everything namespaced needs its namespace. Within a wave the store groups the writes into few syncs.
   for (const wave of [first, rest]) await Promise.all(wave.map(object => ensure(options, object)))
+}
+
+/** How aggregated servers know the API server, and users by their certificates. */
+function delegatedAuthentication(keys: ClusterKeys): ConfigMap {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system' },
+    data: {
+      'client-ca-file': keys.authority.certificate,
+      'requestheader-allowed-names': '["front-proxy-client"]',
+      'requestheader-client-ca-file': keys.frontProxy.authority.certificate,
+      'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+      'requestheader-group-headers': '["X-Remote-Group"]',
+      'requestheader-uid-headers': '["X-Remote-Uid"]',
+      'requestheader-username-headers': '["X-Remote-User"]',
+    },
+  }
 }
 
 /** Roles of controllers, derived from their declarations. */
@@ -108,6 +132,10 @@ async function ensure({ store, client }: { store: Store; client: Client }, objec
 /** The present object with what is missing added, or undefined when nothing is. Only policy is mended. */
 function mend(present: KubernetesObject, wanted: KubernetesObject): KubernetesObject | undefined {
   if (present.metadata.annotations?.['rbac.authorization.kubernetes.io/autoupdate'] === 'false') return undefined
+  if (wanted.kind === 'ConfigMap') {
+    const [before, after] = [present as ConfigMap, wanted as ConfigMap]
+    return deepEqual({ ...before.data, ...after.data }, before.data) ? undefined : ({ ...before, data: { ...before.data, ...after.data } } as KubernetesObject)
+  }
   if (wanted.kind === 'ClusterRole' || wanted.kind === 'Role') {
     const [before, after] = [present as ClusterRole, wanted as ClusterRole]
     if (after.aggregationRule) return undefined

@@ -4,6 +4,8 @@ import { stringifyJson } from '../../api/json.ts'
 import { methodNotAllowedHere } from '../../api/status-error.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import type { ApiRequest, ApiResponse } from '../../api/request.ts'
+import type { DelegatedVersion } from '../aggregation/aggregation.ts'
+import { delegatedGroup, withDelegated, withDelegatedItems } from '../aggregation/discovery.ts'
 import type { NonResourceHandler } from '../contracts.ts'
 import { objectResponse } from '../respond.ts'
 import { aggregated, apiGroup, groupsOf, resourceList, type GroupEntry } from './resource-lists.ts'
@@ -16,15 +18,25 @@ export interface VersionFacts {
   readonly commit: string
 }
 
+const noVersions: readonly DelegatedVersion[] = []
+
 export const kubernetesVersion = 'v1.37.2'
 export const gitVersion = 'v1.37.2+quarterdeck'
 
 /** `resources` must return the same array until the kinds change. */
-export function discoveryHandler(options: { resources: () => readonly AnyResource[]; version: VersionFacts; extraPaths?: readonly string[] }): NonResourceHandler {
-  let known: { of: readonly AnyResource[]; groups: GroupEntry[]; answers: Map<string, { object: object; etag: string }> } | undefined
+export function discoveryHandler(options: {
+  resources: () => readonly AnyResource[]
+  version: VersionFacts
+  extraPaths?: readonly string[]
+  /** What other servers serve; the same array until it changes. */
+  delegated?: () => readonly DelegatedVersion[]
+}): NonResourceHandler {
+  const delegated = options.delegated ?? (() => noVersions)
+  let known: { of: readonly AnyResource[]; others: readonly DelegatedVersion[]; groups: GroupEntry[]; answers: Map<string, { object: object; etag: string }> } | undefined
   const current = (): NonNullable<typeof known> => {
     const resources = options.resources()
-    if (known?.of !== resources) known = { of: resources, groups: groupsOf(resources), answers: new Map() }
+    const others = delegated()
+    if (known?.of !== resources || known.others !== others) known = { of: resources, others, groups: groupsOf(resources), answers: new Map() }
     return known
   }
   const remembered = (key: string, make: (groups: GroupEntry[]) => object | undefined): { object: object; etag: string } | undefined => {
@@ -45,14 +57,23 @@ export function discoveryHandler(options: { resources: () => readonly AnyResourc
     if (root && wanted) {
       checkMethod(request)
       const found = remembered(`${path} ${wanted}`, groups =>
-        aggregated(
-          groups.filter(group => (group.name === '') === (path === '/api')),
-          `apidiscovery.k8s.io/${wanted}`,
+        withDelegatedItems(
+          aggregated(
+            groups.filter(group => (group.name === '') === (path === '/api')),
+            `apidiscovery.k8s.io/${wanted}`,
+          ),
+          path === '/apis' ? delegated() : noVersions,
         ),
       )
       return found && answerWithTag(request, found, `application/json;g=apidiscovery.k8s.io;v=${wanted};as=APIGroupDiscoveryList`)
     }
-    const found = path === '/version' ? { object: versionObject(options.version), etag: '' } : remembered(path, groups => document(path, groups, options.extraPaths ?? []))
+    const found =
+      path === '/version'
+        ? { object: versionObject(options.version), etag: '' }
+        : remembered(path, groups => {
+            const own = document(path, groups, options.extraPaths ?? [])
+            return own ? withDelegated(path, own, delegated()) : delegatedGroup(path, delegated())
+          })
     if (!found) return undefined
     // Groups and their list answer every method alike, as upstream.
     if (!/^\/apis(\/[^/]+)?$/.test(path) || request.method === 'DELETE') checkMethod(request)

@@ -24,7 +24,8 @@ export interface AgentRequest {
   readonly method: string
   /** Path and query. */
   readonly path: string
-  readonly headers: Readonly<Record<string, string>>
+  /** An array is a field that is sent several times. */
+  readonly headers: Readonly<Record<string, string | string[]>>
   readonly body?: Uint8Array
   readonly signal?: AbortSignal
 }

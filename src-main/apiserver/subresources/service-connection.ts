@@ -65,7 +65,7 @@ export function createServiceConnector(options: AgentAccess & { readonly copies:
     if (endpoints(reference).length > 0) return undefined
     return {
       reason: 'MissingEndpoints',
-      message: `endpoints for service/${name} in ${JSON.stringify(namespace)} have no addresses with port name ${JSON.stringify(service.spec.ports.find(one => one.port === port)?.name ?? '')}`,
+      message: `endpointslices for service/${name} in ${JSON.stringify(namespace)} have no addresses with port name ${JSON.stringify(service.spec.ports.find(one => one.port === port)?.name ?? '')}`,
     }
   }
 

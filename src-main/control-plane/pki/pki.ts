@@ -5,11 +5,13 @@
  *   apiserver.{crt,key}               serves the API
  *   apiserver-kubelet-client.{crt,key} API server → node agents
  *   admin.{crt,key}                   the user's kubeconfig (group system:masters)
+ *   front-proxy-ca.{crt,key}          signs the next one, by which aggregated servers know the API server
+ *   front-proxy-client.{crt,key}      API server → aggregated servers
  *   sa.{pub,key}                      signs service-account tokens (RS256)
  *
  * The authority lives ten years; leaves one year, and those with less than a third of their life left are made anew, at
  * every start and while it runs (renewal.ts; RELIABILITY.md H1). Differs from kubeadm: one authority for serving and
- * clients, no front-proxy files.
+ * clients.
  */
 import { X509Certificate, createPrivateKey, createPublicKey, generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -29,6 +31,8 @@ export interface ClusterKeys {
   readonly serving: KeyPair
   readonly kubeletClient: KeyPair
   readonly admin: KeyPair
+  /** An authority of its own: who shows its certificate may speak for any user. */
+  readonly frontProxy: { readonly authority: KeyPair; readonly client: KeyPair }
   /** PEM; RSA 2048. */
   readonly serviceAccount: { readonly publicKey: string; readonly privateKey: string }
 }
@@ -52,15 +56,16 @@ export async function openClusterKeys(options: { directory: string; env: Env; na
   // Made by a thread of its own, beside everything else: an RSA key takes as long as all the others together.
   const serviceAccountKey = openServiceAccountKey(directory)
   serviceAccountKey.catch(() => {}) // awaited below, unless the authority fails first
-  const authority = await openAuthority(directory, env)
+  const [authority, frontAuthority] = await Promise.all([openAuthority(directory, env), openAuthority(directory, env, 'front-proxy-ca')])
   const leaf = (file: string, request: Omit<LeafRequest, 'notBeforeMs' | 'notAfterMs'>): Promise<KeyPair> => openLeaf(directory, file, authority, request, env)
-  const [serving, kubeletClient, admin, serviceAccount] = await Promise.all([
+  const [serving, kubeletClient, admin, frontClient, serviceAccount] = await Promise.all([
     leaf('apiserver', { commonName: 'kube-apiserver', usages: ['serverAuth'], ...names }),
     leaf('apiserver-kubelet-client', { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'], usages: ['clientAuth'] }),
     leaf('admin', { commonName: 'kubernetes-admin', organizations: ['system:masters'], usages: ['clientAuth'] }),
+    openLeaf(directory, 'front-proxy-client', frontAuthority, { commonName: 'front-proxy-client', usages: ['clientAuth'] }, env),
     serviceAccountKey,
   ])
-  return { authority, serving, kubeletClient, admin, serviceAccount }
+  return { authority, serving, kubeletClient, admin, frontProxy: { authority: frontAuthority, client: frontClient }, serviceAccount }
 }
 
 async function readPair(directory: string, name: string): Promise<KeyPair | undefined> {
@@ -74,13 +79,13 @@ async function writePair(directory: string, name: string, pair: KeyPair): Promis
   await writeFileAtomically(join(directory, `${name}.crt`), pair.certificate)
 }
 
-async function openAuthority(directory: string, env: Env): Promise<KeyPair> {
-  const present = await readPair(directory, 'ca')
+async function openAuthority(directory: string, env: Env, name = 'ca'): Promise<KeyPair> {
+  const present = await readPair(directory, name)
   if (present) return present
   const { createAuthority } = await import('./x509.ts')
   const now = env.clock.now()
-  const made = await createAuthority('kubernetes', now - backdateMs, now + authorityLifeMs)
-  await writePair(directory, 'ca', made)
+  const made = await createAuthority(name === 'ca' ? 'kubernetes' : name, now - backdateMs, now + authorityLifeMs)
+  await writePair(directory, name, made)
   return made
 }
 

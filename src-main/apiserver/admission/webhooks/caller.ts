@@ -5,12 +5,11 @@
  */
 import { request as httpRequest } from 'node:http'
 import type { IncomingMessage } from 'node:http'
-import { connect as tlsConnect } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
-import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { encodeJson, JsonError, parseJson } from '../../../api/json.ts'
 import type { Clock } from '../../../base/env.ts'
+import { secureStream } from '../../subresources/secure-stream.ts'
 import { openAddress, type ServiceConnector } from '../../subresources/service-connection.ts'
 
 /** Where a webhook is: exactly one of url and service. */
@@ -108,7 +107,7 @@ function goText(fault: unknown, where: Destination | undefined): string {
 }
 
 async function call(where: Destination, path: string, caBundle: string | undefined, body: Uint8Array, signal: AbortSignal): Promise<unknown> {
-  const socket = await secured(await where.open(signal), where.serverName, caBundle, signal)
+  const socket = await secureStream(await where.open(signal), { serverName: where.serverName, ...(caBundle ? { caBundle } : {}), signal })
   try {
     const answer = await exchange(socket, where, path, body, signal)
     const bytes = await readAll(answer, signal)
@@ -132,42 +131,6 @@ function statusText(status: number, bytes: Uint8Array): string {
   if (status === 503) return 'the server is currently unable to handle the request'
   if (status >= 500) return `an error on the server (${JSON.stringify(body || 'unknown')}) has prevented the request from succeeding`
   return `the server responded with the status code ${status} but did not return more information`
-}
-
-function secured(stream: Duplex, serverName: string, caBundle: string | undefined, signal: AbortSignal): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const ca = caBundle ? Buffer.from(caBundle, 'base64').toString('utf8') : undefined
-    const socket = tlsConnect({
-      socket: stream,
-      host: serverName,
-      minVersion: 'TLSv1.2',
-      ALPNProtocols: ['http/1.1'],
-      ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
-      ...(ca === undefined ? {} : { ca }),
-    })
-    const fail = (fault: Error): void => {
-      signal.removeEventListener('abort', onAbort)
-      socket.destroy()
-      stream.destroy()
-      reject(fault)
-    }
-    const onAbort = (): void => {
-      fail(signal.reason instanceof Error ? signal.reason : new Error('context canceled'))
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    socket.once('error', fail)
-    socket.once('close', () => {
-      fail(new Error('EOF'))
-    })
-    socket.once('secureConnect', () => {
-      signal.removeEventListener('abort', onAbort)
-      socket.off('error', fail)
-      socket.on('error', () => {
-        socket.destroy()
-      })
-      resolve(socket)
-    })
-  })
 }
 
 function exchange(socket: TLSSocket, where: Destination, path: string, body: Uint8Array, signal: AbortSignal): Promise<IncomingMessage> {
