@@ -7,7 +7,7 @@ import type { KubernetesObject } from './meta.ts'
 import type { AnyResource } from './resource.ts'
 import { FieldPath, invalidValue } from './field-errors.ts'
 import { groupVersion } from './meta.ts'
-import { JsonError, decodeUtf8, duplicateKeys, encodeUtf8, getOwn, isObject, parseJson, stringifyJson } from './json.ts'
+import { JsonError, decodeUtf8, duplicateKeys, encodeUtf8, inOrderOfText, getOwn, isObject, parseJson, stringifyJson } from './json.ts'
 import { coerceCustom } from './apiextensions/coercion.ts'
 import { DecodeError, convertObject } from './decode-values.ts'
 import { isKnownKind, schemaOf } from './schema.ts'
@@ -57,13 +57,13 @@ export function decodeBody<T extends KubernetesObject = KubernetesObject>(
     throw unrecognized(resource, bytes, `provided data does not appear to be a protobuf message, expected prefix [${protobufMagic.join(' ')}]`)
   }
   if (type !== 'application/json' && type !== 'application/yaml') throw unsupportedMediaType(bodyMediaTypes)
-  const { value, faults } = type === 'application/yaml' ? readYaml(bytes, resource, validation) : readJson(bytes, resource, validation)
-  return decodeAs(value, resource, validation, faults, bytes)
+  const read = type === 'application/yaml' ? readYaml(bytes, resource, validation) : readJson(bytes, resource, validation)
+  return decodeAs(read.value, resource, validation, read, bytes)
 }
 
 /** The object of an in-process caller: same checks, never the same object. */
 export function decodeObject<T extends KubernetesObject = KubernetesObject>(value: unknown, resource: DecodableResource, validation: FieldValidation = 'Ignore'): Decoded<T> {
-  return decodeAs(value, resource, validation, [], undefined)
+  return decodeAs(value, resource, validation, noFaults, undefined)
 }
 
 /**
@@ -96,17 +96,25 @@ function checkRegistered(value: unknown, resource: DecodableResource): void {
   throw new DecodeError(`converting (${versionOf(apiVersion)}.${kind}) to (${internal}.${resource.kind}): unknown conversion`)
 }
 
+/** Faults that reading a text found already, and how they stand in it together with those that its decoding finds. */
+interface FieldFaults {
+  readonly faults: readonly string[]
+  readonly inOrder: (faults: readonly string[]) => readonly string[]
+}
+
+const noFaults: FieldFaults = { faults: [], inOrder: faults => faults }
+
 /** A document as a kind: DecodeError (with the bare text) where it does not fit, including `strict decoding error: …`. */
 export function decodeDocument<T extends KubernetesObject = KubernetesObject>(
   value: unknown,
   resource: DecodableResource,
   validation: FieldValidation = 'Warn',
-  faults: readonly string[] = [],
+  read: FieldFaults = noFaults,
 ): Decoded<T> {
   const reportUnknown = validation !== 'Ignore'
   const isCustom = typeof resource.schema !== 'string' && isObject(value)
   const converted = isCustom ? coerceCustom(value, resource.schema, reportUnknown) : convertObject(value, schemaOf(resource), { reportUnknown })
-  const all = [...faults, ...converted.faults]
+  const all = read.faults.length === 0 || converted.faults.length === 0 ? [...read.faults, ...converted.faults] : read.inOrder([...read.faults, ...converted.faults])
   if (validation === 'Strict' && all.length > 0) throw new DecodeError(`strict decoding error: ${all.join(', ')}`)
   return { object: converted.object as unknown as T, warnings: validation === 'Warn' ? all : [] }
 }
@@ -115,7 +123,7 @@ function decodeAs<T extends KubernetesObject>(
   value: unknown,
   resource: DecodableResource,
   validation: FieldValidation,
-  faults: readonly string[],
+  read: FieldFaults,
   bytes: Uint8Array | undefined,
 ): Decoded<T> {
   const document = value === null ? {} : value
@@ -126,7 +134,7 @@ function decodeAs<T extends KubernetesObject>(
   const name = getOwn(getOwn(document, 'metadata'), 'name')
   checkType(apiVersion, kind, resource, subject, typeof name === 'string' ? name : '')
   try {
-    const decoded = decodeDocument<T>(document, resource, validation, faults)
+    const decoded = decodeDocument<T>(document, resource, validation, read)
     decoded.object.apiVersion = apiVersion
     decoded.object.kind = kind
     return decoded
@@ -184,9 +192,8 @@ function checkType(apiVersion: string, kind: string, resource: DecodableResource
   throw badRequest(`${subject}: converting (${versionOf(apiVersion)}.${kind}) to (${internal}.${resource.kind}): unknown conversion`)
 }
 
-interface Read {
+interface Read extends FieldFaults {
   readonly value: unknown
-  readonly faults: readonly string[]
 }
 
 function readJson(bytes: Uint8Array, resource: DecodableResource, validation: FieldValidation): Read {
@@ -194,7 +201,7 @@ function readJson(bytes: Uint8Array, resource: DecodableResource, validation: Fi
     const text = decodeUtf8(bytes)
     const value = parseJson(text)
     const faults = validation === 'Ignore' ? [] : duplicateKeys(text).map(path => `duplicate field ${JSON.stringify(path)}`)
-    return { value, faults }
+    return { value, faults, inOrder: all => inOrderOfText(text, all) }
   } catch (error) {
     throw error instanceof JsonError ? unrecognized(resource, bytes, `couldn't get version/kind; json parse error: ${error.message}`) : error
   }
@@ -203,7 +210,11 @@ function readJson(bytes: Uint8Array, resource: DecodableResource, validation: Fi
 function readYaml(bytes: Uint8Array, resource: DecodableResource, validation: FieldValidation): Read {
   try {
     const { value, duplicates } = parseYamlDocument(decodeUtf8(bytes))
-    return { value, faults: validation === 'Ignore' || duplicates.length === 0 ? [] : [`yaml: unmarshal errors:\n${duplicates.map(d => `  ${d}`).join('\n')}`] }
+    return {
+      value,
+      inOrder: all => all,
+      faults: validation === 'Ignore' || duplicates.length === 0 ? [] : [`yaml: unmarshal errors:\n${duplicates.map(d => `  ${d}`).join('\n')}`],
+    }
   } catch (error) {
     throw error instanceof YamlError || error instanceof JsonError ? unrecognized(resource, bytes, error.message) : error
   }

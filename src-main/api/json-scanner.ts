@@ -9,6 +9,8 @@ interface ScanOptions {
   readonly fail: (message: string) => never
   /** Called for a key that its object has already; `path` leads to the object. */
   readonly onDuplicate?: (path: readonly (string | number)[], key: string) => void
+  /** Called for every key, in order of the text. */
+  readonly onKey?: (path: readonly (string | number)[], key: string, isRepeated: boolean) => void
 }
 
 /** Paths of keys that stand more than once in an object, such as `spec.ports[0].name`, in order of the text. The text must be JSON. */
@@ -22,6 +24,24 @@ export function duplicateKeys(text: string): string[] {
     onDuplicate: (path, key) => found.add(pathText([...path, key])),
   })
   return [...found]
+}
+
+/** Faults of fields (`unknown field "a.b"`, `duplicate field "a.b"`) in the order in which the text gives rise to them. */
+export function inOrderOfText(text: string, faults: readonly string[]): string[] {
+  const wanted = new Map(faults.map(fault => [fault, Number.POSITIVE_INFINITY]))
+  let position = 0
+  scanJson(text, {
+    maxDepth: Number.MAX_SAFE_INTEGER,
+    fail: message => {
+      throw new Error(message)
+    },
+    onKey: (path, key, isRepeated) => {
+      const fault = `${isRepeated ? 'duplicate' : 'unknown'} field ${JSON.stringify(pathText([...path, key]))}`
+      position++
+      if (wanted.get(fault) === Number.POSITIVE_INFINITY) wanted.set(fault, position)
+    },
+  })
+  return [...faults].sort((a, b) => (wanted.get(a) ?? 0) - (wanted.get(b) ?? 0))
 }
 
 /** `spec.ports[0].name` */
@@ -114,11 +134,12 @@ class Scanner {
     const start = this.#at
     this.#string()
     const key = JSON.parse(this.#text.slice(start, this.#at)) as string
-    if (frame.keys?.has(key))
-      this.#options.onDuplicate?.(
-        this.#stack.slice(0, -1).map(f => (f.list ? f.index : f.key)),
-        key,
-      )
+    const isRepeated = frame.keys?.has(key) === true
+    if (isRepeated || this.#options.onKey !== undefined) {
+      const path = this.#stack.slice(0, -1).map(f => (f.list ? f.index : f.key))
+      if (isRepeated) this.#options.onDuplicate?.(path, key)
+      this.#options.onKey?.(path, key, isRepeated)
+    }
     frame.keys?.add(key)
     frame.key = key
     this.#space()
@@ -142,7 +163,7 @@ class Scanner {
   /** Only notes where the walk is now: #step does the rest. */
   #open(list: boolean): void {
     this.#at++
-    const frame: Frame = { list, keys: this.#options.onDuplicate && !list ? new Set() : undefined, index: 0, key: '', begun: false }
+    const frame: Frame = { list, keys: (this.#options.onDuplicate ?? this.#options.onKey) && !list ? new Set() : undefined, index: 0, key: '', begun: false }
     if (this.#stack.push(frame) > this.#options.maxDepth) this.#options.fail('exceeded max depth')
   }
 

@@ -6,7 +6,7 @@
  */
 import { scanJson } from './json-scanner.ts'
 
-export { duplicateKeys } from './json-scanner.ts'
+export { duplicateKeys, inOrderOfText } from './json-scanner.ts'
 
 export type JsonObject = Record<string, unknown>
 

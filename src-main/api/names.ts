@@ -183,7 +183,13 @@ function parseIPv6(text: string): bigint | undefined {
   return all.reduce((value, g) => (value << 16n) | BigInt(`0x${g}`), 0n)
 }
 
+/** What would be an address but for zeros that other programs read as octal. */
+function hasLeadingZeros(v: string): boolean {
+  return /^\d+(\.\d+){3}$/.test(v) && parseAddress(v.replace(/\b0+(?=\d)/g, '')) !== undefined
+}
+
 export function isIP(v: string): string[] {
+  if (hasLeadingZeros(v) && !parseAddress(v)) return ['must not have leading 0s']
   return parseAddress(v) ? [] : ['must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)']
 }
 

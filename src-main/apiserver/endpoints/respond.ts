@@ -64,7 +64,7 @@ export async function valueResponse(
 export function doneResponse(call: Call, status: number, value: unknown): Promise<ApiResponse> {
   let mediaType: MediaType = 'application/json'
   try {
-    mediaType = negotiate(call.request.headers['accept'], formsOf(call.resource, { table: hasTable(call), metadata: true })).mediaType
+    mediaType = negotiate(call.request.headers['accept'], formsOf(call.resource, { table: true, metadata: true })).mediaType
   } catch {
     // What was done cannot be refused any more.
   }
@@ -92,7 +92,7 @@ const hasTable = ({ info, resource }: Call): boolean => !(info.subresource === '
 
 function formOfObject(call: Call): Form {
   const { accept } = call.request.headers
-  const form = negotiate(accept, accept === undefined ? undefined : formsOf(call.resource, { table: true, metadata: true }))
+  const form = negotiate(accept, accept === undefined ? undefined : formsOf(call.resource, { table: hasTable(call), metadata: true }))
   if (form.as === 'PartialObjectMetadataList') {
     throw new StatusError(
       406,

@@ -220,7 +220,7 @@ class ServicePools {
     if (before && clusterIPsOf(before.spec).includes(ip)) return undefined
     const offset = this.#offsetOf(ip)
     if (parseAddress(ip) === undefined) return undefined
-    if (offset === undefined) return `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#options.serviceCIDR}`
+    if (offset === undefined) return `failed to allocate IP ${ip}: the provided network does not match the current range`
     if (!this.#addresses.take(offset, owner)) return `failed to allocate IP ${ip}: provided IP is already allocated`
     claim.taken.push(() => {
       this.#addresses.release(offset, owner)

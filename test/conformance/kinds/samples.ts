@@ -98,6 +98,7 @@ export const samples: Readonly<Record<string, Record<string, unknown>>> = {
 export function sampleOf(r: { group: string; version: string; kind: string; scope: string }, name: string, namespace = 'kinds'): KubernetesObject {
   const body = structuredClone(samples[`${r.group}/${r.kind}`] ?? {})
   if (r.kind === 'APIService') return apiService(name)
+  if (r.kind === 'CustomResourceDefinition') return definition(name)
   const metadata = { name: r.kind === 'IPAddress' ? addressOf(name) : name, ...(r.scope === 'Namespaced' ? { namespace } : {}) }
   return { apiVersion: r.group === '' ? r.version : `${r.group}/${r.version}`, kind: r.kind, metadata, ...body }
 }
@@ -107,6 +108,14 @@ function apiService(name: string): KubernetesObject {
   const group = `${name}.example.com`
   const spec = { group, version: 'v1', groupPriorityMinimum: 1000, versionPriority: 10, service: { name: 's', namespace: 'kinds' } }
   return { apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: `v1.${group}` }, spec } as KubernetesObject
+}
+
+/** Definitions are named after the kind that they define. */
+function definition(name: string): KubernetesObject {
+  const plural = `${name}widgets`
+  const version = { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }
+  const spec = { group: 'example.com', scope: 'Namespaced', names: { kind: `Widget${name.toUpperCase()}`, plural }, versions: [version] }
+  return { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: `${plural}.example.com` }, spec } as KubernetesObject
 }
 
 /** Names of IPAddress objects are addresses. */

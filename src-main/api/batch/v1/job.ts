@@ -10,6 +10,7 @@ import { deepEqual } from '../../json.ts'
 import { humanDuration, parseTime } from '../../time.ts'
 import { immutable, nonNegative, templateLabelsFaults } from '../../validation.ts'
 import { jobPolicyFaults } from './job-policy.ts'
+import { jobStatusFaults } from './job-status.ts'
 
 export type { Job }
 
@@ -212,10 +213,7 @@ export const jobs = defineResource<Job>({
     if (!sameTemplate(to, from, previous)) faults.push(invalidValue(path.child('template', 'spec'), to?.template?.spec ?? null, 'field is immutable'))
     return faults
   },
-  validateStatusUpdate(next, _previous, at) {
-    const { ready, active } = next.status ?? {}
-    return (ready ?? 0) > (active ?? 0) ? [invalidValue(at.child('status', 'ready'), ready, 'cannot set more ready pods than active')] : []
-  },
+  validateStatusUpdate: (next, previous, at) => jobStatusFaults(next, previous, at.child('status')),
 })
 
 /** What a suspended job asks for may change as well. */

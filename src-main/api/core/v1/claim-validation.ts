@@ -11,9 +11,9 @@ import { isNativeResource, quantityOf } from './resource-validation.ts'
 export const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod']
 export const volumeModes = ['Block', 'Filesystem']
 
-export function accessModesFaults(modes: readonly string[] | undefined, at: FieldPath): FieldErrorList {
+export function accessModesFaults(modes: readonly string[] | undefined, at: FieldPath, absent = 'at least 1 access mode is required'): FieldErrorList {
   const faults: FieldErrorList = []
-  if ((modes?.length ?? 0) === 0) faults.push(required(at, 'at least 1 access mode is required'))
+  if ((modes?.length ?? 0) === 0) faults.push(required(at, absent))
   for (const mode of modes ?? []) if (!accessModes.includes(mode)) faults.push(notSupported(at, mode, accessModes))
   if (modes?.includes('ReadWriteOncePod') === true && modes.length > 1) faults.push(forbiddenField(at, 'may not use ReadWriteOncePod with other access modes'))
   return faults

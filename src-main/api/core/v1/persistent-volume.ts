@@ -1,12 +1,12 @@
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn, unset } from '../../columns.ts'
 import { forbiddenField, invalidValue, notSupported, required } from '../../field-errors.ts'
-import type { FieldErrorList } from '../../field-errors.ts'
+import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { PersistentVolume, PersistentVolumeSpec } from '../../generated/core-v1.ts'
 import { deepEqual } from '../../json.ts'
 import { milliValue } from '../../quantity.ts'
 import { formatTime } from '../../time.ts'
-import { immutable } from '../../validation.ts'
+import { immutable, subdomainFaults } from '../../validation.ts'
 import { accessModesFaults, volumeModes } from './claim-validation.ts'
 import { accessModesText } from './persistent-volume-claim.ts'
 import { quantityOf } from './resource-validation.ts'
@@ -37,6 +37,18 @@ function statusText(volume: PersistentVolume): string {
 function claimText(volume: PersistentVolume): string {
   const claim = volume.spec?.claimRef
   return claim === undefined ? '' : `${claim.namespace ?? ''}/${claim.name ?? ''}`
+}
+
+function hostPathFaults(spec: PersistentVolumeSpec, at: FieldPath): FieldErrorList {
+  if (spec.hostPath === undefined) return []
+  const path = at.child('hostPath', 'path')
+  const folder = spec.hostPath.path ?? ''
+  if (folder === '') return [required(path, '')]
+  if (folder.split('/').includes('..')) return [invalidValue(path, folder, "must not contain '..'")]
+  const isRoot = folder.split('/').every(part => part === '' || part === '.')
+  return isRoot && spec.persistentVolumeReclaimPolicy === 'Recycle'
+    ? [forbiddenField(at.child('persistentVolumeReclaimPolicy'), "may not be 'recycle' for a hostPath mount of '/'")]
+    : []
 }
 
 export const persistentVolumes = defineResource<PersistentVolume>({
@@ -81,7 +93,7 @@ export const persistentVolumes = defineResource<PersistentVolume>({
   validate(volume, at) {
     const spec = volume.spec ?? {}
     const path = at.child('spec')
-    const faults: FieldErrorList = accessModesFaults(spec.accessModes, path.child('accessModes'))
+    const faults: FieldErrorList = accessModesFaults(spec.accessModes, path.child('accessModes'), '')
     if (Object.keys(spec.capacity ?? {}).length === 0) faults.push(required(path.child('capacity'), ''))
     else if (spec.capacity?.['storage'] === undefined || Object.keys(spec.capacity).length > 1) faults.push(notSupported(path.child('capacity'), spec.capacity, ['storage']))
     for (const [name, text] of Object.entries(spec.capacity ?? {})) {
@@ -93,6 +105,8 @@ export const persistentVolumes = defineResource<PersistentVolume>({
     const sources = Object.keys(sourceOf(spec))
     if (sources.length === 0) faults.push(required(path, 'must specify a volume type'))
     for (const name of sources.slice(1)) faults.push(forbiddenField(path.child(name), 'may not specify more than 1 volume type'))
+    faults.push(...hostPathFaults(spec, path))
+    if (spec.storageClassName) faults.push(...subdomainFaults(spec.storageClassName, path.child('storageClassName')))
     if (spec.volumeMode !== undefined && !volumeModes.includes(spec.volumeMode)) faults.push(notSupported(path.child('volumeMode'), spec.volumeMode, volumeModes))
     return faults
   },

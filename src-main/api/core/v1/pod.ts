@@ -114,7 +114,8 @@ export const pods = defineResource<Pod>({
   },
   prepareForStatusUpdate(next, previous) {
     if (next.status === undefined) next.status = {}
-    if (previous.status?.qosClass !== undefined) next.status.qosClass = previous.status.qosClass
+    // Kubelets of old left it out.
+    if (!next.status.qosClass && previous.status?.qosClass !== undefined) next.status.qosClass = previous.status.qosClass
     if (next.status.podIP && (next.status.podIPs?.length ?? 0) === 0) next.status.podIPs = [{ ip: next.status.podIP }]
     if (!next.status.podIP && next.status.podIPs?.[0] !== undefined) next.status.podIP = next.status.podIPs[0].ip
   },

@@ -141,6 +141,8 @@ function clusterIPsFaults(spec: ServiceSpec, at: FieldPath): FieldErrorList {
   const policy = spec.ipFamilyPolicy
   if (policy !== undefined && !['SingleStack', 'PreferDualStack', 'RequireDualStack'].includes(policy))
     faults.push(notSupported(at.child('ipFamilyPolicy'), policy, ['SingleStack', 'PreferDualStack', 'RequireDualStack']))
+  if (families.length > 1 && new Set(families).size === families.length && (policy === undefined || policy === 'SingleStack') && ips.length < 2 && spec.clusterIP !== none)
+    faults.push(invalidValue(at.child('ipFamilyPolicy'), policy ?? 'SingleStack', "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"))
   for (const [i, ip] of ips.entries()) {
     if (ip === none) {
       if (ips.length > 1) faults.push(invalidValue(path.index(i), ip, 'must not be None if another value is specified'))

@@ -26,7 +26,6 @@ export const ipAddresses = defineResource<IPAddress>({
   columns: [nameColumn(), { name: 'ParentRef', type: 'string', value: parentText }, { ...ageColumn(), unlisted: true }],
   menu: { area: 'network', order: 80 },
   validateName: isIP,
-  fields: { 'spec.parentRef.name': a => a.spec?.parentRef?.name ?? '' },
   validate(address, at) {
     const parent = address.spec?.parentRef
     const path = at.child('spec', 'parentRef')

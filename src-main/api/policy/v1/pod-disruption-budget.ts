@@ -3,6 +3,7 @@ import { ageColumn, nameColumn } from '../../columns.ts'
 import { invalidValue, notSupported } from '../../field-errors.ts'
 import type { FieldErrorList } from '../../field-errors.ts'
 import type { PodDisruptionBudget, PodDisruptionBudgetSpec } from '../../generated/policy-v1.ts'
+import { isPathSegmentName } from '../../names.ts'
 import { validateLabelSelector } from '../../selectors.ts'
 import { intOrPercentFaults, nonNegative, percentAtMost100 } from '../../validation.ts'
 
@@ -28,6 +29,7 @@ export const podDisruptionBudgets = defineResource<PodDisruptionBudget>({
   shortNames: ['pdb'],
   generation: true,
   schema: 'io.k8s.api.policy.v1.PodDisruptionBudget',
+  validateName: isPathSegmentName,
   subresources: { status: true },
   columns: [
     nameColumn(),
