@@ -111,12 +111,7 @@ export async function applyMachines(context: Pick<HostsContext, 'client' | 'logi
   const { client } = context
   const made: Machine[] = []
   const credentials = await context.login.resolve(input.credentials)
-  for (const host of input.hosts) {
-    const secretName = `machine-${host.name}`
-    const machine = await createOrUpdate(client, machineOf(host, secretName))
-    await writeSecret(client, secretName, machine, credentials)
-    made.push(machine)
-  }
+  for (const host of input.hosts) made.push(await applyMachine(client, machineOf(host, `machine-${host.name}`), credentials))
   return { machines: made }
 }
 
@@ -138,14 +133,20 @@ function machineOf(host: HostsInput['hosts'][number], secretName: string): Machi
   }
 }
 
-async function createOrUpdate(client: Client, machine: Machine): Promise<Machine> {
+/** One that exists gets its new credentials before it is tried again with them. */
+async function applyMachine(client: Client, machine: Machine, credentials: HostCredentials): Promise<Machine> {
+  const { secretName } = machine.spec
   try {
-    return await client.resource(machines).create(machine)
+    const made = await client.resource(machines).create(machine)
+    await writeSecret(client, secretName, made, credentials)
+    return made
   } catch (fault) {
     if (!isAlreadyExists(fault)) throw fault
-    const old = await client.resource(machines).get(machine.metadata.name ?? '')
-    return client.resource(machines).patch(machine.metadata.name ?? '', 'merge', { spec: { ...machine.spec, retry: (old.spec.retry ?? 0) + 1 } })
   }
+  const name = machine.metadata.name ?? ''
+  const old = await client.resource(machines).get(name)
+  await writeSecret(client, secretName, old, credentials)
+  return client.resource(machines).patch(name, 'merge', { spec: { ...machine.spec, retry: (old.spec.retry ?? 0) + 1 } })
 }
 
 /** The Secret goes with its Machine (garbage collection by owner). */

@@ -29,6 +29,8 @@ export interface StartHostsOptions {
   /** Small file systems: path → size, e.g. {'/opt': '20m'}. */
   readonly tmpfs?: Readonly<Record<string, string>>
   readonly memory?: string
+  /** Hosts of this set that are there stay, with all that is on them. Default false. */
+  readonly keep?: boolean
   readonly onProgress?: (message: string) => void
   readonly signal?: AbortSignal
 }
@@ -93,8 +95,10 @@ const capabilities = [
   'WAKE_ALARM',
 ]
 
-/** Starts `count` hosts and waits until each answers by SSH with systemd up. A set of the same name is removed first. */
+/** Starts `count` hosts and waits until each answers by SSH with systemd up. A set of the same name is removed first, unless it is kept. */
 export async function startHosts(options: StartHostsOptions): Promise<HostSet> {
+  const kept = options.keep === true ? await startKept(options) : undefined
+  if (kept) return kept
   const withDocker = (number: number): boolean => (typeof options.withDocker === 'object' ? options.withDocker[number - 1] : options.withDocker) ?? false
   const numbers = Array.from({ length: options.count }, (_, at) => at + 1)
   const images = new Map<boolean, string>()
@@ -115,6 +119,30 @@ export async function startHosts(options: StartHostsOptions): Promise<HostSet> {
     await removeHosts(options.set)
     throw fault
   }
+}
+
+/** The hosts of the set as they are, started where they stand still, with a new key; undefined unless exactly those wanted exist. */
+async function startKept(options: StartHostsOptions): Promise<HostSet | undefined> {
+  const names = Array.from({ length: options.count }, (_, at) => `quarterdeck-${options.set}-${at + 1}`)
+  const present = await listed(['ps', '-a', '--filter', `label=${label}=${options.set}`, '--format', '{{.Names}}'])
+  if (present.length !== names.length || !names.every(name => present.includes(name))) return undefined
+  options.onProgress?.(`Starting the ${options.count} host${options.count === 1 ? '' : 's'} that ${options.count === 1 ? 'is' : 'are'} there`)
+  const key = newKey(`quarterdeck-${options.set}`)
+  const hosts = await Promise.all(
+    names.map(async name => {
+      await docker(['start', name])
+      const [networkAddress = '', published = ''] = (
+        await docker([
+          'inspect',
+          '--format',
+          '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}} {{with index .NetworkSettings.Ports "22/tcp"}}{{(index . 0).HostPort}}{{end}}',
+          name,
+        ])
+      ).split(' ')
+      return describeHost(name, networkAddress, published === '' ? 22 : Number(published), key.publicKey, options)
+    }),
+  )
+  return { set: options.set, hosts, ...key }
 }
 
 /** Removes containers, volumes and the network of the set. Succeeds when there is nothing. */
@@ -201,6 +229,11 @@ async function startHost(number: number, image: string, network: SetNetwork, pub
     ],
     options.signal ? { signal: options.signal } : {},
   )
+  return describeHost(name, networkAddress, port, publicKey, options)
+}
+
+/** Lets the key in, and waits until the host is up. */
+async function describeHost(name: string, networkAddress: string, port: number, publicKey: string, options: StartHostsOptions): Promise<PracticeHost> {
   await docker(['exec', '-i', name, 'sh', '-eu'], { input: accessScript(publicKey, options.users ?? []) })
   await waitUntilUp(name, options.signal)
   const fingerprint = (await docker(['exec', name, 'ssh-keygen', '-lf', '/etc/ssh/ssh_host_ed25519_key.pub'])).split(' ')[1] ?? ''

@@ -26,6 +26,7 @@ export interface Practice {
 
 const set = 'practice'
 const prefix = 'practice-'
+const practiceName = /^practice-\d+$/
 const pollMs = 500
 /** Two hosts take half a minute; a slow computer with eight gets ten. */
 const readyTimeoutMs = 600_000
@@ -41,11 +42,14 @@ async function* up(options: PracticeOptions, count: number, signal: AbortSignal)
     return
   }
   try {
+    // Hosts that are this cluster's nodes already keep their images and pods.
+    const known = (await options.client.resource(machines).list()).items.filter(machine => practiceName.test(machine.metadata.name ?? '')).length
     const started = yield* withProgress<Awaited<ReturnType<typeof startHosts>>>(tell =>
       startHosts({
         set,
         count,
         withDocker: true,
+        keep: known === count,
         signal,
         onProgress: message => {
           tell({ state: 'running', message })
@@ -97,7 +101,7 @@ async function* down(options: PracticeOptions, signal: AbortSignal): AsyncGenera
   const { client, env } = options
   try {
     yield { state: 'running', message: 'Removing the practice nodes' }
-    const names = (await client.resource(machines).list()).items.map(machine => machine.metadata.name ?? '').filter(name => /^practice-\d+$/.test(name))
+    const names = (await client.resource(machines).list()).items.map(machine => machine.metadata.name ?? '').filter(name => practiceName.test(name))
     for (const name of names) {
       // The hosts vanish in a moment: nothing needs to be cleaned on them.
       await client.resource(machines).patch(name, 'merge', { spec: { forceRemove: true } })

@@ -206,7 +206,8 @@ describe('a host is reached', () => {
     await inHost(host(), `printf 'PasswordAuthentication no\nKbdInteractiveAuthentication yes\nUsePAM yes\n' > /etc/ssh/sshd_config.d/05-interactive.conf; systemctl reload ssh`)
     const login = (password: string): Promise<ConnectAnswer> =>
       cluster.provisioning.tryConnect({ host: { user: 'ops', address: host().address, port: host().port }, credentials: { password }, fingerprint: host().fingerprint }, signal)
-    expect((await login(sudoPassword)).loggedIn).toBe(true)
+    // sshd reads its configuration again a moment after it was asked to.
+    await expect.poll(async () => (await login(sudoPassword)).loggedIn, { timeout: 20_000, interval: 500 }).toBe(true)
     expect((await login('no')).error?.code).toBe('AuthenticationFailed')
     await inHost(host(), 'rm /etc/ssh/sshd_config.d/05-interactive.conf; systemctl reload ssh')
   })
