@@ -7,6 +7,7 @@
  *   --quick         a tenth of the requests; docs/bench.md stays as it is
  *   --only REGEXP   only measurements with such a title (what they read must have been made: give those too); as --quick
  *   --hosts         also from a bare practice host to a Ready node
+ *   --scale         instead: scheduler and controllers on simulated nodes (scale.ts)
  *   --profile DIR   writes a V8 profile of the control plane into DIR when it ends; with --alone
  */
 import { fileURLToPath } from 'node:url'
@@ -15,6 +16,7 @@ import { measureHosts } from './hosts.ts'
 import { pause, quantile } from './load.ts'
 import { measurements, type Goal, type Measurement } from './measurements.ts'
 import { Report } from './report.ts'
+import { measureScale } from './scale.ts'
 import { buildKubernetes, startKubernetes } from './servers/kubernetes.ts'
 import type { MeasuredServer } from './servers/measured-server.ts'
 import { startQuarterdeck } from './servers/quarterdeck.ts'
@@ -27,6 +29,7 @@ const { values: asked } = parseArgs({
     only: { type: 'string' },
     hosts: { type: 'boolean', default: false },
     profile: { type: 'string' },
+    scale: { type: 'boolean', default: false },
   },
 })
 
@@ -149,4 +152,5 @@ async function main(): Promise<void> {
     )
 }
 
-await main()
+if (asked.scale) await measureScale({ only: asked.only === undefined ? undefined : new RegExp(asked.only), quick: asked.quick, profile: asked.profile })
+else await main()
