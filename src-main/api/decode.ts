@@ -68,17 +68,18 @@ export function decodeObject<T extends KubernetesObject = KubernetesObject>(valu
 
 /**
  * A patched document as a kind, of which the caller owns nothing. Throws the 422 that Kubernetes answers for patches
- * whose result does not fit; `shown` is what its text repeats, by default the patched document.
+ * whose result does not fit; `shown` is what its text repeats, by default the patched document. `faults` are those of the patch itself.
  */
 export function decodeValue<T extends KubernetesObject = KubernetesObject>(
   value: unknown,
   resource: DecodableResource,
   validation: FieldValidation = 'Warn',
   shown?: () => string,
+  faults: readonly string[] = [],
 ): Decoded<T> {
   try {
     checkRegistered(value, resource)
-    return decodeDocument(value, resource, validation)
+    return decodeDocument(value, resource, validation, { ...noFaults, faults })
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     throw invalid('', '', '', [invalidValue(FieldPath.root('patch'), shown?.() ?? stringifyJson(value), error.message)])
@@ -114,7 +115,9 @@ export function decodeDocument<T extends KubernetesObject = KubernetesObject>(
   const reportUnknown = validation !== 'Ignore'
   const isCustom = typeof resource.schema !== 'string' && isObject(value)
   const converted = isCustom ? coerceCustom(value, resource.schema, reportUnknown) : convertObject(value, schemaOf(resource), { reportUnknown })
-  const all = read.faults.length === 0 || converted.faults.length === 0 ? [...read.faults, ...converted.faults] : read.inOrder([...read.faults, ...converted.faults])
+  const both = [...read.faults, ...converted.faults]
+  // Custom objects are read first and compared with their schema afterwards, as upstream.
+  const all = isCustom || read.faults.length === 0 || converted.faults.length === 0 ? both : read.inOrder(both)
   if (validation === 'Strict' && all.length > 0) throw new DecodeError(`strict decoding error: ${all.join(', ')}`)
   return { object: converted.object as unknown as T, warnings: validation === 'Warn' ? all : [] }
 }

@@ -5,14 +5,14 @@ import { applyStrategicMergePatch } from '../../api/patch/strategic-merge-patch.
 import { applyServerSide } from '../../api/managed-fields/apply.ts'
 import { DecodeError, decodeValue } from '../../api/decode.ts'
 import { FieldPath, invalidValue } from '../../api/field-errors.ts'
-import { cloneJson, isObject, parseJson, stringifyJson } from '../../api/json.ts'
+import { cloneJson, duplicateKeys, isObject, parseJson, stringifyJson } from '../../api/json.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import { groupVersion } from '../../api/meta.ts'
 import { goMap } from '../../api/patch/go-format.ts'
 import type { ApiResponse } from '../../api/request.ts'
 import { schemaOf } from '../../api/schema.ts'
 import { badRequest, invalid, StatusError } from '../../api/status-error.ts'
-import { parseYaml } from '../../api/yaml.ts'
+import { parseYaml, parseYamlDocument } from '../../api/yaml.ts'
 import { isCustom } from '../registry/strategy-facts.ts'
 import { checkBodySize, checkNamespace, prepared } from './body.ts'
 import type { Call } from './call.ts'
@@ -64,6 +64,16 @@ export function readPatch(call: Call, kind: PatchKind): unknown {
   }
 }
 
+/** Keys that a patch gives more than once, in the words of the decoder that upstream reads it with. */
+function repeatedKeys(call: Call, kind: PatchKind, query: WriteQuery): readonly string[] {
+  const { body } = call.request
+  if (!body || 'object' in body || query.fieldValidation === 'Ignore') return []
+  const text = new TextDecoder().decode(body.bytes)
+  if (kind !== 'apply') return duplicateKeys(text).map(path => `duplicate field ${JSON.stringify(path)}`)
+  const { duplicates } = parseYamlDocument(text)
+  return duplicates.length === 0 ? [] : [`error converting YAML to JSON: yaml: unmarshal errors:\n${duplicates.map(line => `  ${line}`).join('\n')}`]
+}
+
 /** What a patch made of the object does not fit its kind. */
 function badPatch(patched: unknown, message: string): StatusError {
   return invalid('', '', '', [invalidValue(FieldPath.root('patch'), stringifyJson(patched), message)])
@@ -74,12 +84,18 @@ function badDocument(message: string): never {
 }
 
 /** One function from the present object to the patched one, both in the version of the request. */
-export function patcher(call: Call, kind: PatchKind, document: unknown, query: WriteQuery): (previous: KubernetesObject | undefined) => KubernetesObject {
+export function patcher(
+  call: Call,
+  kind: PatchKind,
+  document: unknown,
+  query: WriteQuery,
+  repeated: readonly string[] = [],
+): (previous: KubernetesObject | undefined) => KubernetesObject {
   const { resource: r } = call
   const schema = schemaOf(r)
   if (kind === 'apply') {
-    return previous =>
-      applyServerSide({
+    return previous => {
+      const { object } = applyServerSide({
         live: previous,
         applied: document as KubernetesObject,
         manager: query.fieldManager,
@@ -89,20 +105,24 @@ export function patcher(call: Call, kind: PatchKind, document: unknown, query: W
         schema,
         now: call.env.clock.now(),
         hasStatus: !isCustom(r) || r.subresources?.status === true,
-      }).object
+      })
+      if (query.fieldValidation === 'Strict' && repeated[0] !== undefined) throw badRequest(`error strict decoding patch: ${repeated[0]}`)
+      for (const text of repeated) warn(call, text)
+      return object
+    }
   }
   return previous => {
     // Managers make up much of an object and few patches touch them: they are neither copied nor read again.
     const managed = touchesManagers(document, kind) ? undefined : previous?.metadata.managedFields
-    if (managed === undefined || managed.length === 0) return patchedObject(call, kind, document, query, previous)
+    if (managed === undefined || managed.length === 0) return patchedObject(call, kind, document, query, previous, repeated)
     const { managedFields: _kept, ...metadata } = previous?.metadata ?? {}
     try {
-      const object = patchedObject(call, kind, document, query, { ...previous, metadata } as KubernetesObject)
+      const object = patchedObject(call, kind, document, query, { ...previous, metadata } as KubernetesObject, repeated)
       if (object.metadata) object.metadata.managedFields = managed
       return object
     } catch {
       // A refusal shows the whole object.
-      return patchedObject(call, kind, document, query, previous)
+      return patchedObject(call, kind, document, query, previous, repeated)
     }
   }
 }
@@ -123,7 +143,7 @@ function touchesManagers(document: unknown, kind: PatchKind): boolean {
 }
 
 /** The patched object in the form of its kind. Throws. */
-function patchedObject(call: Call, kind: PatchKind, document: unknown, query: WriteQuery, previous: KubernetesObject | undefined): KubernetesObject {
+function patchedObject(call: Call, kind: PatchKind, document: unknown, query: WriteQuery, previous: KubernetesObject | undefined, repeated: readonly string[]): KubernetesObject {
   const { resource: r } = call
   const schema = schemaOf(r)
   const live = cloneJson(previous) as unknown
@@ -139,9 +159,8 @@ function patchedObject(call: Call, kind: PatchKind, document: unknown, query: Wr
   if (apiVersion !== expected || patchedKind !== r.kind)
     throw badPatch(patched, `${String(patchedKind)} in version ${JSON.stringify(String(apiVersion))} cannot be handled as a ${r.kind}: expected ${expected}, Kind=${r.kind}`)
   try {
-    const decoded = decodeValue(patched, r, query.fieldValidation, () =>
-      kind === 'strategic' ? goMap(document) : stringifyJson(kind === 'merge' ? sortedWhereTouched(patched, document) : patched),
-    )
+    const shown = (): string => (kind === 'strategic' ? goMap(document) : stringifyJson(kind === 'merge' ? sortedWhereTouched(patched, document) : patched))
+    const decoded = decodeValue(patched, r, query.fieldValidation, shown, repeated)
     for (const text of decoded.warnings) warn(call, text)
     return decoded.object
   } catch (fault) {
@@ -166,7 +185,7 @@ export async function patchEndpoint(call: Call): Promise<ApiResponse> {
   const query = writeQuery(call.info.query, 'PatchOptions', kind === 'apply')
   const document = readPatch(call, kind)
   if (kind === 'apply') checkApplied(call, document)
-  const change = patcher(call, kind, document, query)
+  const change = patcher(call, kind, document, query, repeatedKeys(call, kind, query))
   const outcome = await call.registry.update(writeScope(call, query.dryRun, query.object), {
     name: call.info.name,
     whenMissing: kind === 'apply' && call.info.subresource === '' ? 'apply' : 'never',
