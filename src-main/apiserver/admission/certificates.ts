@@ -1,12 +1,14 @@
 /** Who may approve, sign and ask for certificates of which signer. */
 import { forbidden } from '../../api/status-error.ts'
 import { deepEqual } from '../../api/json.ts'
-import type { CertificateSigningRequest } from '../../api/generated/certificates-v1.ts'
+import type { KubernetesObject } from '../../api/meta.ts'
+import type { CertificateSigningRequest, ClusterTrustBundle } from '../../api/generated/certificates-v1.ts'
 import type { AdmissionAttributes, AdmissionPlugin, Authorizer } from '../contracts.ts'
 
 const group = 'certificates.k8s.io'
 
-async function maySigner(authorizer: Authorizer, a: AdmissionAttributes, verb: 'approve' | 'sign', signer: string): Promise<boolean> {
+/** Whether the user may do this for the signer or for all of its domain. */
+export async function maySigner(authorizer: Authorizer, a: AdmissionAttributes, verb: 'approve' | 'sign' | 'attest', signer: string): Promise<boolean> {
   const domain = signer.slice(0, signer.indexOf('/'))
   for (const name of [signer, `${domain}/*`]) {
     const decision = await authorizer.authorize({ isResource: true, path: '', verb, group, version: '*', resource: 'signers', subresource: '', namespace: '', name, user: a.user })
@@ -42,6 +44,27 @@ export function certificateSigning(authorizer: Authorizer): AdmissionPlugin {
         throw forbidden(group, a.resource.plural, a.name, `user not permitted to sign requests with signerName ${JSON.stringify(signer)}`)
     },
   }
+}
+
+/** Who publishes what a signer is trusted by. */
+export function clusterTrustBundleAttest(authorizer: Authorizer): AdmissionPlugin {
+  return {
+    name: 'ClusterTrustBundleAttest',
+    async validate(a) {
+      if (a.resource.group !== group || a.resource.plural !== 'clustertrustbundles' || a.operation === 'DELETE') return
+      const { spec } = a.object as ClusterTrustBundle
+      const signer = spec.signerName ?? ''
+      // Owners and finalizers may be written by those who clean up.
+      if (signer === '' || (a.operation === 'UPDATE' && deepEqual(withoutCollection(a.object), withoutCollection(a.previous)))) return
+      if (!(await maySigner(authorizer, a, 'attest', signer)))
+        throw forbidden(group, a.resource.plural, a.name, `user not permitted to attest for signerName ${JSON.stringify(signer)}`)
+    },
+  }
+}
+
+function withoutCollection(object: KubernetesObject | undefined): unknown {
+  const { ownerReferences: _owners, finalizers: _finalizers, managedFields: _managed, resourceVersion: _version, ...metadata } = object?.metadata ?? {}
+  return { ...object, metadata }
 }
 
 /** Nobody gets a client certificate of system:masters by a request. */

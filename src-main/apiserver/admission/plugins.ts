@@ -5,8 +5,9 @@ import { createEscalationCheck } from '../authz/escalation.ts'
 import type { Rbac } from '../authz/rbac.ts'
 import type { AdmissionPlugin, Authorizer } from '../contracts.ts'
 import type { LiveCopies } from '../live-copy.ts'
-import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts'
+import { certificateApproval, certificateSigning, certificateSubjectRestriction, clusterTrustBundleAttest } from './certificates.ts'
 import { persistentVolumeClaimResize } from './claim-resize.ts'
+import { deviceAdminAccess } from './device-admin-access.ts'
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
 import { limitRanger } from './limit-ranger.ts'
 import { createMatching } from './matching.ts'
@@ -17,7 +18,9 @@ import type { WebhookMetrics } from './webhooks/metrics.ts'
 import { mutatingWebhooks, validatingWebhooks } from './webhooks/webhooks.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
+import { podCertificates } from './pod-certificates.ts'
 import { podSecurity } from './pod-security.ts'
+import { podTopologyLabels } from './pod-topology-labels.ts'
 import { priorityAdmission } from './priority.ts'
 import { resourceQuotaAdmission } from './resource-quota.ts'
 import { runtimeClassAdmission } from './runtime-class.ts'
@@ -44,12 +47,16 @@ export function admissionPlugins(options: {
     podSecurity(copies),
     priorityAdmission(copies),
     defaultTolerationSeconds,
+    podTopologyLabels(copies),
+    deviceAdminAccess(copies),
     defaultStorageClass(copies),
     storageObjectInUseProtection,
     persistentVolumeClaimResize(copies),
     runtimeClassAdmission(copies),
     certificateApproval(authorizer),
     certificateSigning(authorizer),
+    clusterTrustBundleAttest(authorizer),
+    podCertificates(authorizer),
     certificateSubjectRestriction,
     defaultIngressClass(copies),
     createEscalationCheck(options),

@@ -6,12 +6,12 @@ import { isObject } from '../../json.ts'
 import { byteLength, isValidLabelValue } from '../../names.ts'
 import { nameFaults, qualifiedNameFaults } from '../../validation.ts'
 import { driverNameFaults } from './device-names.ts'
+import { deviceExpressionFaults } from './device-expression.ts'
 import { itemsFaults } from './lists.ts'
 
 const effects = ['NoExecute', 'NoSchedule', 'None']
 const operators = ['Equal', 'Exists']
 const maxParameterBytes = 10 * 1024
-const maxExpressionBytes = 10 * 1024
 const maxSelectors = 32
 const maxBindingConditions = 4
 
@@ -39,7 +39,7 @@ export function deviceTolerationFaults(toleration: DeviceToleration, at: FieldPa
 export function deviceSelectorsFaults(selectors: readonly DeviceSelector[] | undefined, path: FieldPath): FieldErrorList {
   return itemsFaults(selectors, maxSelectors, path, ({ cel }, at) => {
     if (cel === undefined) return [required(at.child('cel'), '')]
-    return byteLength(cel.expression ?? '') > maxExpressionBytes ? [tooLong(at.child('cel', 'expression'), '', maxExpressionBytes)] : []
+    return deviceExpressionFaults(cel.expression ?? '', at.child('cel', 'expression'))
   })
 }
 
