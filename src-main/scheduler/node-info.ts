@@ -40,11 +40,22 @@ function computeNonZero(pod: Pod): { cpu: number; memory: number } {
   }
 }
 
+// A node's status is replaced, never altered: read once each.
+const allocatableOf = new WeakMap<object, ResourceAmounts>()
+
+function cachedAllocatable(node: Node): ResourceAmounts {
+  const list = node.status?.allocatable
+  if (!list) return new Map()
+  let found = allocatableOf.get(list)
+  if (!found) allocatableOf.set(list, (found = resourceAmounts(list)))
+  return found
+}
+
 export function nodeInfo(node: Node, pods: readonly Pod[]): NodeInfo {
   const requested: ResourceAmounts = new Map()
   const requestedNonZero = { cpu: 0, memory: 0 }
   for (const pod of pods) addTo(requested, requestedNonZero, pod, 1)
-  return { name: node.metadata.name ?? '', node, pods, allocatable: resourceAmounts(node.status?.allocatable), requested, requestedNonZero }
+  return { name: node.metadata.name ?? '', node, pods, allocatable: cachedAllocatable(node), requested, requestedNonZero }
 }
 
 /** The requests follow a pod that comes (1) or goes (-1): sums of whole numbers, so nothing is lost on the way. */

@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/core/v1/pod.ts'
-import { podRequests } from '../../api/core/v1/pod-questions.ts'
+import { podRequests, resourceAmounts } from '../../api/core/v1/pod-questions.ts'
 import { keyOf } from '../../api/meta.ts'
 import { simulate } from '../../scheduler/simulate.ts'
 import { amountsOf, type NodeLoad } from '../cluster-load.ts'
@@ -19,6 +19,9 @@ function movable(load: NodeLoad): Pod[] {
   return load.pods.filter(p => !p.metadata.ownerReferences?.some(o => o.kind === 'DaemonSet' || o.kind === 'Node') && p.metadata.deletionTimestamp === undefined)
 }
 
+/** Pods that are placed anew in one look, the fullest nodes first; beyond a few dozen nodes those are the ones whose loss could hurt. */
+const maxPlacements = 300
+
 /** C1: for each node, the cluster without it, and its pods placed again by the real scheduler in order of priority. */
 export const nodeLoss = defineWarning({
   id: 'C1',
@@ -32,9 +35,66 @@ export const nodeLoss = defineWarning({
         if (owner) homes.set(owner, (homes.get(owner) ?? new Set()).add(node.metadata.name ?? ''))
       }
     }
-    return load.flatMap(lost => (lost.usage.ready ? lossOf(lost, load, placed, homes) : []))
+    const doubtful = load.filter(lost => lost.usage.ready && movable(lost).length > 0 && !hasRoomElsewhere(lost, load))
+    let placements = 0
+    const looked = doubtful
+      .sort((a, b) => b.pods.length - a.pods.length)
+      .filter((lost, index) => {
+        placements += movable(lost).length
+        return index === 0 || placements <= maxPlacements
+      })
+    return looked.flatMap(lost => lossOf(lost, load, placed, homes))
   },
 })
+
+interface Room {
+  readonly cpu: number
+  readonly memory: number
+}
+
+/** Room on open nodes, the most first; kept for as long as the same load is looked at. */
+const roomsOf = new WeakMap<readonly NodeLoad[], Map<NodeLoad, Room>>()
+
+function rooms(load: readonly NodeLoad[]): Map<NodeLoad, Room> {
+  let found = roomsOf.get(load)
+  if (found) return found
+  found = new Map()
+  for (const each of load) {
+    const { node, pods, usage } = each
+    if (!usage.ready || usage.unschedulable || (node.spec?.taints ?? []).length > 0) continue
+    const allocatable = resourceAmounts(node.status?.allocatable)
+    if (pods.length >= (allocatable.get('pods') ?? 0)) continue
+    const used = pods.map(pod => amountsOf(podRequests(pod)))
+    const cpu = (allocatable.get('cpu') ?? 0) - used.reduce((sum, one) => sum + one.cpuMillicores, 0)
+    const memory = (allocatable.get('memory') ?? 0) - used.reduce((sum, one) => sum + one.memoryBytes, 0)
+    found.set(each, { cpu, memory })
+  }
+  roomsOf.set(load, found)
+  return found
+}
+
+/** True when it is certain without a try: as many other nodes as there are pods have room for the largest of them, and no pod is particular about its node. */
+function hasRoomElsewhere(lost: NodeLoad, load: readonly NodeLoad[]): boolean {
+  const pods = movable(lost)
+  if (!pods.every(isUndemanding)) return false
+  const needs = pods.map(pod => amountsOf(podRequests(pod)))
+  const cpu = needs.reduce((most, one) => Math.max(most, one.cpuMillicores), 0)
+  const memory = needs.reduce((most, one) => Math.max(most, one.memoryBytes), 0)
+  let count = 0
+  for (const [other, room] of rooms(load)) {
+    if (other !== lost && room.cpu >= cpu && room.memory >= memory && ++count >= pods.length) return true
+  }
+  return false
+}
+
+/** Any open node with enough processor and memory would do. */
+function isUndemanding({ spec }: Pod): boolean {
+  if (spec?.affinity || (spec?.topologySpreadConstraints ?? []).length > 0 || Object.keys(spec?.nodeSelector ?? {}).length > 0) return false
+  if ((spec?.volumes ?? []).some(volume => volume.persistentVolumeClaim ?? volume.ephemeral ?? volume.csi)) return false
+  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])]
+  const simple = new Set(['cpu', 'memory'])
+  return containers.every(({ ports, resources }) => (ports ?? []).every(port => !port.hostPort) && Object.keys(resources?.requests ?? {}).every(name => simple.has(name)))
+}
 
 function lossOf(lost: NodeLoad, load: readonly NodeLoad[], placed: readonly Pod[], homes: ReadonlyMap<string, ReadonlySet<string>>): WarningFinding[] {
   const toPlace = movable(lost)
