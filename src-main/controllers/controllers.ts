@@ -34,6 +34,7 @@ import { serviceCIDRController } from './servicecidr/servicecidr.ts'
 import { statefulSetController } from './statefulset/statefulset.ts'
 import { taintEvictionController } from './taint-eviction/taint-eviction.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished/ttl-after-finished.ts'
+import { validatingAdmissionPolicyStatusController } from './validating-admission-policy-status/validating-admission-policy-status.ts'
 import { volumeExpandController } from './volume-expand/volume-expand.ts'
 
 export type { CertificateTools, RequestFacts } from './certificates/certificates.ts'
@@ -83,5 +84,6 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     pvProtectionController,
     ephemeralVolumeController,
     volumeExpandController,
+    validatingAdmissionPolicyStatusController(options.resources),
   ]
 }

@@ -1,5 +1,5 @@
 /** Shows a request's objects in the version that a webhook or policy asked for, and takes changes back. */
-import { DecodeError, decodeValue } from '../../api/decode.ts'
+import { decodeObject } from '../../api/decode.ts'
 import { cloneJson } from '../../api/json.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import type { AnyResource } from '../../api/resource.ts'
@@ -35,13 +35,13 @@ export async function takeBack(a: AdmissionAttributes, changed: KubernetesObject
     a.object = changed
     return
   }
+  let decoded: KubernetesObject
   try {
-    const decoded = decodeValue(cloneJson(changed), from, 'Ignore').object as KubernetesObject
-    decoded.metadata ??= {}
-    from.setDefaults?.(decoded)
-    a.object = await convert(decoded, from, a.resource)
+    decoded = decodeObject(cloneJson(changed), from).object as KubernetesObject
   } catch (fault) {
-    if (fault instanceof DecodeError) throw internalError(fault.message)
-    throw fault
+    throw internalError(fault instanceof Error ? fault.message : String(fault))
   }
+  decoded.metadata ??= {}
+  from.setDefaults?.(decoded)
+  a.object = await convert(decoded, from, a.resource)
 }
