@@ -183,7 +183,8 @@ export function createMonitoring({ env, client, informers }: MonitoringOptions):
           await sampleRound(
             client,
             env,
-            nodes.list().map(n => n.metadata.name ?? ''),
+            // A node that offers no port (a simulated one) has nobody who could answer.
+            nodes.list().flatMap(n => (n.status?.daemonEndpoints?.kubeletEndpoint?.Port === 0 ? [] : [n.metadata.name ?? ''])),
             take,
           )
         })
