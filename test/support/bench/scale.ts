@@ -55,6 +55,16 @@ function smaller(workload: Workload, { quick }: ScaleOptions): Workload {
   return { ...workload, nodes: Math.round(workload.nodes / 5), initPods: Math.round(workload.initPods / 10), pods: Math.round(workload.pods / 10) }
 }
 
+/** New nodes are tainted until the lifecycle controller has seen that they are ready. */
+async function openNodes(connection: Connection, count: number): Promise<void> {
+  for (;;) {
+    const answer = await expectStatus(connection, 200, 'GET', '/api/v1/nodes')
+    const { items } = JSON.parse(answer.text()) as { items: { spec?: { taints?: unknown[] } }[] }
+    if (items.filter(node => (node.spec?.taints ?? []).length === 0).length >= count) return
+    await pause(500)
+  }
+}
+
 async function withNodes<T>(nodes: number, zones: number, options: ScaleOptions, use: (server: MeasuredServer, connections: Connection[]) => Promise<T>): Promise<T> {
   const dataDir = newDataDir()
   const settings = join(dataDir, 'simulation.yaml')
@@ -70,6 +80,7 @@ async function withNodes<T>(nodes: number, zones: number, options: ScaleOptions,
       if (!first) throw new Error('no connection')
       await expectStatus(first, 201, 'POST', '/api/v1/namespaces', json({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'scale' } }))
       await pause(1_000) // its default service account
+      await openNodes(first, nodes)
       return await use(server, connections)
     })
   } finally {
