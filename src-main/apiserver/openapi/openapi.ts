@@ -13,13 +13,14 @@ import { groupsOf, type VersionEntry } from '../discovery/resource-lists.ts'
 import { bytesResponse } from '../endpoints/respond.ts'
 import { objectResponse } from '../respond.ts'
 import { describe, type Descriptions } from './descriptions.ts'
+import { withCustomSchemas } from './custom-schemas.ts'
 import { openapiPaths } from './paths.ts'
 import { collectSchemas, loadDefaults, loadFacts, toVersion2, type Schema, type SchemaFacts } from './schemas.ts'
 import { encodeVersion2, protobufVersion2Type, protobufVersion2Types } from './version2-protobuf.ts'
 
 const info = { title: 'Kubernetes', version: '1.37' }
 /** Part of every hash: raise it when this code makes other documents of the same declarations. */
-const documentVersion = 3
+const documentVersion = 4
 
 interface Known {
   readonly of: readonly AnyResource[]
@@ -84,20 +85,14 @@ async function version3(request: ApiRequest, askedHash: string | null, path: str
 async function document3(entry: VersionEntry, sources: Sources): Promise<object> {
   const [loaded, defaults] = await Promise.all([sources.facts(), loadDefaults()])
   const paths = openapiPaths(entry)
+  const resources = entry.resources.map(one => one.resource)
+  const schemas = await describe(collectSchemas(loaded, resources, paths, { group: entry.group, version: entry.version, defaults }), sources.descriptions)
   return {
     openapi: '3.0.0',
     info,
     paths,
     components: {
-      schemas: await describe(
-        collectSchemas(
-          loaded,
-          entry.resources.map(one => one.resource),
-          paths,
-          { group: entry.group, version: entry.version, defaults },
-        ),
-        sources.descriptions,
-      ),
+      schemas: await withCustomSchemas(schemas, resources, 3, sources.descriptions),
       securitySchemes: { BearerToken: { in: 'header', name: 'authorization', type: 'apiKey' } },
     },
   }
@@ -129,7 +124,9 @@ async function version2(request: ApiRequest, versions: readonly { entry: Version
     )
     Object.assign(paths, own)
   }
-  const document = toVersion2({ definitions: asProtobuf ? definitions : await describe(definitions, sources.descriptions), paths })
+  const general = toVersion2({ definitions: asProtobuf ? definitions : await describe(definitions, sources.descriptions), paths })
+  const resources = versions.flatMap(one => one.entry.resources.map(({ resource }) => resource))
+  const document = { ...general, definitions: await withCustomSchemas(general.definitions, resources, 2, asProtobuf ? () => Promise.resolve(new Map()) : sources.descriptions) }
   if (asProtobuf) return bytesResponse(request, 200, { 'content-type': protobufVersion2Type, ...headers }, [encodeVersion2({ swagger: '2.0', info, ...document })])
   return objectResponse(
     request,

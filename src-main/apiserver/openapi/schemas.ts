@@ -164,8 +164,11 @@ function listSchema(resource: AnyResource): Schema {
 }
 
 /** Turns a document's definitions and paths into OpenAPI v2's form. */
-export function toVersion2(document: { definitions: Record<string, Schema>; paths: Record<string, object> }): { definitions: object; paths: object } {
-  return { definitions: convert(document.definitions) as object, paths: Object.fromEntries(Object.entries(document.paths).map(([path, item]) => [path, pathVersion2(item)])) }
+export function toVersion2(document: { definitions: Record<string, Schema>; paths: Record<string, object> }): { definitions: Record<string, unknown>; paths: object } {
+  return {
+    definitions: convert(document.definitions) as Record<string, unknown>,
+    paths: Object.fromEntries(Object.entries(document.paths).map(([path, item]) => [path, pathVersion2(item)])),
+  }
 }
 
 function convert(value: unknown): unknown {
@@ -184,7 +187,6 @@ function convert(value: unknown): unknown {
   )
 }
 
-const methods = new Set(['get', 'put', 'post', 'delete', 'patch'])
 const produces = ['application/json', 'application/yaml']
 
 interface Operation3 {
@@ -195,7 +197,7 @@ interface Operation3 {
 
 function pathVersion2(item: object): object {
   return Object.fromEntries(
-    Object.entries(item).map(([key, value]) => [key, methods.has(key) ? operationVersion2(value as Operation3) : (value as Record<string, unknown>[]).map(parameterVersion2)]),
+    Object.entries(item).map(([key, value]) => [key, Array.isArray(value) ? (value as Record<string, unknown>[]).map(parameterVersion2) : operationVersion2(value as Operation3)]),
   )
 }
 
