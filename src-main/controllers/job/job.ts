@@ -37,6 +37,9 @@ import {
 } from './plan.ts'
 import type { Counts, Outcome } from './plan.ts'
 
+/** spec.managedBy of jobs that this controller runs; absent means the same. */
+const ownName = 'kubernetes.io/job-controller'
+
 export const jobController = defineController<Job>({
   name: 'job-controller',
   for: jobs,
@@ -48,9 +51,10 @@ export const jobController = defineController<Job>({
     const { client, cache } = context
     const job = cache.of(jobs).get(key)
     await freeOrphans(context, key, job?.metadata.uid)
-    if (!job) return
+    // Somebody else's, whole: not even its pods are touched.
+    if (!job || (job.spec?.managedBy !== undefined && job.spec.managedBy !== ownName)) return
     const owned = await claimOwned<Pod>({ client, lister: cache.of(pods), resource: pods, owner: job, ownerResource: jobs, selector: job.spec?.selector })
-    if (job.metadata.deletionTimestamp || finishedCondition(job)) return finish(context, job, owned)
+    if (job.metadata.deletionTimestamp || finishedCondition(job)) return finish(context, owned)
     return step(context, job, owned)
   },
 })
@@ -64,20 +68,9 @@ async function freeOrphans(context: ControllerContext, key: string, uid: string 
   }
 }
 
-/** A finished (or deleted) job: its pods are freed, the active ones removed, and it goes after its time to live. */
-async function finish(context: ControllerContext, job: Job, owned: readonly Pod[]): Promise<Requeue | undefined> {
+/** A finished (or deleted) job: its pods are freed. */
+async function finish(context: ControllerContext, owned: readonly Pod[]): Promise<void> {
   for (const pod of owned.filter(isTracked)) await untrack(context, pod)
-  const done = finishedCondition(job)
-  const ttl = job.spec?.ttlSecondsAfterFinished
-  if (!done || ttl === undefined || job.metadata.deletionTimestamp) return undefined
-  const leftMs = parseTime(done.lastTransitionTime) + ttl * 1000 - context.env.clock.now()
-  if (leftMs > 0) return { requeueAfterMs: leftMs }
-  const { name, namespace, uid } = job.metadata
-  await context.client
-    .resource(jobs)
-    .delete(name ?? '', { namespace: namespace ?? '', propagationPolicy: 'Foreground', ...(uid ? { preconditions: { uid } } : {}) })
-    .catch(ignoreNotFound)
-  return undefined
 }
 
 async function step(context: ControllerContext, job: Job, owned: readonly Pod[]): Promise<Requeue | undefined> {
@@ -147,10 +140,19 @@ async function conclude(context: ControllerContext, job: Job, status: JobStatus,
     return undefined // the pods' next changes bring us back
   }
   const final = withCondition(conditions, outcome.type, 'True', outcome.reason, outcome.message, nowMs)
-  await write(context, job, { ...withCounts(status, counts), conditions: final, ...(outcome.type === 'Complete' ? { completionTime: formatTime(nowMs) } : {}) })
+  await write(context, job, {
+    ...withCounts(status, counts),
+    conditions: final,
+    ...(outcome.type === 'Complete' ? { completionTime: formatTime(notBefore(status.startTime, nowMs)) } : {}),
+  })
   if (outcome.type === 'Complete') context.events.event(job, 'Normal', 'Completed', 'Job completed')
   else context.events.event(job, 'Warning', outcome.reason, outcome.message)
   return undefined
+}
+
+/** A clock that was set back must not let a job end before it began: the API refuses that. */
+function notBefore(startTime: string | undefined, nowMs: number): number {
+  return startTime === undefined ? nowMs : Math.max(nowMs, parseTime(startTime))
 }
 
 async function suspend(context: ControllerContext, job: Job, status: JobStatus, counts: Counts): Promise<undefined> {

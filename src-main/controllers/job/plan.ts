@@ -139,6 +139,8 @@ function indexBackoffMs(job: Job, counts: Counts, index: number, nowMs: number):
 }
 
 function backoffMs(failures: number, lastMs: number, nowMs: number): number {
+  // A failure in the future is one before the clock was set back: nobody knows how long ago.
+  if (lastMs > nowMs) return 0
   return Math.max(0, lastMs + Math.min(maxBackoffMs, initialBackoffMs * 2 ** (failures - 1)) - nowMs)
 }
 

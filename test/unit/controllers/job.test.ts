@@ -101,3 +101,25 @@ test('an exit code may fail the whole job at once', async () => {
   await c.until('failed', async () => truths(await get(c)).includes('Failed PodFailurePolicy'))
   expect((await get(c)).status?.failed).toBe(1)
 })
+
+test('a job ends although the clock was set back before its start', async () => {
+  const c = await start({})
+  await c.until('started', async () => (await get(c)).status?.startTime !== undefined)
+  c.env.jump(-24 * 3_600_000)
+  await c.until('complete', async () => truths(await get(c)).includes('Complete CompletionsReached'))
+  const { startTime, completionTime } = (await get(c)).status ?? {}
+  expect(completionTime).toBe(startTime)
+})
+
+test('a failed pod is replaced after its back-off although the clock was set back', async () => {
+  const c = await start({ backoffLimit: 1 }, 'exit-1')
+  await c.until('failed once', async () => (await get(c)).status?.failed === 1)
+  c.env.jump(-24 * 3_600_000)
+  await c.until('gave up', async () => truths(await get(c)).includes('Failed BackoffLimitExceeded'), 120_000)
+})
+
+test('a job that others manage is left alone', async () => {
+  const c = await start({ managedBy: 'example.com/queue' })
+  await c.env.advance(20_000)
+  expect([(await get(c)).status ?? {}, (await c.list<Pod>(pods, 'default')).length]).toEqual([{}, 0])
+})
