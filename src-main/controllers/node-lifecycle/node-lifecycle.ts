@@ -151,7 +151,8 @@ class Lifecycle {
 
   async #taint(node: Node): Promise<void> {
     const { client, env } = this.#context
-    const taints = wantedTaints(node, this.#mayEvict(node), env.clock.now())
+    // A ready node evicts nobody anyhow; the question looks at every node.
+    const taints = wantedTaints(node, readinessOf(node) === 'True' ? 'yes' : this.#mayEvict(node), env.clock.now())
     if (!taints) return
     const { name, uid, resourceVersion } = node.metadata
     await client.resource(nodes).patch(name ?? '', 'merge', { metadata: { uid, resourceVersion }, spec: { taints: taints.length > 0 ? taints : null } })
