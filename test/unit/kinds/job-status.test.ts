@@ -49,7 +49,7 @@ describe('a status', () => {
     [
       'indexes of a job without them',
       {},
-      { 'status.completedIndexes': '1' },
+      { 'status.completedIndexes': '0' },
       ['status.completedIndexes: Invalid value: "0": cannot set non-empty completedIndexes when non-indexed completion mode'],
     ],
     ['indexes in order', indexed, { ...indexed, 'status.completedIndexes': '0,2-4' }, []],
