@@ -33,7 +33,7 @@ export interface RevisionState {
 /** The revision of the owner's template: the newest that has it, moved to the newest number where needed, or a new one. */
 export async function syncRevision(input: RevisionInput): Promise<RevisionState> {
   const { client, template, present, collisionCount } = input
-  const data = { spec: { template: { ...template, $patch: 'replace' } } }
+  const data = { spec: { template: sorted({ ...template, $patch: 'replace' }) } }
   const equal = present.filter(r => deepEqual(r.data, data)).sort((a, b) => (b.revision ?? 0) - (a.revision ?? 0))
   const [found, ...duplicates] = equal
   const number = Math.max(0, ...present.filter(r => !equal.includes(r)).map(r => r.revision ?? 0)) + 1
@@ -42,6 +42,17 @@ export async function syncRevision(input: RevisionInput): Promise<RevisionState>
     return { current: isNewest ? found : await client.resource(controllerRevisions).update({ ...found, revision: number }), duplicates, collisionCount }
   }
   return { ...(await createRevision(input, data, number)), duplicates: [] }
+}
+
+/** Names in order at every depth: clients compare these bytes with their own (kubectl, the upstream suite). */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, item]) => [name, sorted(item)]),
+  )
 }
 
 /** Names are hashes: one that another template has already is tried again with the next collision count. */

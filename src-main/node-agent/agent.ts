@@ -160,7 +160,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     live: key => podMirror.get(key),
     listed: () => podMirror.listed,
   })
-  const keeper = new NodeKeeper({ env, client, config, runtime, networkReady: () => network.ready, networkProof: () => proof.state })
+  const keeper = new NodeKeeper({ env, client, config, stateDir, runtime, networkReady: () => network.ready, networkProof: () => proof.state })
 
   function onNetworkReady(): void {
     proxy.changed()

@@ -133,33 +133,32 @@ function machineOf(host: HostsInput['hosts'][number], secretName: string): Machi
   }
 }
 
-/** One that exists gets its new credentials before it is tried again with them. */
+/** The Secret is there before anybody looks for it: before a new Machine, and before one that exists is tried again. */
 async function applyMachine(client: Client, machine: Machine, credentials: HostCredentials): Promise<Machine> {
-  const { secretName } = machine.spec
-  try {
-    const made = await client.resource(machines).create(machine)
-    await writeSecret(client, secretName, made, credentials)
-    return made
-  } catch (fault) {
-    if (!isAlreadyExists(fault)) throw fault
-  }
   const name = machine.metadata.name ?? ''
-  const old = await client.resource(machines).get(name)
-  await writeSecret(client, secretName, old, credentials)
-  return client.resource(machines).patch(name, 'merge', { spec: { ...machine.spec, retry: (old.spec.retry ?? 0) + 1 } })
+  await writeSecret(client, machine.spec.secretName, credentials)
+  const made = await client
+    .resource(machines)
+    .create(machine)
+    .catch(async (fault: unknown) => {
+      if (!isAlreadyExists(fault)) throw fault
+      const old = await client.resource(machines).get(name)
+      return client.resource(machines).patch(name, 'merge', { spec: { ...machine.spec, retry: (old.spec.retry ?? 0) + 1 } })
+    })
+  // It goes with its Machine (garbage collection by owner).
+  const owner = { apiVersion: machine.apiVersion, kind: machine.kind, name, uid: made.metadata.uid ?? '' }
+  await client.resource(secrets).patch(machine.spec.secretName, 'merge', { metadata: { ownerReferences: [owner] } }, { namespace: 'kube-system' })
+  return made
 }
 
-/** The Secret goes with its Machine (garbage collection by owner). */
-async function writeSecret(client: Client, name: string, machine: Machine, credentials: HostCredentials): Promise<void> {
+async function writeSecret(client: Client, name: string, credentials: HostCredentials): Promise<void> {
   const { useAgent, ...texts } = credentials
   const stringData: Record<string, string> = {
     ...Object.fromEntries(Object.entries(texts).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1] !== '')),
     ...(useAgent === true ? { useAgent: 'true' } : {}),
   }
-  const owner = { apiVersion: machine.apiVersion, kind: machine.kind, name: machine.metadata.name ?? '', uid: machine.metadata.uid ?? '' }
-  const secret = { apiVersion: 'v1', kind: 'Secret', type: 'infra.quarterdeck.app/ssh', metadata: { name, namespace: 'kube-system', ownerReferences: [owner] }, stringData }
   try {
-    await client.resource(secrets).create(secret)
+    await client.resource(secrets).create({ apiVersion: 'v1', kind: 'Secret', type: 'infra.quarterdeck.app/ssh', metadata: { name, namespace: 'kube-system' }, stringData })
   } catch (fault) {
     if (!isAlreadyExists(fault)) throw fault
     const data = Object.fromEntries(
@@ -168,7 +167,7 @@ async function writeSecret(client: Client, name: string, machine: Machine, crede
         stringData[key] === undefined ? null : Buffer.from(stringData[key]).toString('base64'),
       ]),
     )
-    await client.resource(secrets).patch(name, 'merge', { data, metadata: { ownerReferences: [owner] } }, { namespace: 'kube-system' })
+    await client.resource(secrets).patch(name, 'merge', { data }, { namespace: 'kube-system' })
   }
 }
 

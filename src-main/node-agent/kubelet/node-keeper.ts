@@ -28,6 +28,7 @@ export interface NodeKeeperOptions {
   readonly env: Env
   readonly client: Client
   readonly config: AgentConfig
+  readonly stateDir: string
   readonly runtime: ContainerRuntime
   readonly networkReady: () => boolean
   /** Whether pods of this node were seen to reach what they have to. */
@@ -83,7 +84,7 @@ export class NodeKeeper {
       runtimeFault = fault instanceof Error ? fault.message : String(fault)
     }
     const images = info ? await runtime.images() : []
-    const facts = await hostFacts(info?.rootDir ?? '/')
+    const facts = await hostFacts(info?.rootDir ?? '/', this.#options.stateDir)
     const node = await this.#ensureNode()
     const wasReady = node.status?.conditions?.some(condition => condition.type === 'Ready' && condition.status === 'True') ?? false
     if (wasReady && !this.#options.networkReady() && env.clock.awakeMs() - this.#startMs < networkGraceMs) return

@@ -1,4 +1,5 @@
 /** What this host is and has, as a Node's status. Reads /proc and /sys; the rest is pure. */
+import type { StatsFs } from 'node:fs'
 import { readFile, statfs } from 'node:fs/promises'
 import { arch, cpus, totalmem } from 'node:os'
 import type { Node, NodeCondition, NodeStatus } from '../../api/generated/core-v1.ts'
@@ -28,15 +29,15 @@ export interface HostFacts {
   readonly cpus: number
   readonly diskBytes: number
   readonly diskFreeBytes: number
-  readonly inodes: number
-  readonly inodesFree: number
+  /** File systems that pods and the agent write to: that of the runtime, and that of the agent's state. */
+  readonly disks: readonly { readonly bytes: number; readonly freeBytes: number; readonly inodes: number; readonly inodesFree: number }[]
   readonly processes: number
   readonly maxProcesses: number
 }
 
-export async function hostFacts(runtimeDir: string): Promise<HostFacts> {
+export async function hostFacts(runtimeDir: string, stateDir: string): Promise<HostFacts> {
   const text = async (path: string): Promise<string> => ((await readTextFile(path)) ?? '').trim()
-  const fs = await statfs(runtimeDir).catch(() => statfs('/'))
+  const [fs, state] = await Promise.all([runtimeDir, stateDir].map(path => statfs(path).catch(() => statfs('/'))) as [Promise<StatsFs>, Promise<StatsFs>])
   const memory = await readFile('/proc/meminfo', 'utf8')
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(memory)?.[1] ?? 0) * 1024
   const load = await text('/proc/loadavg')
@@ -49,8 +50,7 @@ export async function hostFacts(runtimeDir: string): Promise<HostFacts> {
     cpus: cpus().length,
     diskBytes: fs.blocks * fs.bsize,
     diskFreeBytes: fs.bavail * fs.bsize,
-    inodes: fs.files,
-    inodesFree: fs.ffree,
+    disks: [fs, state].map(one => ({ bytes: one.blocks * one.bsize, freeBytes: one.bavail * one.bsize, inodes: one.files, inodesFree: one.ffree })),
     processes: Number(load.split(' ')[3]?.split('/')[1] ?? 0),
     maxProcesses: Number((await text('/proc/sys/kernel/pid_max')) || 32768),
   }
@@ -120,7 +120,7 @@ export function nodeStatus(input: NodeStatusInput): NodeStatus {
 function conditionsOf(input: NodeStatusInput): NodeCondition[] {
   const { facts } = input
   const now = formatTime(input.now)
-  const disk = facts.diskFreeBytes < facts.diskBytes * diskLine || (facts.inodes > 0 && facts.inodesFree < facts.inodes * inodeLine)
+  const disk = facts.disks.some(one => one.freeBytes < one.bytes * diskLine || (one.inodes > 0 && one.inodesFree < one.inodes * inodeLine))
   const pressure = (type: string, on: boolean, reasons: [string, string], messages: [string, string]): [string, string, string, string] =>
     on ? [type, 'True', reasons[0], messages[0]] : [type, 'False', reasons[1], messages[1]]
   const rows: [string, string, string, string][] = [

@@ -7,6 +7,7 @@ import type { ImagePushProgress } from '../../../src-main/api/bridge.ts'
 import { agentPorts } from '../../../src-main/api/agent.ts'
 import { nodes } from '../../../src-main/api/core/v1/node.ts'
 import { pods } from '../../../src-main/api/core/v1/pod.ts'
+import { podDisruptionBudgets } from '../../../src-main/api/policy/v1/pod-disruption-budget.ts'
 import type { Node, Pod } from '../../../src-main/api/generated/core-v1.ts'
 import type { Machine, MachineCondition } from '../../../src-main/api/infra/v1alpha1/machine.ts'
 import { machines } from '../../../src-main/api/infra/v1alpha1/machine-resource.ts'
@@ -224,8 +225,25 @@ describe('hosts', () => {
     expect(boot).toBeDefined()
   })
 
+  it('keep what a budget protects until it may go', async () => {
+    const budgets = cluster.client.resource(podDisruptionBudgets)
+    await cluster.client.resource(pods).patch('pod-a', 'merge', { metadata: { labels: { app: 'guarded' } } }, { namespace: 'default' })
+    await budgets.create({
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: 'guard', namespace: 'default' },
+      spec: { minAvailable: 1, selector: { matchLabels: { app: 'guarded' } } },
+    })
+    await cluster.client.resource(machines).delete('a')
+    const blocked = await machineWhere(cluster.client, 'a', machine => machine.status?.reason === 'DrainBlocked', 60)
+    expect(blocked.status?.message).toContain('default/pod-a')
+    expect(blocked.status?.phase).toBe('Removing')
+    expect((await cluster.client.resource(pods).get('pod-a', { namespace: 'default' })).metadata.deletionTimestamp).toBeUndefined()
+    await budgets.delete('guard', { namespace: 'default' })
+  })
+
   it('are removed with nothing left behind', async () => {
-    for (const name of ['a', 'b']) await cluster.client.resource(machines).delete(name)
+    await cluster.client.resource(machines).delete('b') // the other one is on its way
     const last = await Promise.all(['a', 'b'].map(name => machineGone(cluster.client, name, 120)))
     expect(last.map(machine => machine?.status?.leftovers ?? [])).toEqual([[], []])
     expect((await cluster.client.resource(nodes).list()).items).toEqual([])

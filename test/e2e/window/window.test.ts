@@ -99,7 +99,6 @@ test('logs of a workload come from all its pods and are filtered live', async ()
   await go('/list/deployments.apps')
   await page.locator('[data-key="shop/storefront"]').focus()
   await page.keyboard.press('l')
-  await page.getByText(/lines/).first().waitFor()
   await expect.poll(() => page.locator('.source').count(), { timeout: 10_000 }).toBe(12)
   await page.getByLabel('Show lines with').fill('/status=5\\d\\d/')
   await expect
