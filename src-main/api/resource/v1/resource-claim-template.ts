@@ -33,8 +33,9 @@ export const resourceClaimTemplates = defineResource<ResourceClaimTemplate>({
   validateUpdate(next, previous, at) {
     if (sameValue(next.spec, previous.spec)) return []
     // Go prints its inner structs by the names of their fields.
-    const { requests = null, constraints = null, config = null } = next.spec?.spec?.devices ?? {}
-    const shown = { ...next.spec?.metadata, Spec: { Devices: { Requests: requests, Constraints: constraints, Config: config } } }
+    const { requests, constraints, config } = next.spec?.spec?.devices ?? {}
+    const orNull = (list: readonly unknown[] | undefined): unknown => (list === undefined || list.length === 0 ? null : list)
+    const shown = { ...next.spec?.metadata, Spec: { Devices: { Requests: orNull(requests), Constraints: orNull(constraints), Config: orNull(config) } } }
     return [invalidValue(at.child('spec'), shown, immutableText)]
   },
 })
