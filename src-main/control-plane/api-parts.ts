@@ -30,6 +30,7 @@ import { openapiHandler } from '../apiserver/openapi/openapi.ts'
 import { createServiceConnector } from '../apiserver/subresources/service-connection.ts'
 import { nodeSubresources } from '../apiserver/subresources/node-subresources.ts'
 import type { Store } from '../store/store.ts'
+import type { Access } from './open-access.ts'
 import type { ClusterKeys } from './pki/pki.ts'
 import { auditMetrics, processMetrics, storeMetrics } from './server-metrics.ts'
 
@@ -61,16 +62,20 @@ export function createApiParts(given: {
   /** Lines of the API server's own figures. */
   requestMetrics: () => readonly string[]
   audit?: Auditor | undefined
+  access?: Access | undefined
 }): ApiParts {
   const { env, store, keys } = given
   const copies = liveCopies(store)
   for (const place of [...Object.values(places), ...Object.values(flowPlaces)]) copies.of(place)
   const kinds = createCustomKinds({ copies, builtIn: given.builtIn })
   const tokens = createServiceAccountTokens({ env, copies, privateKey: keys.serviceAccount.privateKey, publicKey: keys.serviceAccount.publicKey })
-  const authenticator = createAuthenticator({ env, copies, authorities: [keys.authority.certificate], tokens })
+  const authenticator = createAuthenticator({ env, copies, authorities: [keys.authority.certificate], tokens, others: given.access ?? {} })
   const bootstrap = createBootstrapTokens({ env, copies })
-  const { authorizer, rbac } = createAuthorizer(copies)
-  for (const [key, storage] of [...authenticationReviews({ tokens, verifyBootstrap: token => bootstrap.verify(token) }), ...accessReviews(authorizer)])
+  const { authorizer, rbac } = createAuthorizer(copies, given.access?.authorizers)
+  for (const [key, storage] of [
+    ...authenticationReviews({ tokens, verifyBootstrap: token => bootstrap.verify(token), others: given.access?.tokens ?? [] }),
+    ...accessReviews(authorizer),
+  ])
     given.virtual.set(key, storage)
   const storeAnswers = async (): Promise<void> => {
     await store.count('/core/namespaces/')

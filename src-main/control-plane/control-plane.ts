@@ -24,6 +24,7 @@ import type { Store } from '../store/store.ts'
 import { createApiParts, type ApiParts } from './api-parts.ts'
 import { ensureBootstrapObjects } from './bootstrap.ts'
 import { componentUser, type AnyController } from './controllers.ts'
+import { openAccess, type AccessOptions } from './open-access.ts'
 import { openAudit, type AuditOptions } from './open-audit.ts'
 import { openStore } from './open-store.ts'
 import { openClusterKeys, defaultServingNames, type ClusterKeys } from './pki/pki.ts'
@@ -50,6 +51,8 @@ export interface ControlPlaneOptions {
   readonly encryptionConfigFile?: string
   /** Keeps an audit trail by a policy. */
   readonly audit?: AuditOptions
+  /** Identity providers and webhooks beside the cluster's own credentials and roles. */
+  readonly access?: AccessOptions
   readonly dialer?: NodeDialer
   readonly controllers?: readonly AnyController[]
   /** Kinds that are answered by others (metrics.k8s.io), by resourceKey. */
@@ -123,6 +126,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   life.add(() => store.close())
   const audit = options.audit ? await openAudit(options.audit, options.dataDir, env).catch(closing(store)) : undefined
   if (audit) life.add(() => audit.close())
+  const access = options.access ? await openAccess(options.access, env).catch(closing(store)) : undefined
   const kubeconfigPath = options.kubeconfigPath ?? join(options.dataDir, 'admin.kubeconfig')
   let dialer = options.dialer
   const virtual = new Map(options.virtual ?? [])
@@ -133,6 +137,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     env,
     store,
     audit: audit?.auditor,
+    access,
     keys,
     virtual,
     builtIn: allResources,

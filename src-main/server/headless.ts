@@ -4,6 +4,7 @@
  *   npm run headless -- --data-dir D [--api-port 6443] [--ui-port 0] [--kubeconfig F] [--host 127.0.0.1] [--no-ui]
  *                       [--simulated-nodes N [--simulation FILE]]
  *
+ * Encryption at rest, audit, identity providers and webhooks: the flags of security-flags.ts.
  * Prints one line of JSON on standard output when the API answers: {"ready":true,"ui":"http://…","api":"https://…"}.
  * SIGTERM and SIGINT stop it cleanly.
  */
@@ -12,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { nodeEnv } from '../base/node/node-env.ts'
 import { createControlPlane } from '../control-plane/control-plane.ts'
 import { defaultDataDir } from './data-dir.ts'
+import { securityFlags, securityOptions } from './security-flags.ts'
 
 const usage =
   'usage: headless [--data-dir DIRECTORY] [--api-port PORT] [--ui-port PORT] [--kubeconfig FILE] [--host ADDRESS] [--no-ui] [--verbose] [--simulated-nodes COUNT [--simulation FILE]]'
@@ -25,6 +27,7 @@ interface Arguments {
   readonly verbose: boolean
   readonly simulatedNodes: number | undefined
   readonly simulation: string | undefined
+  readonly security: ReturnType<typeof securityOptions>
 }
 
 function readArguments(): Arguments {
@@ -40,6 +43,7 @@ function readArguments(): Arguments {
       'simulated-nodes': { type: 'string' },
       simulation: { type: 'string' },
       help: { type: 'boolean', default: false },
+      ...securityFlags,
     },
   })
   if (values.help) {
@@ -55,6 +59,7 @@ function readArguments(): Arguments {
     verbose: values.verbose,
     simulatedNodes: values['simulated-nodes'] === undefined ? undefined : count(values['simulated-nodes'], 'simulated-nodes'),
     simulation: values.simulation === undefined ? undefined : resolve(values.simulation),
+    security: securityOptions(values),
   }
 }
 
@@ -79,6 +84,7 @@ async function main(): Promise<void> {
     controllersAfter: loaded.promise,
     dataDir: asked.dataDir,
     apiPort: asked.apiPort,
+    ...asked.security,
     ...(asked.host === undefined ? {} : { host: asked.host }),
     ...(asked.kubeconfig === undefined ? {} : { kubeconfigPath: asked.kubeconfig }),
   })

@@ -1,6 +1,7 @@
 /**
- * Who is asking: client certificate, then bearer token (service account, bootstrap). Without credentials only the health
- * paths are open, to system:anonymous (anonymous access to anything else is off, unlike upstream's default).
+ * Who is asking: client certificate, then bearer token (service account, bootstrap, those of identity providers and of a
+ * webhook where they are configured). Without credentials only the health paths are open, to system:anonymous (anonymous
+ * access to anything else is off, unlike upstream's default, unless it is configured).
  */
 import { unauthorized } from '../../api/status-error.ts'
 import type { ApiRequest, UserInfo } from '../../api/request.ts'
@@ -11,13 +12,43 @@ import { createBootstrapTokens } from './bootstrap-tokens.ts'
 import type { ServiceAccountTokens } from './service-account-tokens.ts'
 import { createX509Authenticator } from './x509.ts'
 
-const anonymousPaths = new Set(['/healthz', '/livez', '/readyz'])
+const healthPaths = ['/healthz', '/livez', '/readyz']
 const anonymous: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
 
+/** Knows bearer tokens of others. Resolves undefined for those that it does not know or that may not be used; never rejects. */
+export interface TokenAuthenticator {
+  /** `audiences`: one of them must be the token's; empty for the API's own. */
+  verify(token: string, audiences: readonly string[]): Promise<UserInfo | undefined>
+}
+
+/** What is configured beside the credentials that the cluster makes itself. */
+export interface OtherCredentials {
+  readonly tokens?: readonly TokenAuthenticator[]
+  /** Open to everybody; default the health paths. */
+  readonly anonymous?: 'all' | 'none' | readonly string[] | undefined
+}
+
+/** The first answer of several. */
+export async function verifyElsewhere(others: readonly TokenAuthenticator[], token: string, audiences: readonly string[]): Promise<UserInfo | undefined> {
+  for (const other of others) {
+    const user = await other.verify(token, audiences)
+    if (user) return user
+  }
+  return undefined
+}
+
 /** `authorities` are PEM certificates that may sign client certificates. */
-export function createAuthenticator(options: { env: Env; copies: LiveCopies; authorities: readonly string[]; tokens: ServiceAccountTokens }): Authenticator {
+export function createAuthenticator(options: {
+  env: Env
+  copies: LiveCopies
+  authorities: readonly string[]
+  tokens: ServiceAccountTokens
+  others?: OtherCredentials
+}): Authenticator {
   const x509 = createX509Authenticator(options)
   const bootstrap = createBootstrapTokens(options)
+  const { tokens: others = [], anonymous: open = healthPaths } = options.others ?? {}
+  const isOpen = (path: string): boolean => (typeof open === 'string' ? open === 'all' : open.includes(path))
 
   return {
     async authenticate(request) {
@@ -27,12 +58,14 @@ export function createAuthenticator(options: { env: Env; copies: LiveCopies; aut
         if (account !== undefined && account !== 'invalid') return authenticated(account.user)
         const bootstrapUser = account === 'invalid' ? 'invalid' : bootstrap.verify(token)
         if (bootstrapUser !== undefined && bootstrapUser !== 'invalid') return authenticated(bootstrapUser)
+        const other = account === undefined && bootstrapUser === undefined ? await verifyElsewhere(others, token, []) : undefined
+        if (other) return authenticated(other)
         // A wrong token beside a good certificate: upstream lets the certificate speak, too.
         if (request.peer?.certificate === undefined) throw unauthorized()
       }
       const user = await x509.authenticate(request)
       if (user) return authenticated(user)
-      return anonymousPaths.has(request.url.split('?')[0] ?? '') ? anonymous : undefined
+      return isOpen(request.url.split('?')[0] ?? '') ? anonymous : undefined
     },
   }
 }

@@ -14,13 +14,14 @@ import { places, type LiveCopies } from '../live-copy.ts'
 import { nodeNameOf } from '../authz/node.ts'
 import { podReferences } from '../authz/pod-references.ts'
 import { objectResponse } from '../respond.ts'
-import { authenticated } from './authenticator.ts'
+import { authenticated, verifyElsewhere, type TokenAuthenticator } from './authenticator.ts'
 import { defaultAudience, type BoundObject, type ServiceAccountTokens } from './service-account-tokens.ts'
 
 /** By resourceKey. `verifyBootstrap` may answer for bootstrap tokens. */
 export function authenticationReviews(options: {
   tokens: ServiceAccountTokens
   verifyBootstrap: (token: string) => UserInfo | 'invalid' | undefined
+  others?: readonly TokenAuthenticator[]
 }): ReadonlyMap<string, VirtualStorage> {
   const tokenReview: VirtualStorage = {
     async create(object) {
@@ -34,6 +35,8 @@ export function authenticationReviews(options: {
       if (verified !== undefined && verified !== 'invalid') return answer({ authenticated: true, user: userStatus(authenticated(verified.user)), audiences: verified.audiences })
       const bootstrap = verified === undefined ? options.verifyBootstrap(token) : 'invalid'
       if (bootstrap !== undefined && bootstrap !== 'invalid') return answer({ authenticated: true, user: userStatus(authenticated(bootstrap)), audiences: [defaultAudience] })
+      const other = verified === undefined && bootstrap === undefined ? await verifyElsewhere(options.others ?? [], token, audiences) : undefined
+      if (other) return answer({ authenticated: true, user: userStatus(authenticated(other)), audiences: audiences.length > 0 ? audiences : [defaultAudience] })
       return answer({ user: {}, error: '[invalid bearer token]' })
     },
   }

@@ -1,4 +1,4 @@
-/** The authorizers in order: system:masters, nodes, RBAC. Nobody's opinion means no. */
+/** The authorizers in order: system:masters, nodes, RBAC, and those that are configured. Nobody's opinion means no. */
 import type { Attributes, Authorizer, Decision } from '../contracts.ts'
 import type { LiveCopies } from '../live-copy.ts'
 import { createNodeAuthorizer } from './node.ts'
@@ -12,14 +12,15 @@ export interface AuthorizerParts {
   readonly rbac: Rbac
 }
 
-export function createAuthorizer(copies: LiveCopies): AuthorizerParts {
+export function createAuthorizer(copies: LiveCopies, others: readonly Authorizer[] = []): AuthorizerParts {
   const node = createNodeAuthorizer(copies)
   const rbac = createRbac(copies)
+  const all = [node, rbac, ...others]
   const authorizer: Authorizer = {
     async authorize(attributes: Attributes): Promise<Decision> {
       if (attributes.user.groups.includes(mastersGroup)) return { allowed: true, reason: '' }
       const reasons: string[] = []
-      for (const one of [node, rbac]) {
+      for (const one of all) {
         const decision = await one.authorize(attributes)
         if (decision.allowed || decision.denied) return decision
         if (decision.reason !== '') reasons.push(decision.reason)
@@ -27,7 +28,7 @@ export function createAuthorizer(copies: LiveCopies): AuthorizerParts {
       return { allowed: false, reason: reasons.join('\n') }
     },
     async rulesFor(user, namespace) {
-      const parts = await Promise.all([node.rulesFor(user, namespace), rbac.rulesFor(user, namespace)])
+      const parts = await Promise.all(all.map(one => one.rulesFor(user, namespace)))
       const isMaster = user.groups.includes(mastersGroup)
       const faults = parts.flatMap(part => part.evaluationError ?? [])
       return {
