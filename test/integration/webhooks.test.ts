@@ -1,12 +1,20 @@
 /** Admission webhooks by URL: what they may do, and that a broken or hostile one does no harm. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { MutatingWebhook, ValidatingWebhook } from '../../src-main/api/generated/admissionregistration-v1.ts'
 import { isObject } from '../../src-main/api/json.ts'
 import type { JsonObject } from '../../src-main/api/json.ts'
 import { StatusError } from '../../src-main/api/status-error.ts'
-import { configMaps, mutatingWebhookConfigurations, validatingWebhookConfigurations } from '../../src-main/api/resources.ts'
+import { configMaps, endpointSlices, mutatingWebhookConfigurations, services, validatingWebhookConfigurations } from '../../src-main/api/resources.ts'
 import type { Client } from '../../src-main/client/client.ts'
+import { openAddress } from '../../src-main/apiserver/subresources/service-connection.ts'
+import type { ClusterKeys } from '../../src-main/control-plane/pki/pki.ts'
+import { issueLeaf } from '../../src-main/control-plane/pki/x509.ts'
+import { podProxyUpgrade } from '../../src-main/node-agent/server/pod-proxy.ts'
+import type { RequestScope } from '../../src-main/node-agent/server/request-scope.ts'
 import { startHttpsServer, type HttpsServer } from '../support/https-server.ts'
 import { startControlPlane, type RunningControlPlane } from '../support/running-control-plane.ts'
 
@@ -85,6 +93,38 @@ afterAll(async () => {
   await server.stop()
   await running.stop()
 })
+
+/** The agent's server, with the real way to pods; every pod's address is loopback here. */
+async function startAgent(keys: ClusterKeys): Promise<{ port: number; paths: string[]; stop(): Promise<void> }> {
+  const now = Date.now()
+  const leaf = await issueLeaf(keys.authority, {
+    commonName: 'system:node:a',
+    organizations: ['system:nodes'],
+    usages: ['serverAuth'],
+    notBeforeMs: now - 60_000,
+    notAfterMs: now + 600_000,
+  })
+  const paths: string[] = []
+  const scope = { kubelet: { worker: () => ({ status: { podIP: '127.0.0.1' } }) } } as unknown as RequestScope
+  const agent = createServer({ cert: leaf.certificate, key: leaf.privateKey, ca: keys.authority.certificate, requestCert: true, rejectUnauthorized: true })
+  agent.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    paths.push(request.url ?? '')
+    podProxyUpgrade(scope, new URL(request.url ?? '', 'https://agent'), request, socket, head)
+  })
+  await new Promise<void>(resolve => {
+    agent.listen(0, '127.0.0.1', resolve)
+  })
+  return {
+    port: (agent.address() as AddressInfo).port,
+    paths,
+    stop: () =>
+      new Promise(resolve => {
+        agent.close(() => {
+          resolve()
+        })
+      }),
+  }
+}
 
 function webhook(path: string, more: Partial<ValidatingWebhook> = {}): ValidatingWebhook {
   return {
@@ -176,6 +216,31 @@ describe('webhooks that work', () => {
     await validating(webhook('/deny'))
     await validating(webhook('/allow'))
     expect(asked).toEqual([])
+  })
+})
+
+describe('webhooks behind a service', () => {
+  test('are reached through the agent of the node where their pod runs, with TLS from end to end', async () => {
+    const { controlPlane } = running
+    const hook = await startHttpsServer(answer, { dnsNames: ['hook.default.svc'] })
+    const agent = await startAgent(controlPlane.keys)
+    controlPlane.setDialer(node => (node === 'a' ? openAddress('127.0.0.1', agent.port) : Promise.reject(new Error('unknown node'))))
+    await admin
+      .resource(services)
+      .create({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'hook', namespace: 'default' }, spec: { ports: [{ port: 443, targetPort: hook.port }] } })
+    await admin.resource(endpointSlices).create({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'hook-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'hook' } },
+      addressType: 'IPv4',
+      ports: [{ name: '', port: hook.port }],
+      endpoints: [{ addresses: ['10.1.2.3'], nodeName: 'a', targetRef: { kind: 'Pod', namespace: 'default', name: 'hook-pod' }, conditions: { ready: true } }],
+    })
+    await validating(webhook('/deny', { clientConfig: { service: { namespace: 'default', name: 'hook', path: '/deny' }, caBundle: hook.caBundle } }))
+    expect((await refusalOf(create)).message).toBe('admission webhook "wdeny.example.com" denied the request: no tea')
+    expect(agent.paths).toEqual([`/podProxy/default/hook-pod/${hook.port}`])
+    await hook.stop()
+    await agent.stop()
   })
 })
 
