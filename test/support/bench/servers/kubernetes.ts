@@ -5,23 +5,16 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { Agent, get } from 'node:https'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { createAuthority, issueLeaf, type KeyPair } from '../../../../src-main/control-plane/pki/x509.ts'
-import type { Credentials } from '../client.ts'
-import { cpuMsOf, end, freePort, meter, newDataDir, type MeasuredServer } from './measured-server.ts'
+import { createAuthority, issueLeaf } from '../../../../src-main/control-plane/pki/x509.ts'
+import { cpuMsOf, end, freePort, meter, newDataDir, untilReady, type MeasuredServer } from './measured-server.ts'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const upstream = join(root, 'test/upstream')
 const cacheDir = join(root, '.cache/bench')
 const apiServer = join(cacheDir, 'kube-apiserver')
 const etcd = join(cacheDir, 'etcd')
-
-/** Between two looks whether the server is ready. */
-const POLL_MS = 10
-const LIMIT_MS = 60_000
 
 export const kubernetesVersion = (): string => /k8s\.io\/kubernetes (v\S+)/.exec(readFileSync(join(upstream, 'go.mod'), 'utf8'))?.[1] ?? ''
 
@@ -67,11 +60,20 @@ export function buildKubernetes(): boolean {
 }
 
 interface Keys {
-  readonly authority: KeyPair
-  readonly admin: KeyPair
+  readonly ca: Buffer
+  readonly cert: Buffer
+  readonly key: Buffer
 }
 
-async function writeKeys(dir: string): Promise<Keys> {
+/** Those that are there, else new ones. */
+async function keysIn(dir: string): Promise<Keys> {
+  if (!existsSync(join(dir, 'ca.crt'))) await writeKeys(dir)
+  const [ca, cert, key] = ['ca.crt', 'admin.crt', 'admin.key'].map(name => readFileSync(join(dir, name)))
+  if (!ca || !cert || !key) throw new Error('a key is missing')
+  return { ca, cert, key }
+}
+
+async function writeKeys(dir: string): Promise<void> {
   const notBeforeMs = Date.now() - 3_600_000
   const validity = { notBeforeMs, notAfterMs: notBeforeMs + 7 * 86_400_000 }
   const authority = await createAuthority('bench', validity.notBeforeMs, validity.notAfterMs)
@@ -90,37 +92,15 @@ async function writeKeys(dir: string): Promise<Keys> {
     'serving.key': serving.privateKey,
     'tokens.key': tokens.privateKey,
     'tokens.pub': tokens.publicKey,
+    'admin.crt': admin.certificate,
+    'admin.key': admin.privateKey,
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
-  return { authority, admin }
 }
 
-/** Resolves once /readyz says ok. */
-async function ready(credentials: Credentials, children: readonly ChildProcess[], faults: () => string): Promise<void> {
-  const agent = new Agent({ keepAlive: true, ca: credentials.ca, cert: credentials.cert, key: credentials.key })
-  const look = (): Promise<boolean> =>
-    new Promise(resolve => {
-      get(`${credentials.server}/readyz`, { agent }, answer => {
-        answer.resume()
-        resolve(answer.statusCode === 200)
-      }).on('error', () => {
-        resolve(false)
-      })
-    })
-  const began = performance.now()
-  try {
-    while (!(await look())) {
-      if (performance.now() - began > LIMIT_MS || children.some(child => child.exitCode !== null)) throw new Error(`kube-apiserver did not get ready: ${faults()}`)
-      await sleep(POLL_MS)
-    }
-  } finally {
-    agent.destroy()
-  }
-}
-
-export async function startKubernetes(): Promise<MeasuredServer> {
-  const dataDir = newDataDir()
-  const { authority, admin } = await writeKeys(dataDir)
+/** `dataDir` of an earlier run to start on its data. */
+export async function startKubernetes(dataDir = newDataDir()): Promise<MeasuredServer> {
+  const keys = await keysIn(dataDir)
   const [client, peer, port] = [await freePort(), await freePort(), await freePort()]
   const file = (name: string): string => join(dataDir, name)
   const [clientUrl, peerUrl] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`]
@@ -151,13 +131,15 @@ export async function startKubernetes(): Promise<MeasuredServer> {
   }
   const began = performance.now()
   const children = [run(etcd, etcdArgs), run(apiServer, apiArgs)]
-  const credentials = { server: `https://127.0.0.1:${port}`, ca: Buffer.from(authority.certificate), cert: Buffer.from(admin.certificate), key: Buffer.from(admin.privateKey) }
+  const credentials = { server: `https://127.0.0.1:${port}`, ...keys }
   const stop = async (): Promise<void> => {
     // The API server first: it leaves its lease behind in etcd.
     for (const child of [...children].reverse()) await end(child)
   }
   try {
-    await ready(credentials, children, () => faults)
+    await untilReady(port, () => children.every(child => child.exitCode === null)).catch((fault: unknown) => {
+      throw new Error(`kube-apiserver did not get ready: ${faults}`, { cause: fault })
+    })
   } catch (fault) {
     await stop()
     throw fault

@@ -1,8 +1,10 @@
 /** What benchmarks need of a server, whichever it is: where it answers, and what it costs. Figures come from /proc. */
 import { mkdtempSync, readFileSync } from 'node:fs'
+import { Agent, get } from 'node:https'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChildProcess } from 'node:child_process'
 import type { Credentials } from '../client.ts'
 
@@ -61,6 +63,36 @@ export function cpuMsOf(pids: readonly number[]): number {
 
 function residentBytesOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024, 0)
+}
+
+/** Between two looks whether a server is ready. */
+const POLL_MS = 10
+const READY_LIMIT_MS = 120_000
+
+function isReady(port: number, agent: Agent): Promise<boolean> {
+  return new Promise(resolve => {
+    get({ host: '127.0.0.1', port, path: '/readyz', agent, rejectUnauthorized: false }, answer => {
+      answer.resume()
+      resolve(answer.statusCode === 200)
+    }).on('error', () => {
+      resolve(false)
+    })
+  })
+}
+
+/** Resolves once /readyz says ok; rejects when the server ends or takes too long. The same look for every server. */
+export async function untilReady(port: number, isAlive: () => boolean): Promise<void> {
+  const agent = new Agent({ keepAlive: true })
+  const began = performance.now()
+  try {
+    while (!(await isReady(port, agent))) {
+      if (!isAlive()) throw new Error('the server ended')
+      if (performance.now() - began > READY_LIMIT_MS) throw new Error('the server takes too long')
+      await sleep(POLL_MS)
+    }
+  } finally {
+    agent.destroy()
+  }
 }
 
 /** Ends a process of ours and waits until it is gone. */

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { readKubeconfig } from '../client.ts'
-import { cpuMsOf, end, meter, newDataDir, type MeasuredServer } from './measured-server.ts'
+import { cpuMsOf, end, freePort, meter, newDataDir, untilReady, type MeasuredServer } from './measured-server.ts'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const loopWatch = pathToFileURL(join(import.meta.dirname, 'loop-watch.js')).href
@@ -21,13 +21,17 @@ export interface QuarterdeckOptions {
 export async function startQuarterdeck(options: QuarterdeckOptions = {}): Promise<MeasuredServer> {
   const dataDir = options.dataDir ?? newDataDir()
   const kubeconfig = join(dataDir, 'bench.kubeconfig')
-  const program = [join(root, 'src-main/server/run.js'), 'headless', '--data-dir', join(dataDir, 'data'), '--api-port', '0', '--ui-port', '0', '--kubeconfig', kubeconfig]
+  const port = await freePort()
+  const program = [join(root, 'src-main/server/run.js'), 'headless', '--data-dir', join(dataDir, 'data'), '--api-port', String(port), '--ui-port', '0', '--kubeconfig', kubeconfig]
   const began = performance.now()
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), '--import', loopWatch, ...program, ...(options.args ?? [])], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
-  await readyLine(child)
+  const complete = readyLine(child)
+  await Promise.race([complete, untilReady(port, () => child.exitCode === null)])
   const readyMs = performance.now() - began
   const pids = [child.pid ?? 0]
   const readyCpuMs = cpuMsOf(pids)
+  // Its kubeconfig is there then, and whatever else a product loads.
+  await complete
   await ask(child)
   return {
     name: 'Quarterdeck',
