@@ -6,7 +6,8 @@ import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '../../base/env.ts'
 import { DockerEngine, abortedBy, laterVersion, noTimeout, parts } from './docker-engine.ts'
 import { dockerImageName, pullParts } from './image-name.ts'
-import { outputChunks } from './output-frames.ts'
+import { ReplayFilter } from './log-replays.ts'
+import { outputChunks, withoutReplays } from './output-frames.ts'
 import { containerBody, sandboxBody } from './docker-specs.ts'
 import { RuntimeError, containerLabels } from './runtime.ts'
 import type {
@@ -205,19 +206,21 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
     },
     async logs(id, log: LogOptions, signal): Promise<AsyncIterable<OutputChunk>> {
       const description = await engine.ask(docker => docker.getContainer(id).inspect())
+      // A terminal's output has no frames, and so no entries whose times could be compared.
+      const filtered = log.follow && !description.Config.Tty
       const answer = await engine.stream(
         `/containers/${id}/logs`,
         {
           stdout: true,
           stderr: true,
-          timestamps: log.timestamps,
+          timestamps: log.timestamps || filtered,
           follow: log.follow,
           tail: log.tail ?? 'all',
           ...(log.sinceMs === undefined ? {} : { since: (log.sinceMs / 1000).toFixed(9) }),
         },
         signal,
       )
-      return outputChunks(answer as Readable, description.Config.Tty)
+      return filtered ? withoutReplays(answer as Readable, new ReplayFilter(options.clock, log.timestamps)) : outputChunks(answer as Readable, description.Config.Tty)
     },
     async exec(id, spec: ExecSpec) {
       const made = await engine.ask(docker =>
