@@ -116,7 +116,7 @@ async function openWay(options: ConnectOptions): Promise<{ stream: OpenStream; e
 
 async function connectOver(options: ConnectOptions, stream: OpenStream): Promise<SshConnection> {
   if (options.fingerprint === undefined) {
-    const key = (await open(options, undefined, stream)).seen
+    const key = (await open({ ...options, credentials: {} }, undefined, stream)).seen
     throw new ProvisioningError('HostKeyUnknown', `The host key ${key.fingerprint} (${key.type}) of ${options.target.address} has not been accepted yet.`, {
       host: options.target.address,
       fingerprint: key.fingerprint,
@@ -143,7 +143,7 @@ async function connectOver(options: ConnectOptions, stream: OpenStream): Promise
 export async function readHostKey(options: Omit<ConnectOptions, 'fingerprint'>): Promise<HostKey> {
   const way = await openWay(options)
   try {
-    const attempt = await open(options, undefined, way.stream)
+    const attempt = await open({ ...options, credentials: {} }, undefined, way.stream)
     attempt.connection?.end()
     return attempt.seen
   } finally {

@@ -4,6 +4,7 @@ import type { AgentConfig } from '../../../src-main/api/agent.ts'
 import type { Node } from '../../../src-main/api/generated/core-v1.ts'
 import { virtualEnv } from '../../../src-main/base/virtual-env.ts'
 import { judgeProof, NetworkProof, proofTargets } from '../../../src-main/node-agent/network/network-proof.ts'
+import { nodeStatus } from '../../../src-main/node-agent/kubelet/node-status.ts'
 import { probeIP } from '../../../src-main/node-agent/network/overlay.ts'
 
 const config = { nodeName: 'me', serviceCIDR: '10.96.0.0/16', clusterDNS: '10.96.0.10', clusterDomain: 'cluster.local' } as AgentConfig
@@ -74,5 +75,54 @@ describe('the proof of the pod network', () => {
     await over
     expect(told).toEqual(['Not reached from a pod of this node: DNS: no answer.', 'Reached from a pod of this node: pod to service, DNS.'])
     expect(tries).toBe(6)
+  })
+})
+
+describe('the status of a node', () => {
+  const gib = 2 ** 30
+  const disk = { bytes: 100 * gib, freeBytes: 50 * gib, inodes: 1000, inodesFree: 900 }
+  const conditions = (change: { proven?: boolean; wasReady?: boolean; disks?: (typeof disk)[] }): Record<string, string> => {
+    const status = nodeStatus({
+      now: 0,
+      facts: {
+        machineID: '',
+        systemUUID: '',
+        bootID: '',
+        memoryBytes: 8 * gib,
+        availableMemoryBytes: 4 * gib,
+        cpus: 2,
+        diskBytes: disk.bytes,
+        diskFreeBytes: disk.freeBytes,
+        disks: change.disks ?? [disk, disk],
+        processes: 100,
+        maxProcesses: 32768,
+      },
+      runtime: { version: '20', apiVersion: '1.41', operatingSystem: '', kernelVersion: '', architecture: '', cgroupVersion: 2, cpus: 2, memoryBytes: 8 * gib, rootDir: '/' },
+      runtimeFault: '',
+      networkReady: true,
+      networkProof: { proven: change.proven ?? true, message: 'Not reached from a pod of this node: DNS: no answer.' },
+      wasReady: change.wasReady ?? false,
+      images: [],
+      nodeName: 'me',
+      nodeAddress: '192.0.2.1',
+      agentVersion: 'x',
+      previous: undefined,
+    })
+    return Object.fromEntries((status.conditions ?? []).map(one => [one.type, `${one.status} ${one.message ?? ''}`]))
+  }
+
+  it('is not Ready before the pod network was proven, and stays Ready when it was', () => {
+    expect(conditions({})['Ready']).toBe('True kubelet is posting ready status')
+    expect(conditions({ proven: false })['Ready']).toContain('False container runtime network not ready')
+    expect(conditions({ proven: false })['Ready']).toContain('DNS: no answer')
+    expect(conditions({ proven: false, wasReady: true })['Ready']).toBe('True kubelet is posting ready status')
+    expect(conditions({ proven: false })['NetworkProven']).toContain('False Not reached')
+  })
+
+  it('has disk pressure when any of its disks is short of room or inodes', () => {
+    expect(conditions({})['DiskPressure']).toMatch(/^False/)
+    expect(conditions({ disks: [disk, { ...disk, freeBytes: 9 * gib }] })['DiskPressure']).toMatch(/^True/)
+    expect(conditions({ disks: [{ ...disk, inodesFree: 40 }, disk] })['DiskPressure']).toMatch(/^True/)
+    expect(conditions({ disks: [disk, { ...disk, inodes: 0, inodesFree: 0 }] })['DiskPressure']).toMatch(/^False/)
   })
 })
