@@ -2,7 +2,7 @@
  * Sets of field paths as structured-merge-diff has them, and their JSON form (FieldsV1). A path element is its text:
  * `f:name`, `k:{"name":"c"}`, `v:"x"`, `i:0`. Sets in hands are never mutated save by insert while they are made.
  */
-import { compareBytes, isObject, parseJson, setOwn, stringifyJson } from '../json.ts'
+import { compareBytes, deepFreeze, isObject, parseJson, stringifyJson } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 
 export class FieldSet {
@@ -127,19 +127,47 @@ function asObject(text: string): JsonObject {
   return isObject(value) ? value : {}
 }
 
-/** The JSON form. */
+/** Texts of sets whose JSON forms are shared: the objects of a workload have the same fields, each thousands of times. */
+const shared = new Map<string, JsonObject>()
+const MAX_SHARED = 2_000
+/** Longer ones are rare, and not kept for nobody. */
+const MAX_SHARED_TEXT = 32 * 1024
+
+/** The JSON form, frozen: sets that are alike have the same one. */
 export function toFieldsV1(set: FieldSet): JsonObject {
   const known = written.get(set)
   if (known) return known
-  const out: JsonObject = {}
+  const text = textOf(set)
+  let form = shared.get(text)
+  // The one that was asked for last stands last.
+  if (form) shared.delete(text)
+  else {
+    form = deepFreeze(JSON.parse(text) as JsonObject)
+    parsed.set(form, set)
+    written.set(set, form)
+  }
+  if (text.length <= MAX_SHARED_TEXT) shared.set(text, form)
+  if (shared.size > MAX_SHARED) shared.delete(shared.keys().next().value ?? '')
+  return form
+}
+
+function textOf(set: FieldSet): string {
+  let out = ''
   for (const element of sortedElements(set)) {
     const child = set.children.get(element)
-    const below = child && !child.isEmpty ? toFieldsV1(child) : undefined
-    if (below === undefined) {
-      if (set.members.has(element)) setOwn(out, element, {})
-    } else setOwn(out, element, set.members.has(element) ? { '.': {}, ...below } : below)
+    const below = child && !child.isEmpty ? textOf(child) : undefined
+    const isMember = set.members.has(element)
+    if (below === undefined && !isMember) continue
+    if (out !== '') out += ','
+    out += quoted(element)
+    out += below === undefined ? ':{}' : isMember ? `:{".":{},${below.slice(1)}` : `:${below}`
   }
-  return out
+  return `{${out}}`
+}
+
+/** Most elements need no escapes. */
+function quoted(element: string): string {
+  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(element) ? `"${element}"` : JSON.stringify(element)
 }
 
 /** What stands in a set at this level, in order of bytes. */
