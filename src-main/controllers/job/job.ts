@@ -7,12 +7,12 @@ import { pods } from '../../api/core/v1/pod.ts'
 import type { Job, JobStatus } from '../../api/generated/batch-v1.ts'
 import type { Pod } from '../../api/generated/core-v1.ts'
 import { deepEqual } from '../../api/json.ts'
-import { splitKey } from '../../api/meta.ts'
+import { keyOf, splitKey } from '../../api/meta.ts'
 import { isNotFound } from '../../api/status-error.ts'
 import { formatTime, parseTime } from '../../api/time.ts'
 import { defineController } from '../../controller-runtime/controller.ts'
 import type { ControllerContext, Requeue } from '../../controller-runtime/controller.ts'
-import { claimOwned, indexByController } from '../../controller-runtime/ownership.ts'
+import { claimOwned, controllerOf, indexByController } from '../../controller-runtime/ownership.ts'
 import { podFromTemplate } from '../../controller-runtime/pod-template.ts'
 import { slowStart } from '../../controller-runtime/slow-start.ts'
 import {
@@ -37,6 +37,9 @@ import {
 } from './plan.ts'
 import type { Counts, Outcome } from './plan.ts'
 
+/** Before the key of a pod; no namespace has a colon. */
+const orphanKey = 'orphan:'
+
 /** spec.managedBy of jobs that this controller runs; absent means the same. */
 const ownName = 'kubernetes.io/job-controller'
 
@@ -44,11 +47,18 @@ export const jobController = defineController<Job>({
   name: 'job-controller',
   for: jobs,
   owns: [pods],
+  // A pod that nobody controls any more (its job was deleted and left it) is freed under a key of its own.
+  watches: [{ resource: pods, keys: (pod: Pod) => (isTracked(pod) && !controllerOf(pod) ? [`${orphanKey}${keyOf(pod)}`] : []) }],
   writes: [{ resource: pods }, { resource: jobs, subresource: 'status' }, { resource: jobs, verbs: ['get', 'delete', 'patch'] }],
   indexes: [indexByController(pods)],
   workers: 5,
   async reconcile(context, key) {
     const { client, cache } = context
+    if (key.startsWith(orphanKey)) {
+      const orphan = cache.of(pods).get(key.slice(orphanKey.length))
+      if (orphan && isTracked(orphan) && !controllerOf(orphan)) await untrack(context, orphan)
+      return
+    }
     const job = cache.of(jobs).get(key)
     await freeOrphans(context, key, job?.metadata.uid)
     // Somebody else's, whole: not even its pods are touched.

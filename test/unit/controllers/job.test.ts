@@ -123,3 +123,14 @@ test('a job that others manage is left alone', async () => {
   await c.env.advance(20_000)
   expect([(await get(c)).status ?? {}, (await c.list<Pod>(pods, 'default')).length]).toEqual([{}, 0])
 })
+
+test('a pod that its deleted job left behind can be deleted', async () => {
+  const c = await start({}, 'app:1')
+  await c.until('runs', async () => (await c.list<Pod>(pods, 'default'))[0]?.status?.phase === 'Running')
+  await c.client.resource(jobs).delete('work', { namespace: 'default', propagationPolicy: 'Orphan' })
+  await c.until('left behind', async () => (await c.list(jobs, 'default')).length === 0)
+  const [left] = await c.list<Pod>(pods, 'default')
+  expect(left?.metadata.ownerReferences ?? []).toEqual([])
+  await c.client.resource(pods).delete(left?.metadata.name ?? '', { namespace: 'default' })
+  await c.until('gone', async () => (await c.list(pods, 'default')).length === 0)
+})
