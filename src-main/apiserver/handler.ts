@@ -21,6 +21,7 @@ import { routeResource } from './endpoints/routes.ts'
 import { connectAdmission } from './endpoints/connect.ts'
 import type { ApiServerOptions } from './options.ts'
 import { compactRegularly } from './registry/compaction.ts'
+import { holdUntilSent } from './flow-control/hold.ts'
 import type { AuditedRequest } from './audit/audit.ts'
 import type { Ticket } from './flow-control/flow-control.ts'
 import { createHooks } from './registry/hooks.ts'
@@ -235,9 +236,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       response = errorResponse(request, fault, trace.warnings)
     } finally {
       metrics.inflight[kind]--
-      trace.ticket?.release()
     }
-    if (trace.ticket) response = { ...response, headers: { ...response.headers, ...trace.ticket.headers } }
+    if (trace.ticket) response = holdUntilSent(trace.ticket, request, response, trace.info?.verb === 'watch')
     if (!trace.user && trace.info) {
       metrics.authentication.failure++
       beginAudit(request, trace)

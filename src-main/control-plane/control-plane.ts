@@ -51,6 +51,8 @@ export interface ControlPlaneOptions {
   readonly encryptionConfigFile?: string
   /** Keeps an audit trail by a policy. */
   readonly audit?: AuditOptions
+  /** Requests of the network that are served at once, all priority levels together. */
+  readonly requestSeats?: number
   /** Identity providers and webhooks beside the cluster's own credentials and roles. */
   readonly access?: AccessOptions
   readonly dialer?: NodeDialer
@@ -138,6 +140,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     store,
     audit: audit?.auditor,
     access,
+    requestSeats: options.requestSeats,
     keys,
     virtual,
     builtIn: allResources,

@@ -1,8 +1,10 @@
-/** Flags of the headless server for encryption, audit, identity and access, by the names that kube-apiserver has for them. */
+/** Flags of the headless server for encryption, audit, identity, access and load, by the names that kube-apiserver has for them. */
 import { resolve } from 'node:path'
 import type { ControlPlaneOptions } from '../control-plane/control-plane.ts'
 
 export const securityFlags = {
+  'max-requests-inflight': { type: 'string' },
+  'max-mutating-requests-inflight': { type: 'string' },
   'encryption-provider-config': { type: 'string' },
   'audit-policy-file': { type: 'string' },
   'audit-log-path': { type: 'string' },
@@ -23,10 +25,13 @@ export const securityFlags = {
   'oidc-ca-file': { type: 'string' },
 } as const
 
+const DEFAULT_READS = 400
+const DEFAULT_WRITES = 200
+
 type Values = { readonly [Name in keyof typeof securityFlags]?: string | readonly string[] | boolean | undefined }
 
 /** Throws Error with a sentence for people. */
-export function securityOptions(values: Values): Pick<ControlPlaneOptions, 'encryptionConfigFile' | 'audit' | 'access'> {
+export function securityOptions(values: Values): Pick<ControlPlaneOptions, 'encryptionConfigFile' | 'audit' | 'access' | 'requestSeats'> {
   const text = (name: keyof typeof securityFlags): string | undefined => (typeof values[name] === 'string' ? values[name] : undefined)
   const file = (name: keyof typeof securityFlags): string | undefined => {
     const path = text(name)
@@ -39,6 +44,8 @@ export function securityOptions(values: Values): Pick<ControlPlaneOptions, 'encr
     if (!/^\d+$/.test(given) || number > 1_000_000) throw new Error(`--${name} must be a number`)
     return number
   }
+  const reads = count('max-requests-inflight')
+  const writes = count('max-mutating-requests-inflight')
   const encryptionConfigFile = file('encryption-provider-config')
   const policyFile = file('audit-policy-file')
   if (policyFile === undefined && text('audit-log-path') !== undefined) throw new Error('--audit-log-path needs --audit-policy-file')
@@ -49,6 +56,8 @@ export function securityOptions(values: Values): Pick<ControlPlaneOptions, 'encr
     oidc: oidcOptions(values, text, file),
   })
   return {
+    // As upstream: priority and fairness gives out both together.
+    ...(reads === undefined && writes === undefined ? {} : { requestSeats: Math.max(1, (reads ?? DEFAULT_READS) + (writes ?? DEFAULT_WRITES)) }),
     ...(encryptionConfigFile === undefined ? {} : { encryptionConfigFile }),
     ...(policyFile === undefined
       ? {}

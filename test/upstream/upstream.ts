@@ -112,7 +112,7 @@ async function runSuite(names: readonly string[], kubeconfig: string, options: O
       '--',
       `--kubeconfig=${kubeconfig}`,
       '--provider=skeleton',
-      '--kube-api-content-type=application/json',
+      '--kube-api-content-type=application/vnd.kubernetes.protobuf',
       '--disable-log-dump',
       '--allowed-not-ready-nodes=0',
       `--report-dir=${results}`,

@@ -129,7 +129,7 @@ class Audited implements AuditedRequest {
       const done = (): void => {
         this.#write('ResponseComplete')
       }
-      const wrapped = body.kind === 'stream' ? { kind: body.kind, chunks: followed(body.chunks, done) } : { kind: body.kind, events: followed(body.events, done) }
+      const wrapped = body.kind === 'stream' ? { ...body, chunks: followed(body.chunks, done) } : { ...body, events: followed(body.events, done) }
       return withId({ ...response, body: wrapped }, this.id)
     }
     const object = this.#decision.level === 'RequestResponse' || response.status >= 400 ? objectOf(response) : undefined

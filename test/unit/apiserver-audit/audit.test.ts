@@ -145,6 +145,26 @@ describe('events', () => {
     ])
   })
 
+  test('of a long list leave its length and its bytes alone', async () => {
+    const plain = testServer()
+    const { server } = audited(policy('- { level: Metadata }'))
+    for (const one of [plain, server]) {
+      await one.create('/api/v1/namespaces', { metadata: { name: 'default' } })
+      for (let i = 0; i < 40; i++) await one.create(url, { metadata: { name: `c${i}` }, data: { k: `${i}`.repeat(20_000) } })
+    }
+    const read = async (one: TestServer): Promise<{ length: number | undefined; names: string[] }> => {
+      const { body } = await one.server.handle({ method: 'GET', url, headers: {}, user: ann, reusesChunks: true })
+      const parts: Buffer[] = []
+      if (body.kind === 'stream') for await (const chunk of body.chunks) parts.push(Buffer.from(chunk))
+      if (body.kind === 'bytes') parts.push(...body.chunks.map(chunk => Buffer.from(chunk)))
+      const bytes = Buffer.concat(parts)
+      const { items } = JSON.parse(bytes.toString()) as { items: { metadata: { name: string } }[] }
+      return { length: body.kind === 'stream' ? body.length : bytes.length, names: items.map(item => item.metadata.name) }
+    }
+    const [without, beside] = [await read(plain), await read(server)]
+    expect({ sameNames: beside.names.join() === without.names.join(), hasLength: beside.length !== undefined }).toEqual({ sameNames: true, hasLength: true })
+  })
+
   test('leave large bodies out and say so', async () => {
     const { server, events } = audited(policy('- { level: Request, verbs: [create], omitStages: [RequestReceived] }'))
     await server.create(url, { metadata: { name: 'c' }, data: { k: 'x'.repeat(1_100_000) } })

@@ -7,6 +7,7 @@ import { liveCopies, type LiveCopies } from '../../../src-main/apiserver/live-co
 import { requestInfo } from '../../../src-main/apiserver/request-info.ts'
 import type { ApiRequest, ApiResponse, UserInfo } from '../../../src-main/api/request.ts'
 import { createFlowControl, type FlowControl, type FlowControlOptions, type Ticket } from '../../../src-main/apiserver/flow-control/flow-control.ts'
+import { holdUntilSent } from '../../../src-main/apiserver/flow-control/hold.ts'
 import { flowControlDebugHandler } from '../../../src-main/apiserver/flow-control/debug.ts'
 import { dealHand, QueueSet } from '../../../src-main/apiserver/flow-control/queue-set.ts'
 import { allocate, seatBounds } from '../../../src-main/apiserver/flow-control/allocation.ts'
@@ -277,6 +278,51 @@ test('the dumps show levels, queues and requests', async () => {
   }).toEqual({ levels: true, queues: 10, lines: 8 })
   expect(requests).toMatch(/one,\s+all,\s+\d,\s+0,\s+x,\s+\S+,\s+1,\s+0,\s+0s,\s+0001-01-01T00:00:00Z,\s+x,\s+get,\s+\/api\/v1\/namespaces\/a\/pods\/p,/)
   expect(control.metrics.print(control.levels()).join('\n')).toContain('apiserver_flowcontrol_current_inqueue_requests{priority_level="one",flow_schema="all"} 1')
+})
+
+describe('the seats of a large answer', () => {
+  const chunks = [new Uint8Array(200_000), new Uint8Array(100_000)]
+  const large: ApiResponse = { status: 200, headers: { a: 'b' }, body: { kind: 'bytes', chunks } }
+  const ticket = (): Ticket & { released: number } => ({
+    released: 0,
+    headers: { c: 'd' },
+    release() {
+      this.released++
+    },
+  })
+
+  test('are held until it is read to its end', async () => {
+    const own = ticket()
+    const { body, headers } = holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, large, false)
+    const before = own.released
+    let read = 0
+    if (body.kind === 'stream') for await (const chunk of body.chunks) read += chunk.length
+    expect({ before, read, length: body.kind === 'stream' ? body.length : 0, after: own.released, headers }).toEqual({
+      before: 0,
+      read: 300_000,
+      length: 300_000,
+      after: 1,
+      headers: { a: 'b', c: 'd' },
+    })
+  })
+
+  test('come back once when the client goes away, read or not', async () => {
+    const own = ticket()
+    const abort = new AbortController()
+    const { body } = holdUntilSent(own, { method: 'GET', url: '/', headers: {}, signal: abort.signal }, large, false)
+    abort.abort()
+    const unread = own.released
+    if (body.kind === 'stream') for await (const _chunk of body.chunks) break
+    expect([unread, own.released]).toEqual([1, 1])
+  })
+
+  test('of small answers and of watches come back at once', () => {
+    const own = ticket()
+    holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, { status: 200, headers: {}, body: { kind: 'bytes', chunks: [new Uint8Array(10)] } }, false)
+    const endless = (async function* () {})() as AsyncIterable<Uint8Array>
+    holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, { status: 200, headers: {}, body: { kind: 'stream', chunks: endless } }, true)
+    expect(own.released).toBe(2)
+  })
 })
 
 describe('fair queues', () => {
