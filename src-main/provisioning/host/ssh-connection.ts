@@ -202,7 +202,19 @@ function open(options: ConnectOptions, only: readonly ServerHostKeyAlgorithm[] |
       // Only questions whose answer is not echoed ask for the password; anything else (one-time codes) gets no secret.
       answer(prompts.map(prompt => (prompt.echo === true ? '' : (options.credentials.password ?? ''))))
     })
+    // A jump host may wait minutes for a target that drops what it is sent.
+    const late = new ProvisioningError('Unreachable', `${target.address}:${target.port} was not reached through its jump host in time.`, { host: target.address })
+    const cancelTimer = stream
+      ? options.env.clock.after(options.timeoutMs ?? handshakeTimeoutMs, () => {
+          fail(late)
+        })
+      : undefined
     const begin = (sock?: Duplex): void => {
+      cancelTimer?.()
+      if (settled) {
+        sock?.destroy()
+        return
+      }
       client.connect({
         ...connectConfig(options, only),
         ...(sock ? { sock } : {}),
@@ -216,6 +228,7 @@ function open(options: ConnectOptions, only: readonly ServerHostKeyAlgorithm[] |
     Promise.resolve(stream?.())
       .then(begin)
       .catch((fault: unknown) => {
+        cancelTimer?.()
         fail(fault instanceof Error ? fault : new Error(String(fault)))
       })
   })
