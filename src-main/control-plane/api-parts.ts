@@ -17,7 +17,6 @@ import { createServiceAccountTokens } from '../apiserver/authn/service-account-t
 import { createAuthorizer } from '../apiserver/authz/authorizer.ts'
 import { accessReviews } from '../apiserver/authz/reviews.ts'
 import { createCustomKinds, type CustomKinds } from '../apiserver/extensions/custom-kinds.ts'
-import { webhookConversion } from '../apiserver/extensions/webhook-conversion.ts'
 import { componentStatusStorage, type ComponentCheck } from '../apiserver/component-status.ts'
 import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
 import { healthHandler, unknownPathHandler, type HealthCheck } from '../apiserver/health/health.ts'
@@ -69,10 +68,7 @@ export function createApiParts(given: {
   const { env, store, keys } = given
   const copies = liveCopies(store)
   for (const place of [...Object.values(places), ...Object.values(flowPlaces)]) copies.of(place)
-  const access = { dialer: given.dialer, authority: keys.authority.certificate, client: keys.kubeletClient }
-  const services = createServiceConnector({ ...access, copies })
-  const caller = createHookCaller({ clock: env.clock, services })
-  const kinds = createCustomKinds({ copies, builtIn: given.builtIn, convert: webhookConversion(env, caller) })
+  const kinds = createCustomKinds({ copies, builtIn: given.builtIn })
   const tokens = createServiceAccountTokens({ env, copies, privateKey: keys.serviceAccount.privateKey, publicKey: keys.serviceAccount.publicKey })
   const authenticator = createAuthenticator({ env, copies, authorities: [keys.authority.certificate], tokens, others: given.access ?? {} })
   const bootstrap = createBootstrapTokens({ env, copies })
@@ -87,6 +83,9 @@ export function createApiParts(given: {
   }
   given.virtual.set('v1/componentstatuses', componentStatusStorage({ ...given.components, 'etcd-0': storeAnswers }))
   const flowControl = createFlowControl({ env, store, copies, ...(given.requestSeats === undefined ? {} : { seats: given.requestSeats }) })
+  const access = { dialer: given.dialer, authority: keys.authority.certificate, client: keys.kubeletClient }
+  const services = createServiceConnector({ ...access, copies })
+  const caller = createHookCaller({ clock: env.clock, services })
   const webhookMetrics = createWebhookMetrics()
   const pending = new Set<string>(startSteps)
   const checks: readonly HealthCheck[] = [
