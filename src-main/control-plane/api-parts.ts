@@ -17,6 +17,7 @@ import { createServiceAccountTokens } from '../apiserver/authn/service-account-t
 import { createAuthorizer } from '../apiserver/authz/authorizer.ts'
 import { accessReviews } from '../apiserver/authz/reviews.ts'
 import { createCustomKinds, type CustomKinds } from '../apiserver/extensions/custom-kinds.ts'
+import { webhookConversion } from '../apiserver/extensions/webhook-conversion.ts'
 import { componentStatusStorage, type ComponentCheck } from '../apiserver/component-status.ts'
 import { discoveryHandler } from '../apiserver/discovery/discovery.ts'
 import { healthHandler, unknownPathHandler, type HealthCheck } from '../apiserver/health/health.ts'
@@ -63,12 +64,14 @@ export function createApiParts(given: {
   requestMetrics: () => readonly string[]
   audit?: Auditor | undefined
   access?: Access | undefined
-  requestSeats?: number | undefined
 }): ApiParts {
   const { env, store, keys } = given
   const copies = liveCopies(store)
   for (const place of [...Object.values(places), ...Object.values(flowPlaces)]) copies.of(place)
-  const kinds = createCustomKinds({ copies, builtIn: given.builtIn })
+  const access = { dialer: given.dialer, authority: keys.authority.certificate, client: keys.kubeletClient }
+  const services = createServiceConnector({ ...access, copies })
+  const caller = createHookCaller({ clock: env.clock, services })
+  const kinds = createCustomKinds({ copies, builtIn: given.builtIn, convert: webhookConversion(env, caller) })
   const tokens = createServiceAccountTokens({ env, copies, privateKey: keys.serviceAccount.privateKey, publicKey: keys.serviceAccount.publicKey })
   const authenticator = createAuthenticator({ env, copies, authorities: [keys.authority.certificate], tokens, others: given.access ?? {} })
   const bootstrap = createBootstrapTokens({ env, copies })
@@ -82,10 +85,7 @@ export function createApiParts(given: {
     await store.count('/core/namespaces/')
   }
   given.virtual.set('v1/componentstatuses', componentStatusStorage({ ...given.components, 'etcd-0': storeAnswers }))
-  const flowControl = createFlowControl({ env, store, copies, ...(given.requestSeats === undefined ? {} : { seats: given.requestSeats }) })
-  const access = { dialer: given.dialer, authority: keys.authority.certificate, client: keys.kubeletClient }
-  const services = createServiceConnector({ ...access, copies })
-  const caller = createHookCaller({ clock: env.clock, services })
+  const flowControl = createFlowControl({ env, store, copies })
   const webhookMetrics = createWebhookMetrics()
   const pending = new Set<string>(startSteps)
   const checks: readonly HealthCheck[] = [

@@ -9,6 +9,7 @@ import { isQualifiedName } from '../names.ts'
 import type { ResourceDefinition } from '../resource.ts'
 import { Correlation } from './correlation.ts'
 import { embeddedFaults } from './embedded-resources.ts'
+import { goTypeOf } from './go-type.ts'
 import { listTypeFaults } from './list-types.ts'
 import { ruleFaults } from './rules.ts'
 import type { StructuralSchema } from './structural-schema.ts'
@@ -130,15 +131,6 @@ function replicaFaults(data: JsonObject, path: string): FieldErrorList {
 function accessor(path: string, value: unknown, wanted: string): string {
   const shown = typeof value === 'string' ? value : stringifyJson(value ?? null)
   return `${path.startsWith('.') ? path : `.${path}`} accessor error: ${value === null ? '<nil>' : shown} is of the type ${goTypeOf(value)}, expected ${wanted}`
-}
-
-function goTypeOf(value: unknown): string {
-  if (value === null) return '<nil>'
-  if (Array.isArray(value)) return '[]interface {}'
-  if (typeof value === 'object') return 'map[string]interface {}'
-  if (typeof value === 'boolean') return 'bool'
-  if (typeof value === 'string') return 'string'
-  return typeof value === 'bigint' || Number.isInteger(value) ? 'int64' : 'float64'
 }
 
 function nested(data: JsonObject, path: string): { readonly value: unknown } | { readonly fault: string } {

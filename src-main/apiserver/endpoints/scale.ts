@@ -1,5 +1,6 @@
 /** The scale subresource: autoscaling/v1 Scale over the paths that the kind declares. */
-import { cloneJson, isObject } from '../../api/json.ts'
+import { cloneJson, isObject, setOwn } from '../../api/json.ts'
+import type { JsonObject } from '../../api/json.ts'
 import type { KubernetesObject } from '../../api/meta.ts'
 import type { ApiResponse } from '../../api/request.ts'
 import type { ScalePaths } from '../../api/resource.ts'
@@ -31,9 +32,12 @@ function read(object: unknown, path: string): unknown {
 
 function write(object: KubernetesObject, path: string, value: unknown): void {
   const parts = path.replace(/^\./, '').split('.')
-  let at = object as unknown as Record<string, unknown>
-  for (const part of parts.slice(0, -1)) at = (at[part] ??= {}) as Record<string, unknown>
-  at[parts[parts.length - 1] ?? ''] = value
+  let at = object as unknown as JsonObject
+  for (const part of parts.slice(0, -1)) {
+    if (!Object.hasOwn(at, part) || !isObject(at[part])) setOwn(at, part, {})
+    at = at[part] as JsonObject
+  }
+  setOwn(at, parts[parts.length - 1] ?? '', value)
 }
 
 function selectorText(object: KubernetesObject, paths: ScalePaths): string {
@@ -69,7 +73,13 @@ export async function scaleEndpoint(call: Call): Promise<ApiResponse> {
   return changeScale(call, paths, verb === 'patch' ? patchOf(call) : updateOf(call), verb)
 }
 
-function updateOf(call: Call): (scale: Scale) => Scale {
+interface Change {
+  readonly apply: (scale: Scale) => Scale
+  /** It concerns whatever state the object is in. */
+  readonly retry: boolean
+}
+
+function updateOf(call: Call): Change {
   const body = readPlain(call.request)
   if (!isObject(body)) throw badRequest('the object provided is unrecognized (must be of type Scale)')
   const given = decodeObject<Scale>(body, scales).object
@@ -77,17 +87,17 @@ function updateOf(call: Call): (scale: Scale) => Scale {
   if (given.metadata.name !== call.info.name) throw badRequest(`the name of the object (${given.metadata.name}) does not match the name on the URL (${call.info.name})`)
   if (given.metadata.namespace && given.metadata.namespace !== call.info.namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
-  return () => given
+  return { apply: () => given, retry: !given.metadata.resourceVersion && !given.metadata.uid }
 }
 
-function patchOf(call: Call): (scale: Scale) => Scale {
+function patchOf(call: Call): Change {
   const kind = patchKindOf(call.request.headers['content-type'], false)
   const document = readPatch(call, kind)
   // Scale has no lists: a strategic patch and an apply of it are merges.
-  return scale => (kind === 'json' ? applyJsonPatch(cloneJson(scale), document as never) : applyMergePatch(cloneJson(scale), document)) as Scale
+  return { apply: scale => (kind === 'json' ? applyJsonPatch(cloneJson(scale), document as never) : applyMergePatch(cloneJson(scale), document)) as Scale, retry: true }
 }
 
-async function changeScale(call: Call, paths: ScalePaths, change: (scale: Scale) => Scale, verb: 'update' | 'patch'): Promise<ApiResponse> {
+async function changeScale(call: Call, paths: ScalePaths, change: Change, verb: 'update' | 'patch'): Promise<ApiResponse> {
   const isApply = verb === 'patch' && patchKindOf(call.request.headers['content-type'], false) === 'apply'
   const query = writeQuery(call.info.query, verb === 'patch' ? 'PatchOptions' : 'UpdateOptions', isApply)
   const outcome = await call.registry.update(
@@ -95,21 +105,24 @@ async function changeScale(call: Call, paths: ScalePaths, change: (scale: Scale)
     {
       name: call.info.name,
       whenMissing: 'never',
+      ...(change.retry ? { retry: true } : {}),
       next: async previous => {
         const object = cloneJson(previous) as KubernetesObject
         const before = scaleOf(object, paths)
         const attributes = admissionAttributes(call, {
           operation: 'UPDATE',
           name: call.info.name,
-          object: change(before),
+          object: change.apply(before),
           previous: before,
           options: query.object,
           dryRun: query.dryRun,
         })
         const scale = (await mutate(call, attributes)) as Scale
         checkScale(call, scale)
-        object.metadata.resourceVersion = scale.metadata.resourceVersion === before.metadata.resourceVersion && verb === 'patch' ? '' : (scale.metadata.resourceVersion ?? '')
-        if (scale.metadata.uid) object.metadata.uid = scale.metadata.uid
+        if (scale.metadata.resourceVersion) object.metadata.resourceVersion = scale.metadata.resourceVersion
+        if (scale.metadata.uid && verb === 'update') object.metadata.uid = scale.metadata.uid
+        if (verb === 'patch' && scale.spec?.replicas === undefined && read(object, paths.replicas) === undefined)
+          throw badRequest(`the spec replicas field ${JSON.stringify(paths.replicas)} cannot be empty`)
         const replicas = Number(scale.spec?.replicas ?? 0)
         if (isApply) return appliedScale(call, object, paths, replicas, query)
         write(object, paths.replicas, replicas)

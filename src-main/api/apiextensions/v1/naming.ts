@@ -3,9 +3,11 @@
  * Kubernetes' naming, establishing, approval and schema controllers that decides. Pure.
  */
 import type { CustomResourceDefinition, CustomResourceDefinitionCondition, CustomResourceDefinitionNames } from '../../generated/apiextensions-v1.ts'
+import { FieldPath } from '../../field-errors.ts'
 import { deepEqual } from '../../json.ts'
 import { formatTime } from '../../time.ts'
 import { approvalOf, isProtectedGroup } from './approval.ts'
+import { caBundleFaults } from './ca-bundle.ts'
 import { findCondition, isConditionTrue } from './custom-resource-definition.ts'
 
 type Condition = CustomResourceDefinitionCondition
@@ -84,12 +86,15 @@ export function nextStatus(definition: CustomResourceDefinition, others: readonl
 
 function establishedCondition(definition: CustomResourceDefinition, conditions: Condition[], now: number): Condition[] {
   if (isConditionTrue(definition, 'Established')) return conditions
+  const caBundle = definition.spec.conversion?.webhook?.clientConfig?.caBundle
   const isAccepted = conditions.some(condition => condition.type === 'NamesAccepted' && condition.status === 'True')
   return withCondition(
     conditions,
-    isAccepted
-      ? { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' }
-      : { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' },
+    isAccepted && caBundle && caBundleFaults(caBundle, FieldPath.root()).length > 0
+      ? { type: 'Established', status: 'False', reason: 'InvalidCABundle', message: 'The conversion webhook CABundle is invalid' }
+      : isAccepted
+        ? { type: 'Established', status: 'True', reason: 'InitialNamesAccepted', message: 'the initial names have been accepted' }
+        : { type: 'Established', status: 'False', reason: 'NotAccepted', message: 'not all names are accepted' },
     now,
   )
 }
