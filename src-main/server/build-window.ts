@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { windowKinds } from './window-kinds.ts'
 
-const inputs = ['src-renderer', 'src-main/api', 'src-main/client', 'src-main/base', 'package-lock.json']
+const inputs = ['src-main/server/build-window.ts', 'src-main/server/window-kinds.ts', 'src-renderer', 'src-main/api', 'src-main/client', 'src-main/base', 'package-lock.json']
 const stampFile = '.sources'
 
 /** `root` is the project's directory. Resolves the directory of the built window. */
@@ -14,13 +15,19 @@ export async function buildWindow(root: string, say: (text: string) => void): Pr
   say('Building the window…')
   const { build } = await import('vite')
   const { default: vue } = await import('@vitejs/plugin-vue')
+  // Tests and development run with another setting: what is built is always the product, as it is kept for later starts.
+  const before = process.env['NODE_ENV']
+  process.env['NODE_ENV'] = 'production'
   await build({
     configFile: false,
     logLevel: 'warn',
     root: join(root, 'src-renderer'),
     base: './',
-    plugins: [vue()],
+    plugins: [vue(), windowKinds()],
     build: { outDir: files, emptyOutDir: true, target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 4096 },
+  }).finally(() => {
+    if (before === undefined) delete process.env['NODE_ENV']
+    else process.env['NODE_ENV'] = before
   })
   await writeFile(join(files, stampFile), hash)
   return files

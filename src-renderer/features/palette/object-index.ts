@@ -25,7 +25,7 @@ const maxCustomKinds = 24
 export function useObjectIndex(shown: Ref<boolean>): Readonly<ShallowRef<readonly PaletteEntry[]>> {
   const entries = shallowRef<readonly PaletteEntry[]>([])
   let readAt = 0
-  watch(shown, async on => {
+  const read = async (on: boolean): Promise<void> => {
     if (!on || Date.now() - readAt < freshMs) return
     readAt = Date.now()
     const lists = await Promise.all(
@@ -46,6 +46,7 @@ export function useObjectIndex(shown: Ref<boolean>): Readonly<ShallowRef<readonl
       }),
     )
     entries.value = lists.flat().slice(0, maxObjects)
-  })
+  }
+  watch(shown, read, { immediate: true })
   return entries
 }

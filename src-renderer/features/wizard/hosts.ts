@@ -1,5 +1,5 @@
-/** The hosts that a user pastes: `user@host:port` lines, also `ssh -p 2222 user@host` and CSV `host,user,port`. */
-import type { HostAddress } from '../../../src-main/api/bridge.ts'
+/** The hosts that a user pastes: `user@host:port` lines, also `ssh -p 2222 -J jump user@host` and CSV `host,user,port`; ` via user@jump` names jump hosts, the nearest first. */
+import type { HostAddress, HostHop, SshConfigHost } from '../../../src-main/api/bridge.ts'
 
 export interface ParsedHosts {
   hosts: (HostAddress & { name: string })[]
@@ -32,7 +32,33 @@ export function parseHosts(text: string): ParsedHosts {
   return { hosts, errors }
 }
 
+/** A host of ~/.ssh/config as a line. */
+export function lineOf(host: SshConfigHost): string {
+  const target = (h: { user: string; address: string; port: number }): string =>
+    `${h.user}@${h.address.includes(':') ? `[${h.address}]` : h.address}${h.port === 22 ? '' : `:${h.port}`}`
+  return `${target(host)}${host.jump.length > 0 ? ` via ${host.jump.map(target).join(', ')}` : ''}`
+}
+
+export function hopKey(hop: HostHop): string {
+  return `${hop.user}@${hop.address}:${hop.port}`
+}
+
+/** A line with the jump hosts on its way. */
 function parseLine(line: string): HostAddress | string {
+  const jumped = /^ssh\s.*?(-J\s*(\S+))/.exec(line)
+  const [direct = '', via] = jumped?.[1] ? [line.replace(jumped[1], ''), jumped[2]] : line.split(/\s+via\s+/)
+  const host = parseTarget(direct.trim())
+  if (typeof host === 'string' || via === undefined) return host
+  const jump: HostHop[] = []
+  for (const part of via.split(',')) {
+    const hop = parseTarget(part.trim())
+    if (typeof hop === 'string') return `Jump host ${part.trim()}: ${hop}`
+    jump.push(hop)
+  }
+  return { ...host, jump }
+}
+
+function parseTarget(line: string): HostAddress | string {
   const ssh = /^ssh\s+(.*)$/.exec(line)
   if (ssh?.[1]) {
     const port = /-p\s*(\d+)/.exec(ssh[1])?.[1]

@@ -53,6 +53,14 @@ describe('pages', () => {
     expect(found).toEqual([])
   })
 
+  test('the first page is small: what it does not show is loaded later, what only the server does never', async () => {
+    const sizes = (await page.evaluate(`performance.getEntriesByType('resource').filter(e => e.name.endsWith('.js')).map(e => [e.name.split('/').pop(), e.decodedBodySize])`)) as [
+      string,
+      number,
+    ][]
+    expect([sizes.length > 0, sizes.reduce((sum, [, bytes]) => sum + bytes, 0) < 450_000]).toEqual([true, true])
+  })
+
   test('the token leaves the address', () => {
     expect(page.url()).not.toContain('token')
   })
@@ -116,6 +124,21 @@ test('the wizard goes from pasted hosts to the plan', async () => {
   await page.getByRole('button', { name: 'See the plan' }).click()
   await page.getByText('write /opt/quarterdeck/agent.js (2.1 MB)').first().waitFor()
   expect(await page.getByRole('button', { name: 'Apply to 2 hosts' }).isEnabled()).toBe(true)
+})
+
+test('hosts come from the SSH configuration, and the key of a jump host is accepted first', async () => {
+  await go('/new-cluster')
+  await page.getByRole('button', { name: 'From ~/.ssh/config' }).click()
+  await page.getByText('rack-a').click()
+  await page.getByRole('button', { name: 'Take 1 host' }).click()
+  const text = await page.getByLabel('Hosts, one a line').inputValue()
+  await page.getByRole('button', { name: 'Connect to 1 host' }).click()
+  await page.getByText('ssh-ed25519 of jump host ops@gate.example.net').waitFor()
+  await page.getByRole('button', { name: 'Accept' }).click()
+  await page.getByText('SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDRzYQhKqLmPD3mEkw').waitFor()
+  await page.getByRole('button', { name: 'Accept' }).click()
+  await expect.poll(() => page.getByRole('button', { name: 'Check 1 host' }).isEnabled()).toBe(true)
+  expect(text).toBe('ops@192.168.1.20 via ops@gate.example.net:2222\n')
 })
 
 test('the palette finds objects', async () => {

@@ -101,9 +101,27 @@ function madeUp(nodes: number): Partial<BridgeHandlers> {
       const times = Array.from({ length: 120 }, (_, i) => Date.now() - (120 - i) * input.minutes * 500)
       return { times, cpuMillicores: times.map((_, i) => (i > 40 && i < 48 ? null : 300 + 120 * Math.sin(i / 7))), memoryBytes: times.map((_, i) => 4e8 + 2e6 * i) }
     },
-    'machines.sshConfig': async () => ({ hosts: [], agent: false }),
+    'machines.sshConfig': () =>
+      Promise.resolve({
+        agent: true,
+        hosts: [
+          {
+            alias: 'rack-a',
+            user: 'ops',
+            address: '192.168.1.20',
+            port: 22,
+            jump: [{ user: 'ops', address: 'gate.example.net', port: 2222 }],
+            identityFiles: ['/home/user/.ssh/id_ed25519'],
+            useAgent: true,
+          },
+          { alias: 'old', user: 'root', address: '192.168.1.21', port: 22, jump: [], identityFiles: [], useAgent: false, problem: 'ProxyCommand is not supported; use ProxyJump.' },
+        ],
+      }),
     'machines.tryConnect': async input => {
       await pause(300)
+      const [hop] = input.host.jump ?? []
+      if (hop && hop.fingerprint === undefined)
+        return { fingerprint: '', keyType: '', loggedIn: false, hop: { index: 0, fingerprint: 'SHA256:jumpjumpjumpjumpjumpjumpjumpjumpjumpjumpjum', keyType: 'ssh-ed25519' } }
       return {
         fingerprint: 'SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDRzYQhKqLmPD3mEkw',
         keyType: 'ssh-ed25519',

@@ -121,6 +121,16 @@ describe('pasted hosts', () => {
     const { hosts, errors } = parseHosts(line)
     expect([hosts, errors.length]).toEqual([[], 1])
   })
+  test('jump hosts on the way are read', () => {
+    const jump = [{ user: 'ops', address: 'gate', port: 2222 }]
+    expect(parseHosts('root@10.0.0.1 via ops@gate:2222\nssh -J ops@gate:2222 -p 23 ada@10.0.0.2').hosts.map(h => [h.user, h.address, h.port, h.jump])).toEqual([
+      ['root', '10.0.0.1', 22, jump],
+      ['ada', '10.0.0.2', 23, jump],
+    ])
+  })
+  test('a wrong jump host is told', () => {
+    expect(parseHosts('root@10.0.0.1 via -oProxyCommand=x').errors[0]?.message).toMatch(/^Jump host -oProxyCommand=x: /)
+  })
   test('a host is taken once', () => {
     expect(parseHosts('root@a\nroot@a').errors).toEqual([{ line: 2, text: 'root@a', message: 'This host is in the list already' }])
   })
