@@ -356,10 +356,26 @@ class PodScheduler implements Scheduler {
     }
   }
 
+  /** Says on a victim why it goes, for jobs and people. */
+  async #markDisrupted(pod: Pod, victim: Pod): Promise<void> {
+    if (podCondition(victim, 'DisruptionTarget')?.status === 'True' || victim.metadata.deletionTimestamp !== undefined) return
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'PreemptionByScheduler',
+      message: `${pod.spec?.schedulerName ?? 'default-scheduler'}: preempting to accommodate a higher priority pod`,
+      lastTransitionTime: formatTime(this.#env.clock.now()),
+    }
+    const { name, namespace, uid } = victim.metadata
+    const patch = { metadata: { uid }, status: { conditions: [condition] } }
+    await this.#client.resource(pods).patch(name ?? '', 'strategic', patch, { namespace: namespace ?? '', subresource: 'status' })
+  }
+
   async #evict(pod: Pod, preemption: Preemption): Promise<void> {
     for (const victim of preemption.victims) {
       const { namespace, name, uid } = victim.metadata
       try {
+        await this.#markDisrupted(pod, victim)
         await this.#client.resource(pods).delete(name ?? '', { namespace: namespace ?? '', ...(uid ? { preconditions: { uid } } : {}) })
         this.#events.event(victim, 'Normal', 'Preempted', `Preempted by pod ${pod.metadata.uid ?? ''} on node ${preemption.node}`)
       } catch (fault) {
