@@ -208,7 +208,8 @@ export class SchedulingQueue {
     this.#timer?.cancel()
     this.#timer = undefined
     if (atMs === Infinity) return
-    const cancel = this.#env.clock.after(Math.max(0, atMs - nowMs), () => {
+    // Whole milliseconds: a rest that rounding left would be waited for again and again.
+    const cancel = this.#env.clock.after(Math.max(1, Math.ceil(atMs - nowMs)), () => {
       this.#timer = undefined
       this.#rouse()
       this.#schedule()

@@ -28,3 +28,29 @@ test('a pod in back-off is tried again although the last one that was tried was 
   expect(calls).toBe(1)
   expect(queue.next()).toBe('n/a')
 })
+
+test('waits whole milliseconds: what rounding leaves of a wait would be waited for without end', () => {
+  const inner = virtualEnv()
+  const delays: number[] = []
+  let nowMs = 94.8869812
+  const clock = {
+    ...inner.clock,
+    awakeMs: () => nowMs,
+    after: (delayMs: number) => {
+      delays.push(delayMs)
+      return () => {}
+    },
+  }
+  const queue = new SchedulingQueue({ ...inner, clock }, [], () => {})
+  queue.put('n/a', pod('a'))
+  queue.next()
+  queue.wake(nodes, 'update')
+  queue.failed('n/a', new Set(['x']), queue.moves - 1)
+  nowMs += 999.99999999
+  queue.put('n/b', pod('b'))
+  queue.next()
+  queue.remove('n/b')
+  queue.next()
+  expect(delays.length).toBeGreaterThan(0)
+  expect(delays.every(ms => Number.isInteger(ms) && ms >= 1)).toBe(true)
+})
