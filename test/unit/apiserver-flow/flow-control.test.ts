@@ -130,7 +130,8 @@ test('schemas say whether their level is there', async () => {
   const control = await started()
   const dangling = async (name: string): Promise<unknown> => {
     const entry = await store.get(`/flowcontrol.apiserver.k8s.io/flowschemas//${name}`)
-    return (entry?.object as { status?: { conditions: { status: string; reason: string }[] } }).status?.conditions.map(one => `${one.status} ${one.reason}`)
+    const object = entry?.object as { status?: { conditions: { status: string; reason: string }[] } } | undefined
+    return object?.status?.conditions.map(one => `${one.status} ${one.reason}`)
   }
   await ask(control, someone('x'))
   await env.advance(1_001)
