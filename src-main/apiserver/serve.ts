@@ -422,11 +422,34 @@ function flushed(outgoing: Outgoing, chunk: Uint8Array): Promise<void> {
 /** Resolves after the last chunk, or when the client is gone. */
 function drain(chunks: Drainable<Uint8Array>, outgoing: Outgoing, client: Presence): Promise<void> {
   return new Promise(resolve => {
-    const resume = chunks.drainTo({ write: chunk => client.gone || send(outgoing, chunk), end: resolve })
+    const socket = 'stream' in outgoing ? undefined : outgoing.socket
+    const write = (chunk: Uint8Array): boolean => {
+      // Head and earlier chunks must be out of the response's own hands, which they are unless it still waits behind another.
+      if (socket && socket === outgoing.socket && (outgoing as ServerResponse).chunkedEncoding && outgoing.writableLength === socket.writableLength)
+        return socket.write(framed(chunk))
+      return send(outgoing, chunk)
+    }
+    const resume = chunks.drainTo({ write: chunk => client.gone || write(chunk), end: resolve })
     outgoing.on('drain', resume)
-    outgoing.on('close', resolve)
+    socket?.on('drain', resume)
+    outgoing.on('close', () => {
+      socket?.off('drain', resume)
+      resolve()
+    })
   })
 }
+
+/** Shared as the chunks are: an event is framed once for all who watch it. */
+const frames = new WeakMap<Uint8Array, Buffer>()
+
+/** A chunk in the form of HTTP/1.1's chunked coding. As one piece it costs the connection half of what Node's own three cost. */
+function framed(chunk: Uint8Array): Buffer {
+  let frame = frames.get(chunk)
+  if (!frame) frames.set(chunk, (frame = Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`, 'latin1'), chunk, endOfLine])))
+  return frame
+}
+
+const endOfLine = Buffer.from('\r\n')
 
 /** Both kinds of responses take the same call, but their overloads have no common signature. */
 function send(outgoing: Outgoing, chunk: Uint8Array): boolean {
