@@ -11,6 +11,7 @@ import { checkNamespace, readObject } from './body.ts'
 import type { Call } from './call.ts'
 import { admissionAttributes, mutate, validateAdmission, writeScope } from './call.ts'
 import { listItem } from './list-bytes.ts'
+import { recordManager } from './managed.ts'
 import { collectionForms, negotiate } from './negotiation.ts'
 import { listQuery, writeQuery } from './query-options.ts'
 import { formsOf, objectResponse, partialOf, tableOf, valueResponse } from './respond.ts'
@@ -31,6 +32,8 @@ async function createVirtual(call: Call, create: NonNullable<VirtualStorage['cre
   negotiate(call.request.headers['accept'], formsOf(r, { table: false, metadata: false }))
   const object = readObject(call, r, query.fieldValidation)
   checkNamespace(call, object)
+  // Nobody sees the managers of what is not kept, but for refusals that show its metadata.
+  if (Object.keys(object.metadata).some(key => key !== 'namespace')) recordManager(call, undefined, object, '')
   const scope = writeScope(call, query.dryRun, query.object)
   const attributes = admissionAttributes(call, { operation: 'CREATE', name: object.metadata.name ?? '', object, previous: undefined, options: query.object, dryRun: query.dryRun })
   const admitted = (await mutate(call, attributes)) ?? object
