@@ -9,7 +9,7 @@ import { resourceKey } from '../api/resource.ts'
 import type { ApiHandler, ApiRequest, ApiResponse, UserInfo } from '../api/request.ts'
 import { badRequest, methodNotAllowedHere, pathNotFound, serviceUnavailable, StatusError, unauthorized } from '../api/status-error.ts'
 import { StoreError } from '../store/store.ts'
-import type { Attributes, RequestInfo, SubresourceContext, SubresourceHandler, UpgradeHandler } from './contracts.ts'
+import type { Attributes, RequestContext, RequestInfo, SubresourceContext, SubresourceHandler, UpgradeHandler } from './contracts.ts'
 import { forbiddenError } from './authz/forbidden.ts'
 import type { Call } from './endpoints/call.ts'
 import { warn } from './endpoints/call.ts'
@@ -168,24 +168,30 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     }
   }
 
+  function plainContext(request: ApiRequest, { info, user }: Authorized, trace: Trace): RequestContext {
+    return {
+      request,
+      info,
+      user,
+      warn: text => {
+        if (!trace.warnings.includes(text)) trace.warnings.push(text)
+      },
+    }
+  }
+
   async function serve(asked: ApiRequest, trace: Trace): Promise<ApiResponse> {
     const allowed = await identify(asked, trace)
     const refused = await takeSeat(asked, allowed, trace)
     if (refused) return refused
     await allow(allowed, trace)
+    const elsewhere = options.delegate?.(allowed.info.path)
+    if (elsewhere) return elsewhere.handle(plainContext(asked, allowed, trace))
     const request = withoutProtobuf(asked, resourceByKey(resourceKey({ ...allowed.info, plural: allowed.info.resource })))
     trace.audit?.body(request)
     const authorized = throughBindings(request, allowed)
     const { info, user } = authorized
     if (!info.isResource || isDiscoveryPath(info) || isUnknownVersion(info)) {
-      const context = {
-        request,
-        info,
-        user,
-        warn: (text: string) => {
-          if (!trace.warnings.includes(text)) trace.warnings.push(text)
-        },
-      }
+      const context = plainContext(request, { info, user }, trace)
       for (const handler of options.nonResource ?? []) {
         const answer = await handler(context)
         if (answer) return answer
@@ -272,6 +278,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     try {
       const authorized = await identify(request, trace)
       await allow(authorized, trace)
+      const elsewhere = options.delegate?.(authorized.info.path)
+      if (elsewhere) {
+        await elsewhere.upgrade(plainContext(request, authorized, trace), socket, head)
+        return
+      }
       const resource = resourceOf(authorized.info)
       const call = callOf(request, authorized, resource, trace)
       const handler = subresourceHandler(resource, authorized.info.subresource)

@@ -6,6 +6,8 @@ import { projectDir } from '../base/node/project-dir.ts'
 import type { ApiServerOptions } from '../apiserver/options.ts'
 import type { VirtualStorage } from '../apiserver/contracts.ts'
 import { admissionPlugins } from '../apiserver/admission/plugins.ts'
+import { createAggregation, type Aggregation } from '../apiserver/aggregation/aggregation.ts'
+import { delegatedOpenapi } from '../apiserver/aggregation/discovery.ts'
 import { createHookCaller } from '../apiserver/admission/webhooks/caller.ts'
 import { createWebhookMetrics } from '../apiserver/admission/webhooks/metrics.ts'
 import { createAuthenticator } from '../apiserver/authn/authenticator.ts'
@@ -25,7 +27,7 @@ import { metricsHandler, printMetrics, type Metric } from '../apiserver/health/m
 import type { Auditor } from '../apiserver/audit/audit.ts'
 import { flowControlDebugHandler } from '../apiserver/flow-control/debug.ts'
 import { createFlowControl, flowPlaces } from '../apiserver/flow-control/flow-control.ts'
-import { liveCopies, places } from '../apiserver/live-copy.ts'
+import { liveCopies, places, type LiveCopies } from '../apiserver/live-copy.ts'
 import { descriptionsBelow } from '../apiserver/openapi/descriptions.ts'
 import { openapiHandler } from '../apiserver/openapi/openapi.ts'
 import { createServiceConnector } from '../apiserver/subresources/service-connection.ts'
@@ -38,6 +40,8 @@ import { auditMetrics, processMetrics, storeMetrics } from './server-metrics.ts'
 export interface ApiParts {
   readonly options: ApiServerOptions
   readonly kinds: CustomKinds
+  readonly copies: LiveCopies
+  readonly aggregation: Aggregation
   /** The live copies are complete: requests can be authenticated and authorized. */
   readonly ready: Promise<void>
   /** A start-up step is done; /readyz waits for all. */
@@ -64,6 +68,7 @@ export function createApiParts(given: {
   requestMetrics: () => readonly string[]
   audit?: Auditor | undefined
   access?: Access | undefined
+  requestSeats?: number | undefined
 }): ApiParts {
   const { env, store, keys } = given
   const copies = liveCopies(store)
@@ -85,8 +90,9 @@ export function createApiParts(given: {
     await store.count('/core/namespaces/')
   }
   given.virtual.set('v1/componentstatuses', componentStatusStorage({ ...given.components, 'etcd-0': storeAnswers }))
-  const flowControl = createFlowControl({ env, store, copies })
+  const flowControl = createFlowControl({ env, store, copies, ...(given.requestSeats === undefined ? {} : { seats: given.requestSeats }) })
   const webhookMetrics = createWebhookMetrics()
+  const aggregation = createAggregation({ env, copies, services, client: keys.frontProxy.client })
   const pending = new Set<string>(startSteps)
   const checks: readonly HealthCheck[] = [
     { name: 'ping', check: () => {} },
@@ -105,6 +111,8 @@ export function createApiParts(given: {
   return {
     ready: copies.ready,
     kinds,
+    copies,
+    aggregation,
     markReady(step) {
       pending.delete(step)
     },
@@ -124,12 +132,14 @@ export function createApiParts(given: {
       serviceCIDR: given.serviceCIDR,
       admission: admissionPlugins({ env, copies, authorizer, rbac, configured: { resources: kinds.resources, caller, metrics: webhookMetrics } }),
       virtual: given.virtual,
+      delegate: aggregation.delegateOf,
       nonResource: [
         healthHandler(checks, text => {
           env.log.log('warn', text)
         }),
         discoveryHandler({
           resources: kinds.resources,
+          delegated: aggregation.delegated,
           version: {
             platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
             runtimeVersion: process.version,
@@ -138,7 +148,7 @@ export function createApiParts(given: {
           },
           extraPaths: ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3'],
         }),
-        openapiHandler({ resources: kinds.resources, descriptions: descriptionsBelow(projectDir) }),
+        delegatedOpenapi(aggregation, openapiHandler({ resources: kinds.resources, descriptions: descriptionsBelow(projectDir) })),
         openidHandler(tokens),
         flowControlDebugHandler(flowControl, () => ({ wallMs: env.clock.now(), awakeMs: env.clock.awakeMs() })),
         metricsHandler(

@@ -5,13 +5,14 @@
  */
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { allResources } from '../api/resources.ts'
+import { allResources, apiServices } from '../api/resources.ts'
 import type { AnyResource } from '../api/resource.ts'
 import type { ApiHandler, UserInfo } from '../api/request.ts'
 import { present } from '../base/assert.ts'
 import type { Env } from '../base/env.ts'
 import { Lifetime } from '../base/lifetime.ts'
 import type { NodeDialer } from '../base/node/dialer.ts'
+import { startRegistration } from '../apiserver/aggregation/registration.ts'
 import { startDefinitionController } from '../apiserver/extensions/definition-controller.ts'
 import { createApiServer, type ApiServer } from '../apiserver/handler.ts'
 import type { UpgradeHandler, VirtualStorage } from '../apiserver/contracts.ts'
@@ -179,6 +180,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       clusterDNS: ranges.clusterDNS,
       serviceCIDR: ranges.serviceCIDR,
       apiPort: options.apiPort ?? 0,
+      keys,
+    })
+    const writer = client(admin).resource(apiServices)
+    const registration = await startRegistration({ env, copies: parts.copies, resources: server.resources, aggregation: parts.aggregation, writer })
+    life.add(() => {
+      registration.stop()
     })
     parts.markReady('poststarthook/rbac/bootstrap-roles')
     port = await openPort(options, server, keys)
