@@ -9,8 +9,8 @@ import type { Range } from './cost-estimate.ts'
 import { CelCompileError } from './errors.ts'
 import { functionTable } from './functions.ts'
 import type { FunctionTable } from './functions.ts'
-import { Evaluator } from './interpreter.ts'
-import type { Bindings, Evaluation, EvaluationOptions } from './interpreter.ts'
+import { compileRunner } from './interpreter.ts'
+import type { Bindings, Evaluation, EvaluationOptions, Runner } from './interpreter.ts'
 import { addressLibraries, cidrType, ipType, urlType } from './library/addresses.ts'
 import { authorizerLibrary, authorizerTypes } from './library/authorizer.ts'
 import { collectionLibraries } from './library/collections.ts'
@@ -139,15 +139,12 @@ export function celEnvironment(options: EnvironmentOptions): CelEnvironment {
 }
 
 function program(expression: string, checked: Checked, sizeAt: (path: readonly string[]) => number | undefined): CelProgram {
+  let runner: Runner | undefined
   return {
     expression,
     resultType: checked.type,
     usesVariable: name => checked.variables.has(name),
     estimate: () => estimateCost(checked, sizeAt),
-    evaluate(bindings, limits) {
-      const evaluator = new Evaluator(checked, bindings, limits)
-      const value = evaluator.run()
-      return { value, cost: evaluator.cost }
-    },
+    evaluate: (bindings, limits) => (runner ??= compileRunner(checked))(bindings, limits),
   }
 }

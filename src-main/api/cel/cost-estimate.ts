@@ -257,9 +257,41 @@ class Estimator {
 
   #overload(e: Call, id: string, argCosts: readonly Range[]): CallEstimate {
     const args = argCosts.reduce(add, zero)
-    const library = this.#kubernetes(e, id)
+    const library = this.#extension(e, id) ?? this.#kubernetes(e, id)
     if (library) return { ...library, cost: add(library.cost, args) }
     return this.#standard(e, id, argCosts, args)
+  }
+
+  /** cel-go's lists and sets extensions. */
+  #extension(e: Call, id: string): CallEstimate | undefined {
+    const target = this.#sizeOrUnknown(e.target)
+    const literal = (index: number, otherwise: number): number => {
+      const arg = e.args[index]
+      return arg?.kind === 'literal' && typeof arg.value === 'bigint' ? Math.max(0, Number(arg.value)) : otherwise
+    }
+    const makes = (size: Range, factor = 1): CallEstimate => ({ cost: add(scale(size, factor), exactly(1 + listCost)), size })
+    const sorted = (size: Range): CallEstimate => makes(multiply(size, size), /^list_(string|bytes)_/.test(id) ? 2 + stringTraversalFactor : 2)
+    if (id === 'list_distinct' || /^list_\w+_sort$/.test(id)) return sorted(target)
+    if (id.endsWith('_sortByAssociatedKeys')) return sorted(this.#sizeOrUnknown(e.args[0]))
+    const product = (): Range => multiply(this.#sizeOrUnknown(e.args[0]), this.#sizeOrUnknown(e.args[1]))
+    switch (id) {
+      case 'lists_range':
+        return makes(exactly(literal(0, unbounded)))
+      case 'list_slice':
+        return makes(exactly(Math.max(0, literal(1, target.max) - literal(0, 0))))
+      case 'list_reverse':
+      case 'list_flatten':
+        return makes(target)
+      case 'list_flatten_int':
+        return makes(target, literal(0, unbounded))
+      case 'list_sets_contains_list':
+      case 'list_sets_intersects_list':
+        return { cost: add(product(), one) }
+      case 'list_sets_equivalent_list':
+        return { cost: add(scale(product(), 2), one) }
+      default:
+        return undefined
+    }
   }
 
   #kubernetes(e: Call, id: string): CallEstimate | undefined {

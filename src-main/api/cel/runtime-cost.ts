@@ -1,5 +1,5 @@
 /** What a call costs at run time: cel-go's rules and, over them, those of Kubernetes' libraries (apiserver/pkg/cel/library/cost.go). */
-import { regexFactor, stringTraversalFactor } from './limits.ts'
+import { listCost, regexFactor, stringTraversalFactor } from './limits.ts'
 import { CelList, CelMap, CelOpaque, sizeOf } from './values.ts'
 import type { CelValue } from './values.ts'
 
@@ -20,27 +20,115 @@ function regexCost(text: number, pattern: number): number {
   return part(1 + text) * part(pattern, regexFactor)
 }
 
-export function callCost(fn: string, overload: string, args: readonly CelValue[], result: CelValue): number {
-  return kubernetesCost(fn, overload, args, result) ?? standardCost(overload, args)
+/**
+ * Costs that depend on the arguments; a number is the same for all. They are spent before the call: one that would take
+ * too long never begins.
+ */
+export type CostRule = number | ((args: readonly CelValue[]) => number)
+
+const byOverload: ReadonlySet<string> = new Set([
+  'starts_with_string',
+  'ends_with_string',
+  'string_to_bytes',
+  'bytes_to_string',
+  'strings_quote',
+  'string_format',
+  'in_list',
+  'equals',
+  'not_equals',
+  'add_string',
+  'add_bytes',
+  'matches',
+  'matches_string',
+  'contains_string',
+])
+
+/** What calls of an overload cost; found once when an expression is compiled. */
+export function costRule(fn: string, overload: string): CostRule {
+  if (fn === 'check') return 350_000
+  const extension = extensionRule(overload)
+  if (extension) return extension
+  if (one.has(fn)) return 1
+  if (overLists.has(fn)) return args => walk(args[0] ?? null)
+  if (overText.has(fn)) return args => part(sizeOf(args[0] ?? null))
+  if (overload === 'equals') return equalityCost
+  if (byFunction.has(fn)) return args => functionCost(fn, overload, args)
+  if (byOverload.has(overload)) return args => standardCost(overload, args)
+  if (/^(less|greater)(_equals)?_(string|bytes)$/.test(overload)) return args => part(Math.min(sizeOf(args[0] ?? null), sizeOf(args[1] ?? null)))
+  return 1
 }
 
-function kubernetesCost(fn: string, overload: string, args: readonly CelValue[], result: CelValue): number | undefined {
-  const first = args[0] ?? null
+const byFunction: ReadonlySet<string> = new Set([
+  'fieldSelector',
+  'labelSelector',
+  'replace',
+  'split',
+  'ip.isCanonical',
+  'join',
+  'find',
+  'findAll',
+  'ip',
+  'containsIP',
+  'containsCIDR',
+  'validate',
+])
+
+/** A call that makes a list. */
+const listCall = (size: number): number => Math.trunc(size) + 1 + listCost
+/** Every element with every other. */
+const selfCompare = (list: CelValue): number => {
+  const size = sizeOf(list)
+  const text = list instanceof CelList && size > 0 && (typeof list.at(0) === 'string' || list.at(0) instanceof Uint8Array)
+  return listCall(size * size * (text ? 2 + stringTraversalFactor : 2))
+}
+
+/** cel-go's lists and sets extensions. */
+function extensionRule(overload: string): CostRule | undefined {
+  const number = (value: CelValue | undefined): number => (typeof value === 'bigint' ? Math.max(0, Number(value)) : 1)
+  if (/^list_\w+_sort$/.test(overload) || overload === 'list_distinct') return ([list = null]) => selfCompare(list)
+  if (overload.endsWith('_sortByAssociatedKeys')) return ([, keys = null]) => selfCompare(keys)
+  switch (overload) {
+    case 'lists_range':
+      return ([count]) => listCall(number(count))
+    case 'list_slice':
+      return ([, start, end]) => listCall(Math.max(0, number(end) - number(start)))
+    case 'list_reverse':
+      return ([list = null]) => listCall(sizeOf(list))
+    case 'list_flatten':
+      return ([list = null]) => listCall(sizeOf(list))
+    case 'list_flatten_int':
+      return ([list = null, depth]) => listCall(sizeOf(list) * number(depth))
+    case 'list_sets_contains_list':
+    case 'list_sets_intersects_list':
+      return ([a = null, b = null]) => sizeOf(a) * sizeOf(b) + 1
+    case 'list_sets_equivalent_list':
+      return ([a = null, b = null]) => sizeOf(a) * sizeOf(b) * 2 + 1
+    default:
+      return undefined
+  }
+}
+
+function joinedSize([list, separator]: readonly CelValue[]): number {
+  if (!(list instanceof CelList)) return 1
+  let size = Math.max(0, list.size - 1) * (typeof separator === 'string' ? sizeOf(separator) : 0)
+  for (const item of list) size += sizeOf(item)
+  return size
+}
+
+function equalityCost(args: readonly CelValue[]): number {
+  const [first = null, second = null] = args
+  if (typeof first !== 'object' && typeof first !== 'string') return 1
+  return first instanceof CelOpaque ? 1 : part(Math.min(sizeOf(first), sizeOf(second)))
+}
+
+function functionCost(fn: string, overload: string, args: readonly CelValue[]): number {
   const size = (index: number): number => sizeOf(args[index] ?? null)
-  if (fn === 'check') return 350_000
-  if (one.has(fn)) return 1
-  if (overLists.has(fn)) return walk(first)
-  if (overText.has(fn)) return part(size(0))
   switch (fn) {
     case 'fieldSelector':
     case 'labelSelector':
       return listOfRequirements(size(1))
-    case 'replace':
-    case 'split':
-    case 'ip.isCanonical':
-      return Math.ceil(size(0) * 2 * stringTraversalFactor)
     case 'join':
-      return Math.ceil(sizeOf(result) * 2 * stringTraversalFactor)
+      return Math.ceil(joinedSize(args) * 2 * stringTraversalFactor)
     case 'find':
     case 'findAll':
       return regexCost(size(0), size(1))
@@ -52,10 +140,8 @@ function kubernetesCost(fn: string, overload: string, args: readonly CelValue[],
       return part(size(0) * 2) + part(size(0)) + 1 + (overload === 'cidr_contains_cidr_string' ? part(size(1)) : 0)
     case 'validate':
       return regexCost(size(1), size(0))
-    case '_==_':
-      return first instanceof CelOpaque ? 1 : undefined
     default:
-      return undefined
+      return Math.ceil(size(0) * 2 * stringTraversalFactor)
   }
 }
 
@@ -103,6 +189,6 @@ function standardCost(overload: string, args: readonly CelValue[]): number {
     case 'contains_string':
       return part(size(0)) * part(size(1))
     default:
-      return /^(less|greater)(_equals)?_(string|bytes)$/.test(overload) ? part(Math.min(size(0), size(1))) : 1
+      return 1
   }
 }

@@ -72,19 +72,32 @@ export abstract class CelList {
   }
 }
 
+/** A list made by an expression. Lists that grow from one another share what they have in common: collecting n elements takes n steps. */
 export class ArrayList extends CelList {
-  readonly #items: readonly CelValue[]
-  constructor(items: readonly CelValue[]) {
+  readonly #items: CelValue[]
+  readonly #length: number
+  /** Whether `#items` is of lists of this kind only, so that it may grow behind their ends. */
+  readonly #shared: boolean
+  constructor(items: readonly CelValue[], length: number = items.length, shared = false) {
     super()
-    this.#items = items
+    this.#items = items as CelValue[]
+    this.#length = length
+    this.#shared = shared
   }
   get size(): number {
-    return this.#items.length
+    return this.#length
   }
   at(index: number): CelValue {
-    const item = this.#items[index]
+    const item = index < this.#length ? this.#items[index] : undefined
     if (item === undefined) throw new CelError(`index out of bounds: ${index}`)
     return item
+  }
+  override concat(other: CelList): CelList {
+    const grows = this.#shared && this.#items.length === this.#length
+    const items = grows ? this.#items : this.#items.slice(0, this.#length)
+    const more = other.size
+    for (let i = 0; i < more; i++) items.push(other.at(i))
+    return new ArrayList(items, items.length, true)
   }
 }
 
@@ -113,7 +126,7 @@ export abstract class CelMap {
 
 /** A map made by an expression. */
 export class ValueMap extends CelMap {
-  readonly #entries: ReadonlyMap<string, readonly [CelValue, CelValue]>
+  readonly #entries: Map<string, readonly [CelValue, CelValue]>
   constructor(entries: Iterable<readonly [CelValue, CelValue]>, typeName?: string) {
     super(typeName)
     const map = new Map<string, readonly [CelValue, CelValue]>()
@@ -128,6 +141,13 @@ export class ValueMap extends CelMap {
   }
   keys(): readonly CelValue[] {
     return [...this.#entries.values()].map(entry => entry[0])
+  }
+  /** Adds in place: only for the map that a comprehension builds, which nobody else sees. False where the key is there already. */
+  add(entry: readonly [CelValue, CelValue]): boolean {
+    const text = keyText(entry[0])
+    if (this.#entries.has(text)) return false
+    this.#entries.set(text, entry)
+    return true
   }
 }
 

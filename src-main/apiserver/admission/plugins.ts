@@ -12,6 +12,7 @@ import { defaultIngressClass, defaultStorageClass } from './default-classes.ts'
 import { limitRanger } from './limit-ranger.ts'
 import { createMatching } from './matching.ts'
 import { mutatingPolicies } from './policies/mutating.ts'
+import { paramAccess } from './policies/param-access.ts'
 import { validatingPolicies } from './policies/validating.ts'
 import type { HookCaller } from './webhooks/caller.ts'
 import type { WebhookMetrics } from './webhooks/metrics.ts'
@@ -60,7 +61,7 @@ export function admissionPlugins(options: {
     certificateSubjectRestriction,
     defaultIngressClass(copies),
     createEscalationCheck(options),
-    ...(configured ? [mutatingPolicies(configured), mutatingWebhooks(configured), validatingPolicies(configured), validatingWebhooks(configured)] : []),
+    ...(configured ? [paramAccess(configured), mutatingPolicies(configured), mutatingWebhooks(configured), validatingPolicies(configured), validatingWebhooks(configured)] : []),
     // Last, so that nobody refuses what was counted already.
     resourceQuotaAdmission(copies, options.env.clock),
   ]

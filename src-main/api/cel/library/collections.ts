@@ -198,16 +198,11 @@ const optionals: Library = {
   unwrapOpt: [member('optional_unwrapOpt', [listType(ov)], listType(v), unwrapAll)],
 }
 
+/** The map is the comprehension's own, made by its first step: it grows in place. */
 function insert(map: CelMap, entries: readonly (readonly [CelValue, CelValue])[]): CelMap {
-  const all: (readonly [CelValue, CelValue])[] = map.keys().map(key => [key, map.get(key) ?? null] as const)
-  const seen = new Set(all.map(([key]) => keyText(key)))
-  for (const entry of entries) {
-    const text = keyText(entry[0])
-    if (seen.has(text)) throw new CelError(`insert failed: key ${text.slice(1)} already exists`)
-    seen.add(text)
-    all.push(entry)
-  }
-  return new ValueMap(all)
+  const target = map instanceof ValueMap ? map : new ValueMap(map.keys().map(key => [key, map.get(key) ?? null] as const))
+  for (const entry of entries) if (!target.add(entry)) throw new CelError(`insert failed: key ${keyText(entry[0]).slice(1)} already exists`)
+  return target
 }
 
 const mapBuilding: Library = {

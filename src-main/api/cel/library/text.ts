@@ -34,7 +34,12 @@ function lastIndexOf(text: string, part: string, offset?: bigint): bigint {
   return -1n
 }
 
+/** Of a text that a function makes, in UTF-16 units: costs alone would let a few calls fill the memory. */
+const maxText = 16 * 1024 * 1024
+
 function replace(text: string, from: string, to: string, limit = -1n): string {
+  const count = from === '' ? text.length + 1 : text.split(from).length - 1
+  if (text.length + count * to.length > maxText) throw new CelError('the text is too long')
   if (limit < 0n && from !== '') return text.replaceAll(from, () => to)
   const points = from === '' ? Array.from(text) : text.split(from)
   let left = limit < 0n ? Number.MAX_SAFE_INTEGER : Number(limit)
@@ -66,8 +71,11 @@ function substring(text: string, start: bigint, end?: bigint): string {
 
 function join(list: CelList, separator = ''): string {
   const parts: string[] = []
+  let length = 0
   for (const item of list) {
     if (typeof item !== 'string') throw new CelError(`join: invalid input: ${String(item)}`)
+    length += item.length + separator.length
+    if (length > maxText) throw new CelError('the text is too long')
     parts.push(item)
   }
   return parts.join(separator)

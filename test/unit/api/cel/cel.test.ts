@@ -137,6 +137,40 @@ describe('faults at run time', () => {
     expect(faultOf(() => evaluate('lists.range(1000).all(x, x >= 0) || true', 100))).toBe('operation cancelled: actual cost limit exceeded')
   })
 
+  it.each(['lists.range(900000).distinct()', 'lists.range(1000000000)', 'sets.contains(lists.range(40000), lists.range(40000))', 'lists.range(5000).sortBy(x, -x)'])(
+    'never begins what would take too long: %s',
+    expression => {
+      const began = process.hrtime.bigint()
+      expect(faultOf(() => evaluate(expression))).toBe('operation cancelled: actual cost limit exceeded')
+      expect(Number(process.hrtime.bigint() - began) / 1e6).toBeLessThan(5_000)
+    },
+  )
+
+  it('collects many elements in as many steps', () => {
+    const began = process.hrtime.bigint()
+    expect(evaluate('lists.range(30000).map(x, x).size() + lists.range(20000).transformMap(i, v, v).size()')).toBe(50_000)
+    expect(Number(process.hrtime.bigint() - began) / 1e6).toBeLessThan(3_000)
+  })
+
+  it('keeps lists as they are that others grow from', () => {
+    expect(evaluate('[[1, 2] + [3]].map(l, [l + [4], l + [5], l])')).toEqual([
+      [
+        [1, 2, 3, 4],
+        [1, 2, 3, 5],
+        [1, 2, 3],
+      ],
+    ])
+  })
+
+  it('makes no text that fills the memory', () => {
+    expect(faultOf(() => evaluate("'a'.replace('', 'b'.replace('', '0123456789'.replace('', '0123456789'))).replace('', 'x'.replace('', '0123456789')).size() > 0"))).toBe(
+      'no fault',
+    )
+    expect(faultOf(() => evaluate('lists.range(4000).map(x, "0123456789").join("")' + '.replace("", "0123456789012345678901234567890123456789".replace("", "0123456789"))'))).toBe(
+      'the text is too long',
+    )
+  })
+
   it('matches hostile patterns in linear time', () => {
     const began = process.hrtime.bigint()
     expect(evaluate(`'${'a'.repeat(5_000)}!'.matches('^(a+)+$')`)).toBe(false)
