@@ -124,7 +124,10 @@ export function createNodeAuthorizer(copies: LiveCopies): Authorizer {
 
   function decideNode(node: string, a: Attributes): Decision {
     if (a.verb === 'create' && a.subresource === '') return allowed
-    if (a.name !== node) return refuse(`node '${node}' cannot ${['get', 'list', 'watch'].includes(a.verb) ? 'read' : 'modify'} '${a.name}', only its own Node object`)
+    if (a.name !== node) {
+      const isRead = ['get', 'list', 'watch'].includes(a.verb)
+      return refuse(`node '${node}' cannot ${isRead ? 'read' : 'modify'} ${isRead && a.name === '' ? 'all nodes' : `'${a.name}'`}, only its own Node object`)
+    }
     if (a.subresource === '') return ['get', 'list', 'watch', 'update', 'patch'].includes(a.verb) ? allowed : refuse('')
     return a.subresource === 'status' && ['get', 'update', 'patch'].includes(a.verb) ? allowed : refuse('')
   }
