@@ -131,7 +131,7 @@ function asObject(text: string): JsonObject {
 const shared = new Map<string, JsonObject>()
 const MAX_SHARED = 2_000
 /** Longer ones are rare, and not kept for nobody. */
-const MAX_SHARED_TEXT = 32 * 1024
+const MAX_SHARED_TEXT = 8 * 1024
 
 /** The JSON form, frozen: sets that are alike have the same one. */
 export function toFieldsV1(set: FieldSet): JsonObject {
@@ -159,23 +159,42 @@ function textOf(set: FieldSet): string {
     const isMember = set.members.has(element)
     if (below === undefined && !isMember) continue
     if (out !== '') out += ','
-    out += quoted(element)
+    out += elementOf(element).quoted
     out += below === undefined ? ':{}' : isMember ? `:{".":{},${below.slice(1)}` : `:${below}`
   }
   return `{${out}}`
 }
 
-/** Most elements need no escapes. */
-function quoted(element: string): string {
-  return /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(element) ? `"${element}"` : JSON.stringify(element)
+interface Element {
+  /** With quotes and escapes. */
+  readonly quoted: string
+  /** The engine's own order is not that of bytes: a character lies beyond U+D7FF. */
+  readonly isWide: boolean
+}
+
+/** The same few names come again and again. */
+const elements = new Map<string, Element>()
+const MAX_ELEMENTS = 10_000
+/** Longer ones are somebody's data, and would cost memory. */
+const MAX_ELEMENT_TEXT = 256
+
+function elementOf(text: string): Element {
+  let known = elements.get(text)
+  if (!known) {
+    known = { quoted: JSON.stringify(text), isWide: /[\ud800-\uffff]/.test(text) }
+    if (text.length > MAX_ELEMENT_TEXT) return known
+    if (elements.size >= MAX_ELEMENTS) elements.clear()
+    elements.set(text, known)
+  }
+  return known
 }
 
 /** What stands in a set at this level, in order of bytes. */
 function sortedElements(set: FieldSet): string[] {
-  const elements = [...set.members]
-  for (const element of set.children.keys()) if (!set.members.has(element)) elements.push(element)
-  // The engine's own order is that of bytes where no character lies beyond U+D7FF.
-  return elements.some(element => /[\ud800-\uffff]/.test(element)) ? elements.sort(compareBytes) : elements.sort()
+  const found = [...set.members]
+  for (const element of set.children.keys()) if (!set.members.has(element)) found.push(element)
+  if (found.length < 2) return found
+  return found.some(element => elementOf(element).isWide) ? found.sort(compareBytes) : found.sort()
 }
 
 const parsed = new WeakMap<object, FieldSet>()
