@@ -3,15 +3,18 @@ import { definePlugin } from '../../framework.ts'
 import type { NodeInfo } from '../../framework.ts'
 import { cachedRequests } from '../../node-info.ts'
 
-export const nodeResourcesBalancedAllocation = definePlugin({
+export const nodeResourcesBalancedAllocation = definePlugin<{ readonly cpu: number; readonly memory: number }>({
   name: 'NodeResourcesBalancedAllocation',
   weight: 1,
-  score: (pod, node) => {
+  prepare: pod => {
     const requests = cachedRequests(pod)
-    // A pod that asks for nothing unbalances nothing.
-    if ((requests.get('cpu') ?? 0) === 0 && (requests.get('memory') ?? 0) === 0) return 0
-    const cpu = fraction(node, 'cpu', requests.get('cpu') ?? 0)
-    const memory = fraction(node, 'memory', requests.get('memory') ?? 0)
+    return { cpu: requests.get('cpu') ?? 0, memory: requests.get('memory') ?? 0 }
+  },
+  // A pod that asks for nothing unbalances nothing.
+  skips: (_pod, { cpu, memory }) => ({ score: cpu === 0 && memory === 0 }),
+  score: (_pod, node, requests) => {
+    const cpu = fraction(node, 'cpu', requests.cpu)
+    const memory = fraction(node, 'memory', requests.memory)
     const spread = cpu === undefined || memory === undefined ? 0 : Math.abs(cpu - memory) / 2
     return Math.floor((1 - spread) * 100)
   },

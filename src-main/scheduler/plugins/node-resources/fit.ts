@@ -5,10 +5,20 @@ import { definePlugin } from '../../framework.ts'
 import type { NodeInfo } from '../../framework.ts'
 import { cachedRequests, nonZeroRequests } from '../../node-info.ts'
 
-export const nodeResourcesFit = definePlugin({
+interface State {
+  readonly names: readonly string[]
+  readonly amounts: readonly number[]
+  readonly nonZero: { readonly cpu: number; readonly memory: number }
+}
+
+export const nodeResourcesFit = definePlugin<State>({
   name: 'NodeResourcesFit',
   weight: 1,
-  filter: (pod, node) => {
+  prepare: pod => {
+    const wanted = [...cachedRequests(pod)].filter(([, amount]) => amount !== 0)
+    return { names: wanted.map(([name]) => name), amounts: wanted.map(([, amount]) => amount), nonZero: nonZeroRequests(pod) }
+  },
+  filter: (_pod, node, { names, amounts }) => {
     // Most nodes have room: they cost no list.
     let reasons: string[] | undefined
     let unresolvable = true
@@ -16,8 +26,9 @@ export const nodeResourcesFit = definePlugin({
       reasons = ['Too many pods']
       unresolvable = false
     }
-    for (const [name, amount] of cachedRequests(pod)) {
-      if (amount === 0) continue
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string
+      const amount = amounts[i] as number
       const allocatable = node.allocatable.get(name) ?? 0
       if (amount <= allocatable - (node.requested.get(name) ?? 0)) continue
       ;(reasons ??= []).push(`Insufficient ${name}`)
@@ -26,10 +37,9 @@ export const nodeResourcesFit = definePlugin({
     }
     return reasons ? { reasons, unresolvable } : undefined
   },
-  score: (pod, node) => {
-    const more = nonZeroRequests(pod)
-    const cpu = free(node, 'cpu', more.cpu)
-    const memory = free(node, 'memory', more.memory)
+  score: (_pod, node, { nonZero }) => {
+    const cpu = free(node, 'cpu', nonZero.cpu)
+    const memory = free(node, 'memory', nonZero.memory)
     if (cpu === undefined || memory === undefined) return cpu ?? memory ?? 0
     return Math.floor((cpu + memory) / 2)
   },
