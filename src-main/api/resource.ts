@@ -94,6 +94,8 @@ export interface ResourceDefinition<T extends KubernetesObject = KubernetesObjec
   readonly generation?: boolean
   /** For a further version or group of a kind that is stored in the shape of another declaration (HPA v1, events.k8s.io). See storedAs(). */
   readonly conversion?: Conversion<T>
+  /** Ends when the kind is no longer declared so (its definition was changed or is gone): watches of it end then. */
+  readonly retired?: AbortSignal
   /** Why no object can be made any more (its definition is being deleted). */
   readonly closed?: string | undefined
   /** Text that every request on this version is warned with. */

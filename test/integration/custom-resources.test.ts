@@ -198,7 +198,20 @@ describe('a custom kind', () => {
     await kubectl('wait --for=delete wd/owned --timeout=30s')
   })
 
+  test('ends its watches when it goes, after telling of every deletion', async () => {
+    await kubectl('create -f -', widget('last', { colour: 'ink' }))
+    const watch = commands.kubectl('get wd --watch-only -o name --request-timeout=60s'.split(' '))
+    await new Promise(resolve => setTimeout(resolve, 1_500))
+    const begun = Date.now()
+    await kubectl('delete crd widgets.shop.example.com --timeout=30s')
+    expect((await watch).stdout).toMatch(/widget.shop.example.com\/last/)
+    expect(Date.now() - begun).toBeLessThan(15_000)
+    await created(widgets)
+    await established('widgets.shop.example.com')
+  })
+
   test('takes its instances with it, and comes back empty', async () => {
+    await kubectl('create -f -', widget('doomed', { colour: 'ink' }))
     await kubectl('delete crd widgets.shop.example.com --timeout=30s')
     expect((await failing('get --raw /apis/shop.example.com/v1/widgets')).stderr).toContain('NotFound')
     await created(widgets)
@@ -255,6 +268,23 @@ describe('conversion by a webhook', () => {
     expect(reviews.length).toBeLessThan(2)
     await kubectl('patch addresses.v2.shop.example.com one --type merge -p {"spec":{"port":"9"}}')
     expect(await kubectl('get addresses.v1.shop.example.com one -o jsonpath={.spec.hostPort}')).toBe('a:9')
+  })
+
+  test('is collected although a version is no longer served', async () => {
+    const withVersions = (isServed: boolean): object => definitionOf({ kind: 'Note', plural: 'notes' }, [{ ...version('v1', true), served: isServed }, version('v2', false)])
+    await created(withVersions(true))
+    await established('notes.shop.example.com')
+    const note = { apiVersion: 'shop.example.com/v2', kind: 'Note' }
+    await kubectl('create -f -', JSON.stringify({ ...note, metadata: { name: 'owner' } }))
+    const uid = await kubectl('get notes owner -o jsonpath={.metadata.uid}')
+    const owned = { ...note, metadata: { name: 'owned', ownerReferences: [{ ...note, name: 'owner', uid }] } }
+    await kubectl('create -f -', JSON.stringify(owned))
+    // The garbage collector follows it by now in its first version.
+    await new Promise(resolve => setTimeout(resolve, 6_000))
+    await created(withVersions(false))
+    await kubectl('create -f -', JSON.stringify({ ...owned, metadata: { ...owned.metadata, name: 'later' } }))
+    await kubectl('delete notes.v2.shop.example.com owner')
+    for (const name of ['owned', 'later']) await kubectl(`wait --for=delete notes.v2.shop.example.com/${name} --timeout=30s`)
   })
 
   test('is watched in every version', async () => {

@@ -27,17 +27,29 @@ export interface CustomKind {
 /** As upstream's discovery lists them. */
 const verbs: readonly Verb[] = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch']
 
-/** What a definition declares, under the names that were accepted for it. `convert` asks the definition's webhook. */
-export function customKind(definition: CustomResourceDefinition, convert?: ConvertObjects): CustomKind {
+export interface CustomKindOptions {
+  /** Asks the definition's webhook; without it only apiVersion changes. */
+  readonly convert?: ConvertObjects
+  /** Ends when the definition declares something else. */
+  readonly signal?: AbortSignal
+}
+
+/** What a definition declares, under the names that were accepted for it. */
+export function customKind(definition: CustomResourceDefinition, options: CustomKindOptions = {}): CustomKind {
   const byVersion = new Map<string, AnyResource>()
   const storageVersion = definition.spec.versions.find(version => version.storage)?.name ?? ''
   const storage = (): AnyResource => byVersion.get(storageVersion) as AnyResource
-  for (const version of definition.spec.versions) byVersion.set(version.name, declaration(definition, version, storage, convert))
+  for (const version of definition.spec.versions) byVersion.set(version.name, declaration(definition, version, storage, options))
   const served = definition.spec.versions.filter(version => version.served).flatMap(version => byVersion.get(version.name) ?? [])
   return { served, storage: storage() }
 }
 
-function declaration(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion, storage: () => AnyResource, convert: ConvertObjects | undefined): AnyResource {
+function declaration(
+  definition: CustomResourceDefinition,
+  version: CustomResourceDefinitionVersion,
+  storage: () => AnyResource,
+  { convert, signal }: CustomKindOptions,
+): AnyResource {
   const { spec, status } = definition
   const names = status?.acceptedNames ?? spec.names
   const raw = (isObject(version.schema?.openAPIV3Schema) ? version.schema.openAPIV3Schema : emptySchema) as JsonObject
@@ -74,6 +86,7 @@ function declaration(definition: CustomResourceDefinition, version: CustomResour
     fields: fieldsOf((selectableFields ?? []).map(field => field.jsonPath)),
     generation: true,
     conversion: conversionOf(definition, version, storage, convert),
+    ...(signal ? { retired: signal } : {}),
     deprecation: deprecationText(definition, version),
     closed: definition.metadata.deletionTimestamp ? 'create not allowed while custom resource definition is terminating' : undefined,
     setDefaults(object) {

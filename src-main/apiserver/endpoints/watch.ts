@@ -142,6 +142,7 @@ class Watcher {
     this.#subscribe(fromNow || initial ? 0 : Number(resourceVersion))
     if (this.queue.isClosed) return
     this.#limitTime()
+    this.#endWithKind()
     const onAbort = (): void => {
       void this.queue.return()
     }
@@ -150,6 +151,21 @@ class Watcher {
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#add(() => {
       signal?.removeEventListener('abort', onAbort)
+    })
+  }
+
+  /** What happened before is sent first. */
+  #endWithKind(): void {
+    const { retired } = this.#call.resource
+    const end = (): void => {
+      void this.#turns.then(() => {
+        this.queue.close()
+      })
+    }
+    if (retired?.aborted) end()
+    retired?.addEventListener('abort', end, { once: true })
+    this.#add(() => {
+      retired?.removeEventListener('abort', end)
     })
   }
 

@@ -24,6 +24,7 @@ export interface CustomKinds {
 interface Known {
   readonly definition: CustomResourceDefinition
   readonly kind: CustomKind
+  readonly retire: AbortController
 }
 
 /** `copies` must be asked before it is awaited; until it is complete only built-in kinds are served. */
@@ -42,15 +43,23 @@ export function createCustomKinds(options: { copies: LiveCopies; builtIn: readon
     const uid = definition.metadata.uid ?? ''
     const present = known.get(uid)
     if (present && declaresSame(present.definition, definition)) return present.kind
-    const kind = customKind(definition, options.convert)
-    known.set(uid, { definition, kind })
+    // Its watches go on where nothing changed but that it is being deleted.
+    const isSame = present !== undefined && declaresSameKind(present.definition, definition)
+    if (!isSame) present?.retire.abort()
+    const retire = isSame ? present.retire : new AbortController()
+    const kind = customKind(definition, { signal: retire.signal, ...(options.convert ? { convert: options.convert } : {}) })
+    known.set(uid, { definition, kind, retire })
     return kind
   }
 
   function refresh(): void {
     const definitions = copy.list()
     const uids = new Set(definitions.map(definition => definition.metadata.uid ?? ''))
-    for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid)
+    for (const [uid, { retire }] of known) {
+      if (uids.has(uid)) continue
+      retire.abort()
+      known.delete(uid)
+    }
     const custom = definitions.filter(isServed).flatMap(definition => kindOf(definition).served.filter(resource => !builtInKeys.has(resourceKey(resource))))
     const next = [...options.builtIn, ...custom]
     if (next.length !== list.length || next.some((resource, i) => resource !== list[i])) list = next
@@ -75,7 +84,11 @@ function isServed(definition: CustomResourceDefinition): boolean {
 }
 
 function declaresSame(a: CustomResourceDefinition, b: CustomResourceDefinition): boolean {
-  return a === b || (isTerminating(a) === isTerminating(b) && deepEqual(a.spec, b.spec) && deepEqual(a.status?.acceptedNames, b.status?.acceptedNames))
+  return a === b || (isTerminating(a) === isTerminating(b) && declaresSameKind(a, b))
+}
+
+function declaresSameKind(a: CustomResourceDefinition, b: CustomResourceDefinition): boolean {
+  return deepEqual(a.spec, b.spec) && deepEqual(a.status?.acceptedNames, b.status?.acceptedNames)
 }
 
 export function isTerminating(definition: CustomResourceDefinition): boolean {

@@ -168,6 +168,8 @@ export function startDefinitionController(options: { env: Env; registry: Registr
     endWatch = registry.store.watch(prefix, {
       after: registry.store.revision,
       onEvent: event => {
+        // Also without a request: watches of what is no longer declared end now.
+        kinds.resources()
         mark([event.entry.key.slice(event.entry.key.lastIndexOf('/') + 1)].flatMap(concernedBy))
       },
       onEnd: reason => {

@@ -3,7 +3,7 @@
  * dependents of owners that ask for that (orphan). Works on all kinds, custom ones as they come and go.
  */
 import type { KubernetesObject, OwnerReference } from '../../api/meta.ts'
-import { allVerbs, storagePrefix } from '../../api/resource.ts'
+import { allVerbs, resourceKey, storagePrefix } from '../../api/resource.ts'
 import type { AnyResource } from '../../api/resource.ts'
 import { isConflict, isNotFound } from '../../api/status-error.ts'
 import type { ResourceClient } from '../../client/client.ts'
@@ -16,6 +16,8 @@ import type { GraphNode, OwnerState } from './graph.ts'
 
 /** How often the list of kinds is compared; new custom kinds are seen by then. */
 const kindsPeriodMs = 5000
+/** A kind that cannot be listed (its conversion webhook is down) holds up the others no longer than this. */
+const firstListMs = 30_000
 const workers = 20
 /** Events are many, owned by nothing and expire by themselves. */
 const ignored = new Set(['/core/events/', '/events.k8s.io/events/'])
@@ -29,12 +31,18 @@ export function garbageCollector(resources: () => readonly AnyResource[]): Runna
   }
 }
 
+interface Followed {
+  readonly resource: AnyResource
+  readonly informer: Informer<KubernetesObject>
+  readonly stop: () => void
+}
+
 class Collector {
   readonly #context: RunnableContext
   readonly #resources: () => readonly AnyResource[]
   readonly #graph = new DependencyGraph()
   readonly #queue: WorkQueue
-  readonly #followed = new Map<string, { resource: AnyResource; informer: Informer<KubernetesObject>; stop: () => void }>()
+  readonly #followed = new Map<string, Followed>()
 
   constructor(context: RunnableContext, resources: () => readonly AnyResource[]) {
     this.#context = context
@@ -46,7 +54,7 @@ class Collector {
     const { env, signal } = this.#context
     this.#follow()
     // An owner is only known to be missing once every kind was listed.
-    await Promise.race([Promise.all([...this.#followed.values()].map(f => f.informer.synced)), aborted(signal)])
+    await Promise.race([Promise.all([...this.#followed.values()].map(f => f.informer.synced)), aborted(signal), env.clock.sleep(firstListMs, signal).catch(() => {})])
     const working = Array.from({ length: workers }, () => this.#work())
     try {
       while (!signal.aborted) {
@@ -62,7 +70,9 @@ class Collector {
 
   #follow(): void {
     const wanted = new Map<string, AnyResource>()
+    const served = new Set<string>()
     for (const resource of this.#resources()) {
+      served.add(resourceKey(resource))
       const id = storagePrefix(resource)
       const verbs = resource.verbs ?? allVerbs
       const usable = resource.storage !== 'virtual' && (['list', 'watch', 'delete'] as const).every(v => verbs.includes(v))
@@ -75,10 +85,26 @@ class Collector {
       for (const object of followed.informer.list()) this.#look(this.#graph.remove(object))
       this.#context.informers.drop(followed.resource)
     }
-    for (const [id, resource] of wanted) if (!this.#followed.has(id)) this.#followed.set(id, this.#followOne(resource))
+    for (const [id, resource] of wanted) {
+      const present = this.#followed.get(id)
+      if (present && served.has(resourceKey(present.resource))) continue
+      this.#followed.set(id, this.#followOne(resource))
+      if (present) void this.#leave(present)
+    }
   }
 
-  #followOne(resource: AnyResource): { resource: AnyResource; informer: Informer<KubernetesObject>; stop: () => void } {
+  /** Its version is no longer served; what another version does not list was deleted meanwhile. */
+  async #leave(left: Followed): Promise<void> {
+    left.stop()
+    const objects = left.informer.list()
+    this.#context.informers.drop(left.resource)
+    const next = this.#followed.get(storagePrefix(left.resource))
+    await Promise.race([next?.informer.synced, aborted(this.#context.signal)])
+    const present = new Set(next?.informer.list().map(object => object.metadata.uid))
+    for (const object of objects) if (!present.has(object.metadata.uid)) this.#look(this.#graph.remove(object))
+  }
+
+  #followOne(resource: AnyResource): Followed {
     const informer = this.#context.informers.informer<KubernetesObject>(resource)
     const put = (object: KubernetesObject): void => {
       this.#look(this.#graph.put(resource, object))

@@ -10,7 +10,8 @@ export const orphanFinalizer = 'orphan'
 
 export interface GraphNode {
   readonly uid: string
-  readonly resource: AnyResource
+  /** In the version that it was last seen in. */
+  resource: AnyResource
   object: KubernetesObject
   readonly dependents: Set<string>
 }
@@ -47,8 +48,10 @@ export class DependencyGraph {
     const present = this.#nodes.get(uid)
     const before = present ? ownersOf(present.object) : []
     const look = new Set<string>()
-    if (present) present.object = object
-    else {
+    if (present) {
+      present.object = object
+      present.resource = resource
+    } else {
       this.#nodes.set(uid, { uid, resource, object, dependents: this.#waiting.get(uid) ?? new Set() })
       this.#waiting.delete(uid)
     }
