@@ -27,8 +27,13 @@ const spec = FieldPath.root('spec')
 
 /** What one write took and what it will give back. */
 class Claim {
+  readonly dryRun: boolean
   readonly taken: (() => void)[] = []
   readonly dropped: (() => void)[] = []
+
+  constructor(dryRun: boolean) {
+    this.dryRun = dryRun
+  }
 }
 
 export function createServiceHook(options: ServiceHookOptions): { hook: WriteHook; stop(): void } {
@@ -38,7 +43,7 @@ export function createServiceHook(options: ServiceHookOptions): { hook: WriteHoo
       await pools.ready
       const service = next as Service & KubernetesObject
       const before = previous as (Service & KubernetesObject) | undefined
-      const claim = new Claim()
+      const claim = new Claim(scope.dryRun)
       try {
         const faults = pools.claim(service, before, claim, ownerOf(service))
         if (before === undefined && faults.length === 0) faults.push(...ownerFaults(service))
@@ -47,7 +52,6 @@ export function createServiceHook(options: ServiceHookOptions): { hook: WriteHoo
         for (const undo of claim.taken) undo()
         throw fault
       }
-      void scope
       return {
         done() {
           for (const drop of claim.dropped) drop()
@@ -269,7 +273,8 @@ class ServicePools {
   #claimPort(port: number, had: ReadonlySet<number>, claim: Claim, owner: string): string | undefined {
     if (had.has(port)) return undefined
     const { first, last } = this.#options.nodePortRange
-    if (port < first || port > last) return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`
+    // A dry run takes nothing, and upstream does not look at the range either.
+    if (port < first || port > last) return claim.dryRun ? undefined : `provided port is not in the valid range. The range of valid ports is ${first}-${last}`
     const isOwn = this.#ports.ownerOf(port - first) === owner
     if (!this.#ports.take(port - first, owner)) return 'provided port is already allocated'
     if (!isOwn)

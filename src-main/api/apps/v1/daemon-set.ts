@@ -89,9 +89,12 @@ export const daemonSets = defineResource<DaemonSet>({
   validate(set, at) {
     const spec = set.spec ?? ({} as DaemonSetSpec)
     const path = at.child('spec')
+    const selectorFaults = spec.selector === undefined ? [] : workloadSelectorFaults(spec.selector, undefined, path, 'daemonset')
+    const isBroken = selectorFaults.length > 0
     const faults: FieldErrorList = [
-      ...workloadSelectorFaults(spec.selector, undefined, path, 'daemonset'),
-      ...longLivedTemplateFaults(spec.selector, spec.template, path, 'DaemonSet'),
+      // The selector is not asked for: that labels do not match it says enough.
+      ...selectorFaults,
+      ...longLivedTemplateFaults(isBroken ? {} : spec.selector, spec.template, path, 'DaemonSet'),
     ]
     faults.push(
       ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')),

@@ -4,8 +4,8 @@ import { forbiddenField, invalidValue, required, notSupported } from '../../fiel
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { Deployment, DeploymentSpec } from '../../generated/apps-v1.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
-import { intOrPercentFaults, nonNegative, percentAtMost100, workloadSelectorFaults } from '../../validation.ts'
-import { longLivedTemplateFaults, selectorImmutable, collisionCountFaults, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
+import { intOrPercentFaults, nonNegative, percentAtMost100 } from '../../validation.ts'
+import { selectorAndTemplateFaults, selectorImmutable, collisionCountFaults, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
 
 export type { Deployment }
 
@@ -73,7 +73,7 @@ export const deployments = defineResource<Deployment>({
     const spec = deployment.spec ?? ({} as DeploymentSpec)
     const path = at.child('spec')
     const faults: FieldErrorList = nonNegative(spec.replicas, path.child('replicas'))
-    faults.push(...workloadSelectorFaults(spec.selector, undefined, path, 'deployment'), ...longLivedTemplateFaults(spec.selector, spec.template, path, 'ReplicaSet'))
+    faults.push(...selectorAndTemplateFaults(spec.selector, spec.template, path, { empty: 'deployment', template: 'ReplicaSet' }))
     faults.push(
       ...strategyFaults(spec, path.child('strategy')),
       ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds')),

@@ -1,11 +1,10 @@
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn } from '../../columns.ts'
-import { invalidValue } from '../../field-errors.ts'
 import type { FieldErrorList } from '../../field-errors.ts'
 import type { ReplicaSet, ReplicaSetSpec } from '../../generated/apps-v1.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
-import { isEmptySelector, nonNegative, workloadSelectorFaults } from '../../validation.ts'
-import { longLivedTemplateFaults, selectorImmutable, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
+import { nonNegative } from '../../validation.ts'
+import { selectorAndTemplateFaults, selectorImmutable, statusCountFaults, templateWarnings, workloadColumns } from './workload.ts'
 
 export type { ReplicaSet }
 
@@ -41,11 +40,7 @@ export const replicaSets = defineResource<ReplicaSet>({
     const spec = set.spec ?? ({} as ReplicaSetSpec)
     const path = at.child('spec')
     const faults: FieldErrorList = [...nonNegative(spec.replicas, path.child('replicas')), ...nonNegative(spec.minReadySeconds, path.child('minReadySeconds'))]
-    const selectorFaults = workloadSelectorFaults(spec.selector, undefined, path, 'deployment')
-    // A selector that cannot be read is said again, and the template then goes unchecked.
-    if (spec.selector !== undefined && !isEmptySelector(spec.selector) && selectorFaults.length > 0)
-      return [...faults, ...selectorFaults, invalidValue(path.child('selector'), spec.selector, 'invalid label selector')]
-    return [...faults, ...selectorFaults, ...longLivedTemplateFaults(spec.selector, spec.template, path, 'ReplicaSet')]
+    return [...faults, ...selectorAndTemplateFaults(spec.selector, spec.template, path, { empty: 'deployment', template: 'ReplicaSet' })]
   },
   validateUpdate: selectorImmutable,
   validateStatusUpdate: (next, _previous, at) =>

@@ -7,8 +7,8 @@ import { claimSpecFaults } from '../../core/v1/claim-validation.ts'
 import { setPodTemplateDefaults } from '../../core/v1/pod-defaults.ts'
 import { isDns1123Label } from '../../names.ts'
 import { deepEqual } from '../../json.ts'
-import { immutable, nameFaults, nonNegative, oneOf, workloadSelectorFaults } from '../../validation.ts'
-import { longLivedTemplateFaults, collisionCountFaults, statusCountFaults, templateWarnings } from './workload.ts'
+import { immutable, nameFaults, nonNegative, oneOf } from '../../validation.ts'
+import { selectorAndTemplateFaults, collisionCountFaults, statusCountFaults, templateWarnings } from './workload.ts'
 
 export type { StatefulSet }
 
@@ -98,9 +98,12 @@ export const statefulSets = defineResource<StatefulSet>({
       ...nonNegative(spec.ordinals?.start, path.child('ordinals', 'start')),
     )
     if (spec.serviceName) faults.push(...nameFaults(spec.serviceName, path.child('serviceName'), isDns1123Label))
-    faults.push(...workloadSelectorFaults(spec.selector, undefined, path, 'statefulset'))
     for (const [i, claim] of (spec.volumeClaimTemplates ?? []).entries()) faults.push(...claimSpecFaults(claim.spec, path.child('volumeClaimTemplates').index(i).child('spec')))
-    return [...faults, ...longLivedTemplateFaults(spec.selector, spec.template, path, 'StatefulSet'), ...claimVolumesFaults(spec, path.child('template', 'spec', 'volumes'))]
+    return [
+      ...faults,
+      ...selectorAndTemplateFaults(spec.selector, spec.template, path, { empty: 'statefulset', template: 'StatefulSet' }),
+      ...claimVolumesFaults(spec, path.child('template', 'spec', 'volumes')),
+    ]
   },
   validateUpdate(next, previous, at) {
     const faults: FieldErrorList = []

@@ -8,7 +8,8 @@ import type { LabelSelector } from '../../meta.ts'
 import { podTemplateFaults } from '../../core/v1/pod-validation.ts'
 import { podSpecWarnings } from '../../core/v1/pod-warnings.ts'
 import { FieldPath as Path } from '../../field-errors.ts'
-import { immutable, templateLabelsFaults } from '../../validation.ts'
+import { isQualifiedName } from '../../names.ts'
+import { immutable, isEmptySelector, templateLabelsFaults, workloadSelectorFaults } from '../../validation.ts'
 
 interface Workload {
   spec?: { template?: PodTemplateSpec; selector?: LabelSelector }
@@ -19,15 +20,36 @@ export function workloadColumns<T extends Workload>(): Column<T>[] {
   return [...containerColumns<T>(o => o.spec?.template?.spec), { name: 'Selector', type: 'string', priority: 1, value: o => selectorText(o.spec?.selector) }]
 }
 
+/** Keys are qualified names in any case. */
+function annotationsFaults(annotations: Readonly<Record<string, string>> | undefined, path: FieldPath): FieldErrorList {
+  return Object.keys(annotations ?? {}).flatMap(key => isQualifiedName(key.toLowerCase()).map(text => invalidValue(path, key, text)))
+}
+
 /** Faults of a template whose pods live until somebody deletes them. */
 export function longLivedTemplateFaults(selector: LabelSelector | undefined, template: PodTemplateSpec | undefined, at: FieldPath, kind: string): FieldErrorList {
   const path = at.child('template')
-  const faults = [...templateLabelsFaults(selector, template?.metadata?.labels, at), ...podTemplateFaults(template, path)]
+  const faults = [
+    ...templateLabelsFaults(selector, template?.metadata?.labels, at),
+    ...podTemplateFaults(template, path),
+    ...annotationsFaults(template?.metadata?.annotations, path.child('annotations')),
+  ]
   const spec = template?.spec
   if (spec === undefined) return faults
   if (spec.restartPolicy !== 'Always') faults.push(notSupported(path.child('spec', 'restartPolicy'), spec.restartPolicy ?? '', ['Always']))
   if (spec.activeDeadlineSeconds !== undefined) faults.push(forbiddenField(path.child('spec', 'activeDeadlineSeconds'), `activeDeadlineSeconds in ${kind} is not Supported`))
   return faults
+}
+
+/** Selector and template of deployments, replica sets and stateful sets: of a selector that cannot be read it is said again, and the template goes unchecked. */
+export function selectorAndTemplateFaults(
+  selector: LabelSelector | undefined,
+  template: PodTemplateSpec | undefined,
+  at: FieldPath,
+  kinds: { empty: string; template: string },
+): FieldErrorList {
+  const faults = workloadSelectorFaults(selector, undefined, at, kinds.empty)
+  if (selector !== undefined && !isEmptySelector(selector) && faults.length > 0) return [...faults, invalidValue(at.child('selector'), selector, 'invalid label selector')]
+  return [...faults, ...longLivedTemplateFaults(selector, template, at, kinds.template)]
 }
 
 export const selectorImmutable = (next: Workload, previous: Workload, at: FieldPath): FieldErrorList =>

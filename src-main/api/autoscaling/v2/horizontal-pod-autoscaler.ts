@@ -119,14 +119,28 @@ function scaleTargetVersionFaults(apiVersion: string, at: FieldPath): FieldError
 }
 
 const longestPeriodSeconds = 1_800
+const longestWindowSeconds = 3_600
+const selectPolicies = ['Disabled', 'Max', 'Min']
+const policyTypes = ['Percent', 'Pods']
 
 function rulesFaults(rules: HPAScalingRules | undefined, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
-  for (const [i, policy] of (rules?.policies ?? []).entries()) {
-    if (policy.periodSeconds > longestPeriodSeconds)
-      faults.push(invalidValue(at.child('policies').index(i).child('periodSeconds'), policy.periodSeconds, `must be less than or equal to ${longestPeriodSeconds}`))
+  if (rules === undefined) return faults
+  const window = rules.stabilizationWindowSeconds
+  if (window !== undefined && window < 0) faults.push(invalidValue(at.child('stabilizationWindowSeconds'), window, 'must be greater than or equal to zero'))
+  if (window !== undefined && window > longestWindowSeconds)
+    faults.push(invalidValue(at.child('stabilizationWindowSeconds'), window, `must be less than or equal to ${longestWindowSeconds}`))
+  if (rules.selectPolicy !== undefined && !selectPolicies.includes(rules.selectPolicy)) faults.push(notSupported(at.child('selectPolicy'), rules.selectPolicy, selectPolicies))
+  if ((rules.policies ?? []).length === 0) faults.push(required(at.child('policies'), 'must specify at least one Policy'))
+  for (const [i, policy] of (rules.policies ?? []).entries()) {
+    const path = at.child('policies').index(i)
+    const { type, value = 0, periodSeconds = 0 } = policy
+    if (!policyTypes.includes(type)) faults.push(notSupported(path.child('type'), type ?? '', policyTypes))
+    if (value <= 0) faults.push(invalidValue(path.child('value'), value, 'must be greater than zero'))
+    if (periodSeconds <= 0) faults.push(invalidValue(path.child('periodSeconds'), periodSeconds, 'must be greater than zero'))
+    if (periodSeconds > longestPeriodSeconds) faults.push(invalidValue(path.child('periodSeconds'), periodSeconds, `must be less than or equal to ${longestPeriodSeconds}`))
   }
-  if (rules?.tolerance?.startsWith('-')) faults.push(invalidValue(at.child('tolerance'), rules.tolerance, 'must be greater than or equal to 0'))
+  if (rules.tolerance?.startsWith('-')) faults.push(invalidValue(at.child('tolerance'), rules.tolerance, 'must be greater than or equal to 0'))
   return faults
 }
 

@@ -1,8 +1,8 @@
 /** Validation of containers, init containers and ephemeral containers. */
 import type { Container, ContainerPort, EnvFromSource, EnvVar, EphemeralContainer, PodSpec, Volume, VolumeMount } from '../../generated/core-v1.ts'
-import { duplicate, forbiddenField, invalidValue, notFoundField, notSupported, notSupportedInOrder, required } from '../../field-errors.ts'
+import { duplicate, forbiddenField, invalidValue, notFoundField, notSupported, notSupportedInOrder, required, tooMany } from '../../field-errors.ts'
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
-import { isConfigMapKey, isDns1123Label, isDns1123Subdomain, isEnvVarName, isIP, isPortName } from '../../names.ts'
+import { isConfigMapKey, isDns1123Label, isDns1123Subdomain, isEnvVarName, isPortName } from '../../names.ts'
 import { nameFaults, oneOf, portFaults } from '../../validation.ts'
 import { lifecycleHandlerFaults, probeFaults, stopSignalFaults } from './handler-validation.ts'
 import { hasBacksteps, localPathFaults, securityContextFaults } from './security-validation.ts'
@@ -61,7 +61,6 @@ function portsFaults(ports: readonly ContainerPort[], at: FieldPath): FieldError
     if (port.hostPort) faults.push(...portFaults(port.hostPort, path.child('hostPort')))
     if (!port.protocol) faults.push(required(path.child('protocol'), ''))
     else faults.push(...oneOf(port.protocol, protocols, path.child('protocol')))
-    if (port.hostIP) faults.push(...isIP(port.hostIP).map(text => invalidValue(path.child('hostIP'), port.hostIP, text)))
   }
   return faults
 }
@@ -99,6 +98,14 @@ function envSourceFaults(variable: EnvVar, at: FieldPath): FieldErrorList {
   if (source.resourceFieldRef !== undefined) faults.push(...resourceFieldFaults(source.resourceFieldRef, false, at.child('resourceFieldRef')))
   if (source.configMapKeyRef !== undefined) faults.push(...keyRefFaults(source.configMapKeyRef, at.child('configMapKeyRef')))
   if (source.secretKeyRef !== undefined) faults.push(...keyRefFaults(source.secretKeyRef, at.child('secretKeyRef')))
+  if (source.fileKeyRef !== undefined) {
+    const { key = '', volumeName = '', path = '' } = source.fileKeyRef
+    const ref = at.child('fileKeyRef')
+    faults.push(...(key === '' ? [required(ref.child('key'), '')] : nameFaults(key, ref.child('key'), isEnvVarName)))
+    faults.push(...(volumeName === '' ? [required(ref.child('volumeName'), '')] : nameFaults(volumeName, ref.child('volumeName'), isDns1123Label)))
+    if (path === '') faults.push(required(ref.child('path'), ''))
+    else if (hasBacksteps(path)) faults.push(invalidValue(ref.child('path'), path, "must not contain '..'"))
+  }
   if (count === 0) faults.push(invalidValue(at, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`'))
   else if (variable.value) faults.push(invalidValue(at, '', 'may not be specified when `value` is not empty'))
   else if (count > 1) faults.push(invalidValue(at, '', 'may not have more than one field specified at a time'))
@@ -140,7 +147,7 @@ export function resourceFieldFaults(ref: { containerName?: string; resource?: st
 
 function keyRefFaults(ref: { name?: string; key?: string }, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
-  if (ref.name) faults.push(...nameFaults(ref.name, at.child('name'), isDns1123Subdomain))
+  faults.push(...nameFaults(ref.name ?? '', at.child('name'), isDns1123Subdomain))
   if (!ref.key) faults.push(required(at.child('key'), ''))
   else faults.push(...nameFaults(ref.key, at.child('key'), isConfigMapKey))
   return faults
@@ -151,11 +158,15 @@ function envFromFaults(sources: readonly EnvFromSource[], at: FieldPath): FieldE
   for (const [i, source] of sources.entries()) {
     const path = at.index(i)
     if (source.prefix) faults.push(...nameFaults(source.prefix, path.child('prefix'), isEnvVarName))
-    if (source.configMapRef?.name) faults.push(...nameFaults(source.configMapRef.name, path.child('configMapRef', 'name'), isDns1123Subdomain))
-    if (source.secretRef?.name) faults.push(...nameFaults(source.secretRef.name, path.child('secretRef', 'name'), isDns1123Subdomain))
+    for (const field of ['configMapRef', 'secretRef'] as const) {
+      const reference = source[field]
+      if (reference === undefined) continue
+      faults.push(...(reference.name ? nameFaults(reference.name, path.child(field, 'name'), isDns1123Subdomain) : [required(path.child(field, 'name'), '')]))
+    }
     const count = [source.configMapRef, source.secretRef].filter(s => s !== undefined).length
-    if (count === 0) faults.push(invalidValue(path, '', 'must specify one of: `configMapRef` or `secretRef`'))
-    else if (count > 1) faults.push(invalidValue(path, '', 'may not have more than one field specified at a time'))
+    // Told of the list, not of its item.
+    if (count === 0) faults.push(invalidValue(at, '', 'must specify one of: `configMapRef` or `secretRef`'))
+    else if (count > 1) faults.push(invalidValue(at, '', 'may not have more than one field specified at a time'))
   }
   return faults
 }
@@ -235,11 +246,13 @@ function deviceFaults(container: Container | EphemeralContainer, volumes: Readon
 function resizeFaults(container: Container | EphemeralContainer, spec: PodSpec, at: FieldPath): FieldErrorList {
   const faults: FieldErrorList = []
   const seen = new Set<string>()
-  for (const policy of container.resizePolicy ?? []) {
-    if (seen.has(policy.resourceName)) faults.push(duplicate(at, policy.resourceName))
+  for (const [i, policy] of (container.resizePolicy ?? []).entries()) {
+    if (seen.has(policy.resourceName)) faults.push(duplicate(at.index(i), policy.resourceName))
     seen.add(policy.resourceName)
-    if (policy.resourceName !== 'cpu' && policy.resourceName !== 'memory') faults.push(notSupported(at, policy.resourceName, ['cpu', 'memory']))
-    if (policy.restartPolicy !== 'NotRequired' && policy.restartPolicy !== 'RestartContainer')
+    if (!policy.resourceName) faults.push(required(at, ''))
+    else if (policy.resourceName !== 'cpu' && policy.resourceName !== 'memory') faults.push(notSupported(at, policy.resourceName, ['cpu', 'memory']))
+    if (!policy.restartPolicy) faults.push(required(at, ''))
+    else if (policy.restartPolicy !== 'NotRequired' && policy.restartPolicy !== 'RestartContainer')
       faults.push(notSupported(at, policy.restartPolicy, ['NotRequired', 'RestartContainer']))
     if (spec.restartPolicy === 'Never' && policy.restartPolicy !== 'NotRequired')
       faults.push(invalidValue(at, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
@@ -260,8 +273,33 @@ export function containersFaults(spec: PodSpec, names: Names, at: FieldPath): Fi
     seen.add(container.name)
     faults.push(...runningContainerFaults(container, spec, path))
     if (container.restartPolicy !== undefined) faults.push(...oneOfInOrder(container.restartPolicy, restartPolicies, path.child('restartPolicy')))
+    faults.push(...restartRulesFaults(container, path))
   }
   return [...faults, ...hostPortFaults(containers, at)]
+}
+
+const ruleActions = ['Restart', 'RestartAllContainers']
+const ruleOperators = ['In', 'NotIn']
+const maxRules = 20
+const maxExitCodes = 255
+
+/** Rules by exit code go with a policy of the container's own. */
+function restartRulesFaults(container: Container, at: FieldPath): FieldErrorList {
+  const rules = container.restartPolicyRules ?? []
+  const faults: FieldErrorList = []
+  if (rules.length > 0 && container.restartPolicy === undefined) faults.push(required(at.child('restartPolicy'), 'must specify restartPolicy when restart rules are used'))
+  if (rules.length > maxRules) faults.push(tooMany(at.child('restartPolicyRules'), rules.length, maxRules))
+  for (const [i, { action, exitCodes }] of rules.entries()) {
+    const path = at.child('restartPolicyRules').index(i)
+    if (!ruleActions.includes(action)) faults.push(notSupported(path.child('action'), action ?? '', ruleActions))
+    if (exitCodes === undefined) faults.push(required(path.child('exitCodes'), 'must be specified'))
+    else {
+      if (!ruleOperators.includes(exitCodes.operator)) faults.push(notSupported(path.child('exitCodes', 'operator'), exitCodes.operator ?? '', ruleOperators))
+      const count = exitCodes.values?.length ?? 0
+      if (count > maxExitCodes) faults.push(tooMany(path.child('exitCodes', 'values'), count, maxExitCodes))
+    }
+  }
+  return faults
 }
 
 function oneOfInOrder(value: string, supported: readonly string[], path: FieldPath): FieldErrorList {
@@ -305,6 +343,7 @@ export function initContainersFaults(spec: PodSpec, names: Names, at: FieldPath)
     const sidecar = container.restartPolicy === 'Always'
     faults.push(...commonFaults(container, spec, names, path))
     if (container.restartPolicy !== undefined) faults.push(...oneOfInOrder(container.restartPolicy, restartPolicies, path.child('restartPolicy')))
+    faults.push(...restartRulesFaults(container, path))
     if (container.name && seen.has(container.name)) faults.push(duplicate(path.child('name'), container.name))
     seen.add(container.name)
     faults.push(...hostPortFaults([container], at).map(f => ({ ...f, field: f.field.replace(`${at.toString()}[0]`, path.toString()) })))

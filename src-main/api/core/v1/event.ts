@@ -58,31 +58,32 @@ export const eventColumns: readonly Column<Event>[] = [
 function namespaceFaults(event: Event, at: FieldPath): FieldErrorList {
   const about = event.involvedObject?.namespace ?? ''
   const own = event.metadata.namespace ?? ''
-  if (about === own) return []
-  if (about === '' && (own === 'default' || own === 'kube-system')) return []
+  // With an eventTime, only that of cluster-scoped objects matters.
+  if (event.eventTime ? about !== '' || own === 'default' || own === 'kube-system' : about === own || (about === '' && own === 'default')) return []
   return [invalidValue(at.child('involvedObject', 'namespace'), about, 'does not match event.namespace')]
 }
 
 /** The stricter rules for events with an eventTime. */
-function newStyleFaults(event: Event, at: FieldPath): FieldErrorList {
+function newStyleFaults(event: Event, at: FieldPath, componentField: string): FieldErrorList {
   const faults: FieldErrorList = []
   const component = event.reportingComponent ?? ''
-  if (component === '') faults.push(required(at.child('reportingComponent'), ''))
-  faults.push(...isQualifiedName(component).map(text => invalidValue(at.child('reportingComponent'), component, text)))
+  if (component === '') faults.push(required(at.child(componentField), ''))
+  faults.push(...isQualifiedName(component).map(text => invalidValue(at.child(componentField), component, text)))
   const bounded = (field: 'reportingInstance' | 'action' | 'reason', max: number): void => {
     const value = event[field] ?? ''
     if (value === '') faults.push(required(at.child(field), ''))
-    if (value.length > max) faults.push(invalidValue(at.child(field), value, `can have at most ${max} characters`))
+    if (value.length > max) faults.push(invalidValue(at.child(field), '', `can have at most ${max} characters`))
   }
   bounded('reportingInstance', maxInstance)
   bounded('action', maxAction)
   bounded('reason', maxReason)
-  if ((event.message ?? '').length > maxNote) faults.push(invalidValue(at.child('message'), event.message, `can have at most ${maxNote} characters`))
+  if ((event.message ?? '').length > maxNote) faults.push(invalidValue(at.child('message'), '', `can have at most ${maxNote} characters`))
   return faults
 }
 
-export function eventFaults(event: Event, at: FieldPath): FieldErrorList {
-  return [...namespaceFaults(event, at), ...(event.eventTime ? newStyleFaults(event, at) : [])]
+/** `componentField` is what the version calls the component that reports. */
+export function eventFaults(event: Event, at: FieldPath, componentField = 'reportingComponent'): FieldErrorList {
+  return [...namespaceFaults(event, at), ...(event.eventTime ? newStyleFaults(event, at, componentField) : [])]
 }
 
 export const events = defineResource<Event>({
@@ -108,5 +109,5 @@ export const events = defineResource<Event>({
     source: e => e.source?.component || e.reportingComponent || '',
     type: e => e.type ?? '',
   },
-  validate: eventFaults,
+  validate: (event, at) => eventFaults(event, at),
 })

@@ -4,6 +4,7 @@ import { duplicate, forbiddenField, invalidValue, required } from '../../field-e
 import type { FieldErrorList, FieldPath } from '../../field-errors.ts'
 import type { LimitRange, LimitRangeItem } from '../../generated/core-v1.ts'
 import { compareQuantity, milliValue, parseQuantity } from '../../quantity.ts'
+import { qualifiedNameFaults } from '../../validation.ts'
 import { quantityFaults, quantityOf } from './resource-validation.ts'
 
 export type { LimitRange }
@@ -19,8 +20,14 @@ function setItemDefaults(item: LimitRangeItem): void {
 
 type Bound = 'min' | 'defaultRequest' | 'default' | 'max'
 
+function typeFaults(type: string, path: FieldPath): FieldErrorList {
+  const faults = qualifiedNameFaults(type, path)
+  if (faults.length > 0 || type.includes('/') || ['Pod', 'Container', 'PersistentVolumeClaim'].includes(type)) return faults
+  return [invalidValue(path, type, 'must be a standard limit type or fully qualified')]
+}
+
 function itemFaults(item: LimitRangeItem, at: FieldPath): FieldErrorList {
-  const faults: FieldErrorList = []
+  const faults: FieldErrorList = typeFaults(item.type ?? '', at.child('type'))
   if (item.type === 'Pod')
     for (const field of ['default', 'defaultRequest'] as const)
       if (Object.keys(item[field] ?? {}).length > 0) faults.push(forbiddenField(at.child(field), "may not be specified when `type` is 'Pod'"))

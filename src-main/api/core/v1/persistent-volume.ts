@@ -95,7 +95,7 @@ export const persistentVolumes = defineResource<PersistentVolume>({
     const path = at.child('spec')
     const faults: FieldErrorList = accessModesFaults(spec.accessModes, path.child('accessModes'), '')
     if (Object.keys(spec.capacity ?? {}).length === 0) faults.push(required(path.child('capacity'), ''))
-    else if (spec.capacity?.['storage'] === undefined || Object.keys(spec.capacity).length > 1) faults.push(notSupported(path.child('capacity'), spec.capacity, ['storage']))
+    if (spec.capacity?.['storage'] === undefined || Object.keys(spec.capacity).length > 1) faults.push(notSupported(path.child('capacity'), spec.capacity ?? null, ['storage']))
     for (const [name, text] of Object.entries(spec.capacity ?? {})) {
       const quantity = quantityOf(text)
       if (quantity !== undefined && milliValue(quantity) <= 0) faults.push(invalidValue(path.child('capacity').key(name), text, 'must be greater than zero'))

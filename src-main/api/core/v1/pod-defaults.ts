@@ -98,9 +98,13 @@ function setRequestsFromLimits(container: Container | EphemeralContainer): void 
 }
 
 /** Always for `:latest` or no tag, else IfNotPresent. */
+/** A host with a port, a path in lower case, a tag. */
+const imageName = /^([a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?\/)?[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(\/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*(:\w[\w.-]{0,127})?$/
+
 export function pullPolicyFor(image: string | undefined): 'Always' | 'IfNotPresent' {
   const name = image ?? ''
-  if (name.includes('@')) return 'IfNotPresent'
+  // What names no image has no tag either, not even `latest`.
+  if (name.includes('@') || !imageName.test(name)) return 'IfNotPresent'
   const last = name.slice(name.lastIndexOf('/') + 1)
   const colon = last.indexOf(':')
   return colon < 0 || last.slice(colon + 1) === 'latest' ? 'Always' : 'IfNotPresent'

@@ -22,9 +22,12 @@ const maxSearchCharacters = 2048
 /** The spec of a pod or of a pod template. `podName` is absent in templates. */
 export function podSpecFaults(spec: PodSpec | undefined, at: FieldPath, podName?: string): FieldErrorList {
   if (spec === undefined) return [required(at.child('containers'), '')]
-  const names = namesOf(spec)
+  const volumeFaults = volumesFaults(spec.volumes, at.child('volumes'), podName)
+  // A volume with a fault is none that a container could mount.
+  const volumes = spec.volumes?.filter((_, i) => !volumeFaults.some(fault => fault.field.startsWith(at.child('volumes').index(i).toString()))) ?? []
+  const names = namesOf({ ...spec, volumes })
   const faults: FieldErrorList = [
-    ...volumesFaults(spec.volumes, at.child('volumes'), podName),
+    ...volumeFaults,
     ...resourceClaimsFaults(spec, at.child('resourceClaims')),
     ...containersFaults(spec, names, at.child('containers')),
     ...initContainersFaults(spec, names, at.child('initContainers')),

@@ -14,6 +14,11 @@ export function serviceAccountGroups(namespace: string): string[] {
   return ['system:serviceaccounts', `system:serviceaccounts:${namespace}`]
 }
 
+/** Of the secrets that an account may use only the names are kept. */
+function keepSecretNames(account: ServiceAccount): void {
+  if (account.secrets !== undefined) account.secrets = account.secrets.map(({ name }) => (name === undefined ? {} : { name }))
+}
+
 export const serviceAccounts = defineResource<ServiceAccount>({
   group: '',
   version: 'v1',
@@ -25,6 +30,8 @@ export const serviceAccounts = defineResource<ServiceAccount>({
   subresources: { others: ['token'] },
   columns: [nameColumn(), ageColumn()],
   menu: { area: 'access', order: 10 },
+  prepareForCreate: keepSecretNames,
+  prepareForUpdate: keepSecretNames,
   warnings(account) {
     const annotation = 'kubernetes.io/enforce-mountable-secrets'
     return Object.hasOwn(account.metadata.annotations ?? {}, annotation)

@@ -42,7 +42,8 @@ function sourceFaults(volume: Volume, at: FieldPath): FieldErrorList {
   if (sources.length === 0) return [required(at, 'must specify a volume type')]
   const faults: FieldErrorList = []
   for (const [i, name] of sourcesInOrder(sources).entries()) {
-    if (i > 0) faults.push(forbiddenField(at.child(name), 'may not specify more than 1 volume type'))
+    // The misspelling is upstream's.
+    if (i > 0) faults.push(forbiddenField(at.child(name === 'downwardAPI' ? 'downwarAPI' : name), 'may not specify more than 1 volume type'))
     else faults.push(...(checks[name]?.(volume, at.child(name)) ?? plainFaults(volume, name, at.child(name))))
   }
   return faults

@@ -42,14 +42,17 @@ function fromCoreEvent(stored: KubernetesObject): Event {
 }
 
 function validate(event: Event, at: FieldPath): FieldErrorList {
-  const faults: FieldErrorList = eventFaults(toCoreEvent(event), at)
-  if (!event.eventTime) return [...faults, required(at.child('eventTime'), '')]
-  if (event.type !== 'Normal' && event.type !== 'Warning') faults.push(invalidValue(at.child('type'), event.type ?? '', 'has invalid value: ' + (event.type ?? '')))
-  if (event.deprecatedFirstTimestamp) faults.push(invalidValue(at.child('firstTimestamp'), event.deprecatedFirstTimestamp, 'needs to be unset'))
-  if (event.deprecatedLastTimestamp) faults.push(invalidValue(at.child('lastTimestamp'), event.deprecatedLastTimestamp, 'needs to be unset'))
-  if (event.deprecatedCount) faults.push(invalidValue(at.child('count'), event.deprecatedCount, 'needs to be unset'))
-  if (event.deprecatedSource?.component || event.deprecatedSource?.host)
-    faults.push(invalidValue(at.child('source'), { Component: event.deprecatedSource.component ?? '', Host: event.deprecatedSource.host ?? '' }, 'needs to be unset'))
+  const faults: FieldErrorList = eventFaults(toCoreEvent(event), at, 'reportingController')
+  if (event.series !== undefined) {
+    if ((event.series.count ?? 0) < 2) faults.push(invalidValue(at.child('series.count'), '', 'should be at least 2'))
+    if (!event.series.lastObservedTime) faults.push(required(at.child('series.lastObservedTime'), ''))
+  }
+  if (!event.eventTime) faults.push(required(at.child('eventTime'), ''))
+  if (event.type !== 'Normal' && event.type !== 'Warning') faults.push(invalidValue(at.child('type'), '', 'has invalid value: ' + (event.type ?? '')))
+  if (event.deprecatedFirstTimestamp) faults.push(invalidValue(at.child('firstTimestamp'), '', 'needs to be unset'))
+  if (event.deprecatedLastTimestamp) faults.push(invalidValue(at.child('lastTimestamp'), '', 'needs to be unset'))
+  if (event.deprecatedCount) faults.push(invalidValue(at.child('count'), '', 'needs to be unset'))
+  if (event.deprecatedSource?.component || event.deprecatedSource?.host) faults.push(invalidValue(at.child('source'), '', 'needs to be unset'))
   return faults
 }
 

@@ -72,7 +72,10 @@ function specFaults(name: string, spec: Partial<PriorityLevelConfigurationSpec>,
     if (exempt !== undefined) faults.push(forbiddenField(at.child('exempt'), 'must be nil if the type is Limited'))
     if (limited === undefined) faults.push(required(at.child('limited'), 'must not be empty when type is Limited'))
     else faults.push(...limitedFaults(limited, at.child('limited')))
-  } else faults.push(type === '' ? required(at.child('type'), '') : notSupported(at.child('type'), type, ['Exempt', 'Limited']))
+  } else {
+    if (limited !== undefined) faults.push(forbiddenField(at.child('limited'), 'must be nil if the type is not Limited'))
+    faults.push(type === '' ? required(at.child('type'), '') : notSupported(at.child('type'), type, ['Exempt', 'Limited']))
+  }
   return faults
 }
 

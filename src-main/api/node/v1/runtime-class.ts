@@ -1,5 +1,6 @@
 import { defineResource } from '../../resource.ts'
 import { ageColumn, nameColumn } from '../../columns.ts'
+import { required } from '../../field-errors.ts'
 import type { FieldErrorList } from '../../field-errors.ts'
 import type { RuntimeClass } from '../../generated/node-v1.ts'
 import { quantityFaults } from '../../core/v1/resource-validation.ts'
@@ -18,7 +19,7 @@ export const runtimeClasses = defineResource<RuntimeClass>({
   columns: [nameColumn(), { name: 'Handler', type: 'string', value: r => r.handler ?? '' }, ageColumn()],
   menu: { area: 'config', order: 80 },
   validate(runtime, at) {
-    const faults: FieldErrorList = labelFaults(runtime.handler ?? '', at.child('handler'))
+    const faults: FieldErrorList = runtime.handler ? labelFaults(runtime.handler, at.child('handler')) : [required(at.child('handler'), '')]
     for (const [name, text] of Object.entries(runtime.overhead?.podFixed ?? {})) faults.push(...quantityFaults(name, text, at.child('overhead', 'podFixed').key(name)))
     faults.push(
       ...labelsFaults(runtime.scheduling?.nodeSelector, at.child('scheduling', 'nodeSelector')),

@@ -26,6 +26,7 @@ export function setDeviceClaimDefaults(claim: DeviceClaim | undefined): void {
     for (const wanted of [...(request.exactly === undefined ? [] : [request.exactly]), ...(request.firstAvailable ?? [])]) {
       wanted.allocationMode ||= 'ExactCount'
       if (wanted.allocationMode === 'ExactCount') wanted.count ||= 1
+      for (const toleration of wanted.tolerations ?? []) toleration.operator ||= 'Equal'
     }
   }
 }

@@ -43,7 +43,8 @@ function topologiesFaults(terms: readonly TopologySelectorTerm[] | undefined, at
       return [...(list.length === 0 ? [required(item.child('values'), '')] : []), ...repeated, ...qualifiedNameFaults(requirement.key, item.child('key')), ...known]
     })
     const text = JSON.stringify([...values].map(([key, list]) => [key, [...list].sort()]).sort())
-    const doubled = seen.has(text) ? [duplicate(path, '')] : []
+    // Upstream compares with as many empty terms as there are terms.
+    const doubled = seen.has(text) || values.size === 0 ? [duplicate(path, '')] : []
     seen.add(text)
     return [...faults, ...doubled]
   })

@@ -120,7 +120,7 @@ export async function startKubernetes(dataDir = newDataDir()): Promise<MeasuredS
     `--service-account-key-file=${file('tokens.pub')}`,
     `--service-account-signing-key-file=${file('tokens.key')}`,
   )
-  apiArgs.push('--service-cluster-ip-range=10.0.0.0/16', '--v=0')
+  apiArgs.push('--service-cluster-ip-range=10.0.0.0/16', '--allow-privileged', '--v=0')
   let faults = ''
   const run = (program: string, args: readonly string[]): ChildProcess => {
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
