@@ -2,13 +2,58 @@
 import { StoreError } from './store.ts'
 import type { ListOptions, ListResult, StoredEntry, WatchOptions } from './store.ts'
 import type { KeyIndex } from './memory/key-index.ts'
-import type { WatchHub } from './watch-hub.ts'
+import { WatchHub } from './watch-hub.ts'
+
+/** The reading half of a store whose state is in memory; a store adds how it writes and what `checkOpen` refuses. */
+export abstract class IndexedReads {
+  protected readonly index: KeyIndex
+  protected readonly hub = new WatchHub()
+
+  constructor(index: KeyIndex) {
+    this.index = index
+  }
+
+  /** Throws StoreError 'closed'. */
+  protected abstract checkOpen(): void
+
+  get revision(): number {
+    return this.index.revision
+  }
+  get compactedRevision(): number {
+    return this.index.compactedRevision
+  }
+
+  async get(key: string): Promise<StoredEntry | undefined> {
+    this.checkOpen()
+    return this.index.get(key)
+  }
+
+  async list(prefix: string, options?: ListOptions): Promise<ListResult> {
+    this.checkOpen()
+    return listIndex(this.index, prefix, options)
+  }
+
+  async count(prefix: string): Promise<number> {
+    this.checkOpen()
+    return this.index.count(prefix)
+  }
+
+  watch(prefix: string, options: WatchOptions): () => void {
+    this.checkOpen()
+    return watchIndex(this.index, this.hub, prefix, options)
+  }
+
+  async compact(revision: number): Promise<void> {
+    this.checkOpen()
+    this.index.compact(revision)
+  }
+}
 
 /** Entries that a filter looks at before other work gets its turn: about a millisecond of selector matching. */
 const FILTER_CHUNK = 2_000
 
 /** Lists at one revision; a long filter lets other work run in between, on the entries as they were at the start. */
-export async function listIndex(index: KeyIndex, prefix: string, options: ListOptions = {}): Promise<ListResult> {
+async function listIndex(index: KeyIndex, prefix: string, options: ListOptions = {}): Promise<ListResult> {
   const revision = options.revision ?? index.revision
   const { limit, filter, after } = options
   if (!filter) {
@@ -34,7 +79,7 @@ export async function listIndex(index: KeyIndex, prefix: string, options: ListOp
 }
 
 /** Delivers what happened since `after`, then subscribes; nothing can come between. */
-export function watchIndex(index: KeyIndex, hub: WatchHub, prefix: string, options: WatchOptions): () => void {
+function watchIndex(index: KeyIndex, hub: WatchHub, prefix: string, options: WatchOptions): () => void {
   if (options.after < index.compactedRevision) {
     throw new StoreError('compacted', `too old resource version: ${options.after} (${index.compactedRevision})`)
   }

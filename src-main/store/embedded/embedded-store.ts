@@ -9,12 +9,11 @@
  */
 import type { Env } from '../../base/env.ts'
 import { StoreError } from '../store.ts'
-import type { Expectation, ListOptions, ListResult, StorableObject, Store, StoredEntry, StoreEvent, StoreStats, WatchOptions } from '../store.ts'
+import type { Expectation, StorableObject, Store, StoredEntry, StoreEvent, StoreStats } from '../store.ts'
 import { makeEntry } from '../entry.ts'
 import { checkExpectation } from '../memory/memory-store.ts'
 import type { KeyIndex } from '../memory/key-index.ts'
-import { listIndex, watchIndex } from '../reads.ts'
-import { WatchHub } from '../watch-hub.ts'
+import { IndexedReads } from '../reads.ts'
 import { noEncryption } from '../transform.ts'
 import type { ValueTransform } from '../transform.ts'
 import type { Disk } from './disk.ts'
@@ -70,11 +69,9 @@ function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-class EmbeddedStore implements Store {
+class EmbeddedStore extends IndexedReads implements Store {
   readonly #env: Env
   readonly #files: LogFiles
-  readonly #index: KeyIndex
-  readonly #hub = new WatchHub()
   readonly #unlock: () => Promise<void>
   readonly #times = new SyncTimes()
   readonly #minLogBytes: number
@@ -93,35 +90,13 @@ class EmbeddedStore implements Store {
   #closed: Promise<void> | undefined
 
   constructor(env: Env, files: LogFiles, index: KeyIndex, unlock: () => Promise<void>, minLogBytes: number) {
+    super(index)
     this.#env = env
     this.#files = files
-    this.#index = index
     this.#unlock = unlock
     this.#minLogBytes = minLogBytes
     this.#assigned = index.revision
     this.#snapshotAt = this.#nextSnapshotAt()
-  }
-
-  get revision(): number {
-    return this.#index.revision
-  }
-  get compactedRevision(): number {
-    return this.#index.compactedRevision
-  }
-
-  async get(key: string): Promise<StoredEntry | undefined> {
-    this.#checkOpen()
-    return this.#index.get(key)
-  }
-
-  async list(prefix: string, options?: ListOptions): Promise<ListResult> {
-    this.#checkOpen()
-    return listIndex(this.#index, prefix, options)
-  }
-
-  async count(prefix: string): Promise<number> {
-    this.#checkOpen()
-    return this.#index.count(prefix)
   }
 
   put(key: string, object: StorableObject, expect: Expectation): Promise<StoredEntry> {
@@ -141,19 +116,9 @@ class EmbeddedStore implements Store {
     })
   }
 
-  watch(prefix: string, options: WatchOptions): () => void {
-    this.#checkOpen()
-    return watchIndex(this.#index, this.#hub, prefix, options)
-  }
-
-  async compact(revision: number): Promise<void> {
-    this.#checkOpen()
-    this.#index.compact(revision)
-  }
-
   stats(): StoreStats {
     const { logBytes, olderBytes, snapshotBytes } = this.#files
-    return { keys: this.#index.keys, bytesOnDisk: logBytes + olderBytes + snapshotBytes, syncP50Ms: this.#times.quantile(0.5), syncP99Ms: this.#times.quantile(0.99) }
+    return { keys: this.index.keys, bytesOnDisk: logBytes + olderBytes + snapshotBytes, syncP50Ms: this.#times.quantile(0.5), syncP99Ms: this.#times.quantile(0.99) }
   }
 
   close(): Promise<void> {
@@ -163,9 +128,9 @@ class EmbeddedStore implements Store {
 
   async #close(): Promise<void> {
     while (this.#running || this.#snapshotting || this.#repairing) await Promise.all([this.#running, this.#snapshotting, this.#repairing])
-    this.#hub.end(new StoreError('closed', 'the store was closed'))
+    this.hub.end(new StoreError('closed', 'the store was closed'))
     try {
-      await this.#files.close(this.#index.revision, this.#broken === undefined)
+      await this.#files.close(this.index.revision, this.#broken === undefined)
     } catch (error) {
       this.#env.log.log('warn', 'the log could not be closed cleanly', { error: textOf(error) })
     } finally {
@@ -173,16 +138,16 @@ class EmbeddedStore implements Store {
     }
   }
 
-  #checkOpen(): void {
+  protected override checkOpen(): void {
     if (this.#closed) throw new StoreError('closed', 'the store was closed')
   }
 
   async #write(key: string, expect: Expectation, make: (previous: StoredEntry | undefined) => StoreEvent): Promise<StoredEntry> {
     for (;;) {
-      this.#checkOpen()
+      this.checkOpen()
       if (this.#broken !== undefined) await this.#repair()
       const isPending = this.#pending.has(key)
-      const previous = isPending ? this.#pending.get(key) : this.#index.get(key)
+      const previous = isPending ? this.#pending.get(key) : this.index.get(key)
       try {
         checkExpectation(key, previous, expect)
       } catch (fault) {
@@ -239,12 +204,12 @@ class EmbeddedStore implements Store {
       return false
     }
     for (const { event } of batch) {
-      this.#index.apply(event)
+      this.index.apply(event)
       if (this.#pending.get(event.entry.key) === (event.type === 'put' ? event.entry : undefined)) this.#pending.delete(event.entry.key)
     }
-    this.#hub.publish(
+    this.hub.publish(
       batch.map(waiting => waiting.event),
-      this.#index.revision,
+      this.index.revision,
     )
     for (const { event, resolve } of batch) resolve(event.entry)
     return true
@@ -282,7 +247,7 @@ class EmbeddedStore implements Store {
     await this.#snapshotting
     try {
       // Revisions that failed are not given out again.
-      await this.#files.rewrite(this.#assigned, this.#index.range('/', this.#index.revision, undefined))
+      await this.#files.rewrite(this.#assigned, this.index.range('/', this.index.revision, undefined))
       this.#broken = undefined
       this.#snapshotAt = this.#nextSnapshotAt()
       this.#env.log.log('info', 'the store can write again')
@@ -304,7 +269,7 @@ class EmbeddedStore implements Store {
   /** Between two batches: a new log begins, then the state up to here is written beside the running writes. */
   async #beginSnapshot(): Promise<void> {
     try {
-      await this.#files.startLog(this.#index.revision)
+      await this.#files.startLog(this.index.revision)
     } catch (error) {
       // The old log goes on; the next try comes when it has grown by half.
       this.#snapshotAt = this.#files.logBytes * 1.5
@@ -312,9 +277,9 @@ class EmbeddedStore implements Store {
       return
     }
     const sequence = this.#files.sequence
-    const entries = this.#index.range('/', this.#index.revision, undefined)
+    const entries = this.index.range('/', this.index.revision, undefined)
     this.#snapshotting = this.#files
-      .writeSnapshot(sequence, this.#index.revision, entries)
+      .writeSnapshot(sequence, this.index.revision, entries)
       .catch((error: unknown) => {
         this.#env.log.log('warn', 'could not write a snapshot', { error: textOf(error) })
       })
