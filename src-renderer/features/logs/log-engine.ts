@@ -116,8 +116,8 @@ export class LogEngine {
   tick(nowMs: number, isOver: () => boolean): LogState | undefined {
     if (this.#buffer.flush(nowMs)) this.#changed = true
     if (!this.#changed) return undefined
-    const isDone = this.#pausedAt !== undefined || this.#log.extend(isOver)
-    this.#changed = !isDone
+    // Paused, a new filter still goes over what was there.
+    this.#changed = !this.#log.extend(isOver, this.#pausedAt)
     return this.#state()
   }
 
@@ -130,7 +130,7 @@ export class LogEngine {
       dropped: this.#buffer.dropped,
       levels: this.#buffer.counts,
       json: this.#buffer.json,
-      progress: this.#pausedAt === undefined ? this.#log.progress : 1,
+      progress: this.#log.progress,
       missed: this.#pausedAt === undefined ? 0 : this.#buffer.end - this.#pausedAt,
       rows,
       fields: this.#view.fields ? fieldNames(rows.flatMap(row => (row.fields ? [row.fields] : []))) : [],

@@ -66,6 +66,7 @@ export class FilteredLog {
   #start = 0
   #after = 0
   #matches = 0
+  #goal = 0
 
   constructor(buffer: LogBuffer, filter: LogFilter) {
     this.#buffer = buffer
@@ -92,15 +93,17 @@ export class FilteredLog {
   get matches(): number {
     return this.#matches
   }
-  /** How much of the kept lines has been looked at, 0 to 1. */
+  /** How much of what is to be looked at has been, 0 to 1. */
   get progress(): number {
-    const { first, end } = this.#buffer
-    return end === first ? 1 : (this.#scanned - first) / (end - first)
+    const { first } = this.#buffer
+    return this.#goal <= first ? 1 : Math.max(0, this.#scanned - first) / (this.#goal - first)
   }
 
-  /** Looks at new lines until `isOver` says that the time is up. True when nothing is left to look at. */
-  extend(isOver: () => boolean = () => false): boolean {
-    const { first, end } = this.#buffer
+  /** Looks at new lines before `upTo` until `isOver` says that the time is up. True when nothing is left to look at. */
+  extend(isOver: () => boolean = () => false, upTo = this.#buffer.end): boolean {
+    const { first } = this.#buffer
+    const end = Math.max(upTo, this.#scanned)
+    this.#goal = end
     if (this.#scanned < first) this.#scanned = first
     if (!this.#filter.active) this.#scanned = end
     for (let n = 1; this.#scanned < end; n++) {

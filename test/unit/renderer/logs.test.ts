@@ -153,6 +153,15 @@ describe('the engine of a log tab', () => {
     engine.pause(false)
     expect([paused?.missed, paused?.count, rowsOf(engine).at(-1)]).toEqual([1, 3, 'later'])
   })
+  test('takes a filter while paused, for the lines that were there', () => {
+    const engine = withLines(30)
+    rowsOf(engine)
+    engine.pause(true)
+    engine.text(0, '2026-01-01T00:01:00Z ERROR later\n', 10_000)
+    engine.filter({ ...noFilter, include: 'ERROR' })
+    const paused = engine.tick(20_000, never)
+    expect([paused?.rows.map(r => r.text), paused?.progress, paused?.missed]).toEqual([['ERROR 5', 'ERROR 15', 'ERROR 25'], 1, 1])
+  })
   test('finds the row of a line when the filter goes', () => {
     const engine = withLines(30)
     engine.filter({ ...noFilter, include: 'ERROR 15' })
