@@ -107,11 +107,13 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
   const schemas = options.copies.of<FlowSchema>(flowPlaces.schemas)
   const configurations = options.copies.of<PriorityLevelConfiguration>(flowPlaces.levels)
   const total = options.seats ?? DEFAULT_SEATS
-  const wait = { timeoutMs: options.waitMs ?? DEFAULT_WAIT_MS }
+  const timeoutMs = options.waitMs ?? DEFAULT_WAIT_MS
   const metrics = new FlowMetrics()
   const levels = new Map<string, Level>()
   let flows: readonly Flow[] = []
+  /** By name and groups, and before that by the object, which is one and the same for a connection. */
   let byUser = new Map<string, readonly FlowForUser[]>()
+  let byObject = new WeakMap<UserInfo, readonly FlowForUser[]>()
   let seen = -1
   let isActive = false
   let cancelAdjusting: (() => void) | undefined
@@ -122,6 +124,7 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
     if (changes === seen) return
     seen = changes
     byUser = new Map()
+    byObject = new WeakMap()
     cancelConditions ??= clock.after(CONDITIONS_MS, () => {
       cancelConditions = undefined
       const hasLevel = (name: string): boolean => levels.get(name)?.isQuiescing === false
@@ -181,8 +184,10 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
   }
 
   function flowOf(info: RequestInfo, user: UserInfo): FlowForUser | undefined {
+    let own = byObject.get(user)
+    if (own) return matchingSchema(own, info)
     const key = `${user.name}\n${user.groups.join('\n')}`
-    let own = byUser.get(key)
+    own = byUser.get(key)
     if (!own) {
       own = flows.flatMap(flow => {
         const rules = rulesNaming(flow.schema, user)
@@ -191,6 +196,7 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
       if (byUser.size >= KEPT_USERS) byUser.clear()
       byUser.set(key, own)
     }
+    byObject.set(user, own)
     return matchingSchema(own, info)
   }
 
@@ -219,7 +225,7 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
     const method = flow.schema.spec.distinguisherMethod?.type
     const distinguisher = method === 'ByUser' ? user.name : method === 'ByNamespace' ? info.namespace : ''
     const about = { user, info }
-    const taken = level.set.take(`${flow.name}\n${distinguisher}`, { flowSchema: flow.name, distinguisher, seats, about }, { ...wait, signal: request.signal })
+    const taken = level.set.take(`${flow.name}\n${distinguisher}`, { flowSchema: flow.name, distinguisher, seats, about }, { timeoutMs, client: request })
     if (taken instanceof Promise) return waiting(flow, taken)
     return typeof taken === 'string' ? refused(flow, taken) : ticketOf(flow, taken)
   }

@@ -25,6 +25,12 @@ export interface Seat {
   readonly about: object
 }
 
+export interface Wait {
+  readonly timeoutMs: number
+  /** Who waits; its signal is looked at only where it does, because making one costs. */
+  readonly client: { readonly signal?: AbortSignal }
+}
+
 interface Waiting {
   readonly seat: Seat
   readonly decide: (refusal: Refusal | undefined) => void
@@ -111,11 +117,7 @@ export class QueueSet {
   }
 
   /** A seat at once, a promise of one, or why not. `flow` tells flows of a level apart. */
-  take(
-    flow: string,
-    asked: { flowSchema: string; distinguisher: string; seats: number; about: object },
-    wait: { timeoutMs: number; signal?: AbortSignal | undefined },
-  ): Seat | Refusal | Promise<Seat | Refusal> {
+  take(flow: string, asked: { flowSchema: string; distinguisher: string; seats: number; about: object }, wait: Wait): Seat | Refusal | Promise<Seat | Refusal> {
     this.#advance()
     const now = this.#clock.awakeMs()
     const queue = this.#queuing === undefined ? undefined : this.#shortest(flow, this.#queuing)
@@ -140,13 +142,13 @@ export class QueueSet {
     return this.#enqueue(seat, queue, wait)
   }
 
-  #enqueue(seat: Seat, queue: Queue, wait: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Seat | Refusal> {
+  #enqueue(seat: Seat, queue: Queue, wait: Wait): Promise<Seat | Refusal> {
     return new Promise(resolve => {
       const waiting: Waiting = {
         seat,
         decide: refusal => {
           cancel()
-          wait.signal?.removeEventListener('abort', onAbort)
+          wait.client.signal?.removeEventListener('abort', onAbort)
           resolve(refusal ?? seat)
         },
       }
@@ -167,7 +169,7 @@ export class QueueSet {
       const cancel = this.#clock.after(wait.timeoutMs, () => {
         giveUp('time-out')
       })
-      wait.signal?.addEventListener('abort', onAbort, { once: true })
+      wait.client.signal?.addEventListener('abort', onAbort, { once: true })
       queue.waiting.push(waiting)
       queue.waitingSeats += seat.seats
       this.waiting++

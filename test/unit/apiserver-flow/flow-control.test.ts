@@ -339,7 +339,7 @@ describe('fair queues', () => {
     expect(dealHand('greedy', 16, 1)).not.toEqual(dealHand('modest', 16, 1))
     for (const flow of flows)
       for (let i = 0; i < flow.count; i++)
-        void Promise.resolve(set.take(flow.name, { flowSchema: '', distinguisher: '', seats: flow.width, about: {} }, { timeoutMs: 1e9 })).then(async seat => {
+        void Promise.resolve(set.take(flow.name, { flowSchema: '', distinguisher: '', seats: flow.width, about: {} }, { timeoutMs: 1e9, client: {} })).then(async seat => {
           if (typeof seat === 'string') return
           await env.clock.sleep(flow.ms)
           done[flow.name] += flow.ms
