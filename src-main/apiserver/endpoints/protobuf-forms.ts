@@ -12,6 +12,17 @@ const TURN_BYTES = 128 * 1024
 /** Small parts are joined to chunks of this size, because each chunk is a write to the connection. */
 const CHUNK_BYTES = 64 * 1024
 
+/** Messages of entries that were listed, as long as the store keeps the entry: as the JSON of an entry is. */
+const messages = new WeakMap<StoredEntry, Uint8Array>()
+
+function messageOf(r: AnyResource, apiVersion: string, entry: StoredEntry): Uint8Array {
+  // An entry that several versions share has a message in each.
+  if (r.conversion) return encodeMessage(apiVersion, r.kind, objectOf(r, entry))
+  let message = messages.get(entry)
+  if (!message) messages.set(entry, (message = encodeMessage(apiVersion, r.kind, objectOf(r, entry))))
+  return message
+}
+
 /** Chunks of a list of a built-in kind. `loadTables` must have been awaited. */
 export async function listProtobuf(r: AnyResource, metadata: object, entries: readonly StoredEntry[]): Promise<Uint8Array[]> {
   const apiVersion = groupVersion(r.group, r.version)
@@ -21,7 +32,7 @@ export async function listProtobuf(r: AnyResource, metadata: object, entries: re
   let size = 0
   let since = 0
   for (const entry of entries) {
-    const message = encodeMessage(apiVersion, r.kind, objectOf(r, entry))
+    const message = messageOf(r, apiVersion, entry)
     const head = itemHead(message.length)
     waiting.push(head, message)
     waitingSize += head.length + message.length
