@@ -40,7 +40,7 @@ function walk(s: StructuralSchema, given: Place, at: FieldPath, state: Walk): Fi
   if (!s.hasDefaults || state.budget < 0) return []
   const embedded = s.embeddedResource || given.isRoot
   const place: Place = embedded ? { isRoot: true, root: s, surround: typed, insideMeta: false } : given
-  const faults: FieldErrorList = s.default === undefined ? [] : oneDefault(s, place, at.child('default'), state)
+  const faults: FieldErrorList = s.default === undefined ? [] : oneDefault(s, place, embedded, at.child('default'), state)
   if (s.items) faults.push(...walk(s.items, { ...place, isRoot: false, surround: value => place.surround([value]) }, at.child('items'), state))
   for (const [name, child] of s.properties) {
     const surround: Surround = value => {
@@ -53,20 +53,22 @@ function walk(s: StructuralSchema, given: Place, at: FieldPath, state: Walk): Fi
   return faults
 }
 
-function oneDefault(s: StructuralSchema, place: Place, at: FieldPath, state: Walk): FieldErrorList {
+/** `embedded`: a whole object, as is the root. */
+function oneDefault(s: StructuralSchema, place: Place, embedded: boolean, at: FieldPath, state: Walk): FieldErrorList {
   const value = s.default
   const faults: FieldErrorList = []
   if (place.insideMeta) {
     const text = metadataText(place.surround(cloneJson(value)), place.root)
     if (text !== undefined) return [invalidValue(at, value, `must result in valid metadata: ${text}`)]
   } else {
-    if (state.requirePruned && isObject(value) && !deepEqual(pruneUnknown(value, s, s.embeddedResource), value))
-      faults.push(invalidValue(at, value, 'must not have unknown fields'))
-    const text = s.embeddedResource && isObject(value) ? metadataFault(value['metadata']) : undefined
-    const embedded = text === undefined ? embeddedFaults(value, s, at) : [invalidValue(at.child('metadata'), isObject(value) ? value['metadata'] : null, text)]
-    if (embedded.length > 0) return [...faults, ...embedded]
+    if (state.requirePruned && isObject(value) && !deepEqual(pruneUnknown(value, s, embedded), value)) faults.push(invalidValue(at, value, 'must not have unknown fields'))
+    const text = embedded && isObject(value) ? metadataFault(value['metadata']) : undefined
+    const inside = text === undefined ? embeddedFaults(value, s, at, embedded) : [invalidValue(at.child('metadata'), isObject(value) ? value['metadata'] : null, text)]
+    if (inside.length > 0) return [...faults, ...inside]
   }
-  const wrong = fieldErrorsOf(validateValue(s.raw, value, undefined), at)
+  const { 'x-kubernetes-int-or-string': isIntOrString, ...untyped } = s.raw
+  // Upstream looks at the type of such a default only once it stands in an object.
+  const wrong = fieldErrorsOf(validateValue(isIntOrString === true ? untyped : s.raw, value, undefined), at)
   if (wrong.length > 0) return [...faults, ...wrong]
   return [...faults, ...rules(s, value, place.isRoot, at, state)]
 }

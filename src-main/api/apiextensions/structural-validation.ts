@@ -160,7 +160,7 @@ function nestedFaults(v: Raw, skipAnyOf: boolean, at: FieldPath): FieldErrorList
   for (const [name, child] of mapOf(v, 'properties')) faults.push(...nestedFaults(child, false, at.child('properties').key(name)))
   const { additionalProperties } = v
   if (additionalProperties !== undefined && additionalProperties !== false) faults.push(forbiddenField(at.child('additionalProperties'), 'must be undefined to be structural'))
-  for (const [key, text] of forbiddenInside) if (isSaid(v[key])) faults.push(forbiddenField(at.child(key), text))
+  for (const [key, text] of forbiddenInside) if (key === 'default' ? v[key] !== undefined && v[key] !== null : isSaid(v[key])) faults.push(forbiddenField(at.child(key), text))
   if (new Map(mapOf(v, 'properties')).has('metadata')) faults.push(forbiddenField(at.child('properties').key('metadata'), 'must not be specified in a nested context'))
   return faults
 }

@@ -76,6 +76,8 @@ function specFaults(
   const place = (i: number): FieldPath => at.child('versions').index(i)
   const faults: FieldErrorList = [...groupFaults(spec.group, at.child('group')), ...enumFaults(spec.scope, ['Cluster', 'Namespaced'], at.child('scope'))]
   for (const [i, version] of versions.entries()) if (!version.schema?.openAPIV3Schema) faults.push(required(place(i).child('schema', 'openAPIV3Schema'), ''))
+  if (spec.preserveUnknownFields === true && versions.some(hasDefaults))
+    faults.push(invalidValue(at.child('preserveUnknownFields'), true, 'must be false in order to use defaults in the schema'))
   for (const [i, version] of versions.entries()) {
     faults.push(...labelFaults(version.name ?? '', place(i).child('name')), ...deprecationFaults(version, place(i).child('deprecationWarning')))
     const own: Shared = Object.fromEntries(Object.entries(version).filter(([key]) => sharable.has(key as keyof Shared) && !(key in shared)))
@@ -93,6 +95,10 @@ function specFaults(
   const hasStatus = versions.some(version => version.subresources?.status !== undefined)
   if (first) faults.push(...partFaults(shared, hasStatus, allowances(first.name, spec, oldSpec), at, 'validation', previous, first.name))
   return [...faults, ...conversionFaults(spec.conversion, oldSpec?.conversion, definition, previous, at.child('conversion'))]
+}
+
+function hasDefaults({ schema }: Version): boolean {
+  return isObject(schema?.openAPIV3Schema) && structuralOf(schema.openAPIV3Schema as JsonObject).hasDefaults
 }
 
 const sharable: ReadonlySet<keyof Shared> = new Set(['schema', 'subresources', 'additionalPrinterColumns', 'selectableFields'] as const)
