@@ -119,14 +119,12 @@ describe('a pod with claims', () => {
     await cluster.client.resource(pods).delete('first', { namespace })
     await cluster.until('its turn', async () => (await nodeOf('second')) !== '')
     for (const name of ['node-1', 'node-2', 'node-3'])
-      await cluster.client
-        .resource(csiNodes)
-        .create({
-          apiVersion: 'storage.k8s.io/v1',
-          kind: 'CSINode',
-          metadata: { name },
-          spec: { drivers: [{ name: 'd.example.com', nodeID: name, allocatable: { count: name === 'node-2' ? 1 : 0 } }] },
-        })
+      await cluster.client.resource(csiNodes).create({
+        apiVersion: 'storage.k8s.io/v1',
+        kind: 'CSINode',
+        metadata: { name },
+        spec: { drivers: [{ name: 'd.example.com', nodeID: name, allocatable: { count: name === 'node-2' ? 1 : 0 } }] },
+      })
     await makeVolume(volume('third', csi('3')))
     await makeClaim(claim('third'))
     await makePod(pod('third', ['third']))

@@ -166,7 +166,7 @@ describe('faults at run time', () => {
     expect(faultOf(() => evaluate("'a'.replace('', 'b'.replace('', '0123456789'.replace('', '0123456789'))).replace('', 'x'.replace('', '0123456789')).size() > 0"))).toBe(
       'no fault',
     )
-    expect(faultOf(() => evaluate('lists.range(4000).map(x, "0123456789").join("")' + '.replace("", "0123456789012345678901234567890123456789".replace("", "0123456789"))'))).toBe(
+    expect(faultOf(() => evaluate('lists.range(4000).map(x, "0123456789").join("").replace("", "0123456789012345678901234567890123456789".replace("", "0123456789"))'))).toBe(
       'the text is too long',
     )
   })
