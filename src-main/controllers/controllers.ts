@@ -34,6 +34,7 @@ import { serviceCIDRController } from './servicecidr/servicecidr.ts'
 import { statefulSetController } from './statefulset/statefulset.ts'
 import { taintEvictionController } from './taint-eviction/taint-eviction.ts'
 import { ttlAfterFinishedController } from './ttl-after-finished/ttl-after-finished.ts'
+import { vacProtectionController } from './vac-protection/vac-protection.ts'
 import { validatingAdmissionPolicyStatusController } from './validating-admission-policy-status/validating-admission-policy-status.ts'
 import { volumeExpandController } from './volume-expand/volume-expand.ts'
 
@@ -82,6 +83,7 @@ export function allControllers(options: ControllersOptions): AnyController[] {
     persistentVolumeBinder,
     pvcProtectionController,
     pvProtectionController,
+    vacProtectionController,
     ephemeralVolumeController,
     volumeExpandController,
     validatingAdmissionPolicyStatusController(options.resources),

@@ -1,10 +1,11 @@
 /** StorageObjectInUseProtection: volumes, claims and their classes wait, when deleted, until nobody uses them. Controllers take the finalizers away. */
+import { pvcProtectionFinalizer, pvProtectionFinalizer, vacProtectionFinalizer } from '../../api/core/v1/volume-claims.ts'
 import type { AdmissionPlugin } from '../contracts.ts'
 
 const finalizers: ReadonlyMap<string, string> = new Map([
-  ['/persistentvolumes', 'kubernetes.io/pv-protection'],
-  ['/persistentvolumeclaims', 'kubernetes.io/pvc-protection'],
-  ['storage.k8s.io/volumeattributesclasses', 'kubernetes.io/vac-protection'],
+  ['/persistentvolumes', pvProtectionFinalizer],
+  ['/persistentvolumeclaims', pvcProtectionFinalizer],
+  ['storage.k8s.io/volumeattributesclasses', vacProtectionFinalizer],
 ])
 
 export const storageObjectInUseProtection: AdmissionPlugin = {

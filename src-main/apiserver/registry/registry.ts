@@ -255,7 +255,10 @@ export class Registry {
 
   #changeFaults(scope: WriteScope, next: KubernetesObject, previous: KubernetesObject): FieldErrorList {
     const r = scope.resource
-    const metadata = [...validateObjectMetaUpdate(next.metadata, previous.metadata, FieldPath.root('metadata'), allowsPlainFinalizers(r)), ...(sameMetadata(next, previous) ? [] : this.#metadataFaults(r, next))]
+    const metadata = [
+      ...validateObjectMetaUpdate(next.metadata, previous.metadata, FieldPath.root('metadata'), allowsPlainFinalizers(r)),
+      ...(sameMetadata(next, previous) ? [] : this.#metadataFaults(r, next)),
+    ]
     if (scope.subresource === 'status') return [...metadata, ...(r.validateStatusUpdate?.(next, previous, root) ?? [])]
     // The scheduler's binding was checked by its endpoint.
     if (scope.subresource === 'binding') return metadata

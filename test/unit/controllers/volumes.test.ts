@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Event, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../src-main/api/generated/core-v1.ts'
-import type { StorageClass } from '../../../src-main/api/generated/storage-v1.ts'
-import { events, persistentVolumeClaims, persistentVolumes, pods, storageClasses } from '../../../src-main/api/resources.ts'
+import type { StorageClass, VolumeAttributesClass } from '../../../src-main/api/generated/storage-v1.ts'
+import { events, persistentVolumeClaims, persistentVolumes, pods, storageClasses, volumeAttributesClasses } from '../../../src-main/api/resources.ts'
 import { testCluster } from '../../support/cluster.ts'
 import type { TestCluster } from '../../support/cluster.ts'
 
@@ -173,6 +173,24 @@ describe('protection', () => {
     ])
     await cluster.client.resource(pods).delete('user', { namespace })
     await cluster.until('both gone', async () => (await cluster.list(persistentVolumeClaims)).length + (await cluster.list(persistentVolumes)).length === 0)
+  })
+
+  test('a class of volume attributes stays until no claim and no volume names it', async () => {
+    cluster = await testCluster({ nodes: 1 })
+    const classes = cluster.client.resource(volumeAttributesClasses)
+    await classes.create({
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'VolumeAttributesClass',
+      metadata: { name: 'gold' },
+      driverName: 'example.com',
+      parameters: { iops: '1' },
+    } as VolumeAttributesClass)
+    await makeClaim({ ...claim('data'), spec: { ...claim('data').spec, volumeAttributesClassName: 'gold' } })
+    await classes.delete('gold')
+    await cluster.env.advance(10_000)
+    expect((await classes.get('gold')).metadata.finalizers).toEqual(['kubernetes.io/vac-protection'])
+    await cluster.client.resource(persistentVolumeClaims).delete('data', { namespace })
+    await cluster.until('gone', async () => (await cluster.list(volumeAttributesClasses)).length === 0)
   })
 
   test('ephemeral volumes get claims of their own, which go with the pod; a foreign claim of that name is told', async () => {

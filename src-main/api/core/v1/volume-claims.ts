@@ -22,6 +22,7 @@ export const volumeAnnotations = {
 const betaClass = 'volume.beta.kubernetes.io/storage-class'
 export const pvcProtectionFinalizer = 'kubernetes.io/pvc-protection'
 export const pvProtectionFinalizer = 'kubernetes.io/pv-protection'
+export const vacProtectionFinalizer = 'kubernetes.io/vac-protection'
 
 /** The old annotation wins over the field. */
 export function classOfClaim(claim: PersistentVolumeClaim): string {
