@@ -24,7 +24,7 @@ export const runtimeVersion = '24.21.0'
 export interface ArtifactOptions {
   /** Where compressed files are kept. */
   readonly cacheDir: string
-  /** The app's own files when packaged: holds agent/agent.js and runtime/node. */
+  /** The app's own files when packaged: holds agent/agent.js, runtime-x64/node and runtime-arm64/node. */
   readonly resourcesDir?: string
 }
 
@@ -64,9 +64,10 @@ export function architectureOf(machine: string): Architecture {
   throw new ProvisioningError('UnsupportedArchitecture', `${machine || 'This processor'} is not supported.`)
 }
 
-async function runtimeFile(options: ArtifactOptions, architecture: Architecture): Promise<string> {
+/** The Node program for a processor: of the packaged app, of the installed package, or fetched. Throws UnsupportedArchitecture. */
+export async function runtimeFile(options: ArtifactOptions, architecture: Architecture): Promise<string> {
   const name = `node-linux-${architecture}`
-  const packaged = options.resourcesDir === undefined ? undefined : join(options.resourcesDir, architecture === 'x64' ? 'runtime' : `runtime-${architecture}`, 'node')
+  const packaged = options.resourcesDir === undefined ? undefined : join(options.resourcesDir, `runtime-${architecture}`, 'node')
   if (packaged !== undefined && (await exists(packaged))) return packaged
   for (let directory = dirname(fileURLToPath(import.meta.url)); directory !== dirname(directory); directory = dirname(directory)) {
     const file = join(directory, 'node_modules', name, 'bin', 'node')

@@ -1,8 +1,9 @@
 /**
  * `npm run build`: the node agent and the headless server as single files, then the Electron app and the window with
- * electron-vite (left out with `--headless`), and the texts of `kubectl explain` for the packaged app.
+ * electron-vite (left out with `--headless`), and the texts of `kubectl explain` for the packaged app. With `--runtimes`
+ * also the Node programs that the packaged app sends to hosts, of both processors whatever this computer has.
  */
-import { rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runCommand } from '../../../src-main/base/node/command.ts'
@@ -10,6 +11,7 @@ import { everyText, packagedFile } from '../../../src-main/apiserver/openapi/des
 import { loadFacts } from '../../../src-main/apiserver/openapi/schemas.ts'
 import { bundleServer } from '../../../src-main/server/server-bundle.ts'
 import { bundleAgent } from '../../../src-main/provisioning/artifacts/agent-bundle.ts'
+import { runtimeFile } from '../../../src-main/provisioning/artifacts/artifacts.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -35,5 +37,13 @@ if (!process.argv.includes('--headless')) {
     // The app has no node_modules of development: what the server reads there from a clone travels as one file.
     await writeFile(join(root, packagedFile), JSON.stringify(await everyText(root, Object.keys(await loadFacts()))))
     console.log(`${packagedFile} ${await size(join(root, packagedFile))}`)
+  }
+}
+if (process.argv.includes('--runtimes')) {
+  for (const architecture of ['x64', 'arm64'] as const) {
+    const folder = join(root, `out/runtime-${architecture}`)
+    await mkdir(folder, { recursive: true })
+    await copyFile(await runtimeFile({ cacheDir: join(root, '.cache/artifacts') }, architecture), join(folder, 'node'))
+    console.log(`out/runtime-${architecture}/node ${await size(join(folder, 'node'))}`)
   }
 }

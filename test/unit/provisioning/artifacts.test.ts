@@ -14,8 +14,8 @@ const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'quarterdeck-artifacts-'))
-  for (const folder of ['agent', 'runtime', 'runtime-arm64']) await mkdir(join(directory, 'resources', folder), { recursive: true })
-  await writeFile(join(directory, 'resources/runtime/node'), runtime)
+  for (const folder of ['agent', 'runtime-x64', 'runtime-arm64']) await mkdir(join(directory, 'resources', folder), { recursive: true })
+  await writeFile(join(directory, 'resources/runtime-x64/node'), runtime)
   await writeFile(join(directory, 'resources/runtime-arm64/node'), 'for arm64')
   await writeFile(join(directory, 'resources/agent/agent.js'), 'agent')
 })
