@@ -47,7 +47,11 @@ function readArguments(): Arguments {
     },
   })
   if (values.help) {
-    process.stdout.write(`${usage}\n`)
+    process.stdout.write(
+      `${usage}\nand kube-apiserver's flags: ${Object.keys(securityFlags)
+        .map(flag => `--${flag}`)
+        .join(', ')}\n`,
+    )
     process.exit(0)
   }
   return {
