@@ -140,8 +140,9 @@ function mutate(object: Record<string, unknown>): { path: Path; value: unknown }
 const pathOf = (r: AnyResource): string => `${r.group === '' ? '/api' : `/apis/${r.group}`}/${r.version}${r.scope === 'Namespaced' ? '/namespaces/kinds' : ''}/${r.plural}`
 const text = (value: unknown): string => JSON.stringify(value)
 const clean = (body: string): unknown => {
-  const object = JSON.parse(body) as { metadata?: Record<string, unknown> }
-  return object
+  const object = JSON.parse(body) as { kind?: string; spec?: unknown }
+  // The API server itself judges definitions as soon as they are stored, in their status and metadata.
+  return object.kind === 'CustomResourceDefinition' ? object.spec : object
 }
 
 /** The answer of a write must be what a read gives. */
