@@ -9,6 +9,12 @@ import type { LiveList } from '../../stores/live-list.ts'
 import { kindId } from '../../kinds/kinds.ts'
 import { plainObject } from '../../kinds/visible.ts'
 
+/** All texts of it plain, but for a config map's values: they are copied as they are, and made plain where they are shown. */
+function shownObject(found: KubernetesObject, isConfigMap: boolean): KubernetesObject {
+  const shown = plainObject(found)
+  return isConfigMap && 'data' in found ? Object.assign({}, shown, { data: found.data }) : shown
+}
+
 export function useOpened(): { object: ComputedRef<KubernetesObject | undefined>; missing: ComputedRef<boolean>; loading: ComputedRef<boolean> } {
   const drawer = useDrawer()
   const live = shallowRef<LiveList | undefined>()
@@ -28,7 +34,7 @@ export function useOpened(): { object: ComputedRef<KubernetesObject | undefined>
   const object = computed(() => {
     const key = drawer.current?.key
     const found = live.value?.rows.value.find(o => keyOf(o) === key)
-    return found && plainObject(found)
+    return found && shownObject(found, drawer.current?.resource.kind === 'ConfigMap')
   })
   const loading = computed(() => live.value?.state.value === 'loading')
   return { object, loading, missing: computed(() => object.value === undefined && live.value !== undefined && !loading.value && live.value.state.value !== 'error') }

@@ -84,6 +84,7 @@ test.each(['/', '/machines', '/balance', '/list/events', '/list/pods', '/list/no
   'the page %s shows them as text',
   async path => {
     await go(path)
+    if (path.startsWith('/list/')) await page.locator('[role=row][data-key]').first().waitFor()
     await page.waitForTimeout(500)
     expect(await faultsHere()).toEqual([])
   },
@@ -109,6 +110,16 @@ test.each([
   expect([found, text.includes(shownSign)]).toEqual([[], true])
 })
 
+test('the values of a secret show them as text', async () => {
+  await open('secrets', 'shop/hostile')
+  for (const key of ['x', 'y']) await page.getByLabel(`Show ${key}`).click()
+  await page.locator('aside.drawer pre').first().waitFor()
+  const found = await faultsHere()
+  const shown = await page.locator('aside.drawer pre').allInnerTexts()
+  await page.keyboard.press('Escape')
+  expect([found, shown.length, shown.some(text => text.includes('␛'))]).toEqual([[], 2, true])
+})
+
 test('a log shows every one of them as text, from its first line to its last', async () => {
   await open('pods', 'shop/hostile-0')
   await page.keyboard.press('Escape')
@@ -126,7 +137,12 @@ test('a log shows every one of them as text, from its first line to its last', a
     found.push(...(await faultsHere()))
   }
   await page.getByLabel('Show lines with').fill('<script>hit()</script>')
-  await expect.poll(async () => (await lines.allInnerTexts()).every(line => line.includes('<script>hit()</script>')), { timeout: 10_000 }).toBe(true)
+  await expect
+    .poll(async () => {
+      const shown = await lines.allInnerTexts()
+      return shown.length > 0 && shown.every(line => line.includes('<script>hit()</script>'))
+    })
+    .toBe(true)
   found.push(...(await faultsHere()))
   expect([...new Set(found)]).toEqual([])
 })

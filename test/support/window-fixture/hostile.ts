@@ -197,7 +197,14 @@ export function hostileObjects(): Seeded[] {
       },
     },
     { object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'shop', name: 'hostile', annotations }, data: some(0, hostileTexts.length) } },
-    { object: { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'shop', name: 'hostile' }, data: { x: Buffer.from(text(10)).toString('base64') } } },
+    {
+      object: {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { namespace: 'shop', name: 'hostile' },
+        data: { x: Buffer.from(text(10)).toString('base64'), y: Buffer.from(hostileTexts.join(' ')).toString('base64') },
+      },
+    },
     ...hostileTexts.slice(0, 120).map((message, n): Seeded => ({
       object: {
         apiVersion: 'v1',
