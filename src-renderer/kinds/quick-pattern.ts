@@ -11,12 +11,14 @@ export interface QuickPattern {
 
 /** A bounded repetition up to this many counts as none. */
 const smallRepeat = 8
+/** In how many ways small repetitions and alternatives may be combined: the browser's engine may try them all at each place. */
+const maxWays = 64
 const classEscapes: Readonly<Record<string, string>> = { d: '0-9', w: '0-9A-Za-z_', s: '\\t\\n\\f\\r ' }
 
 /** Undefined for what is not understood here: RE2 alone decides about it. */
 export function quickPattern(source: string): QuickPattern | undefined {
   const reader = new Reader(source)
-  return reader.read() ? { regex: reader.repeats <= 1 ? new RegExp(reader.out, 'i') : undefined, needs: reader.longest } : undefined
+  return reader.read() ? { regex: reader.repeats <= 1 && reader.ways <= maxWays ? new RegExp(reader.out, 'i') : undefined, needs: reader.longest } : undefined
 }
 
 class Reader {
@@ -27,6 +29,7 @@ class Reader {
   #alternatives = false
   out = ''
   repeats = 0
+  ways = 1
   longest = ''
 
   constructor(source: string) {
@@ -49,6 +52,8 @@ class Reader {
     if (c === '|') {
       this.#endRun()
       this.#alternatives ||= this.#depth === 0
+      // At the top they are tried one after the other: they add up, and do not multiply.
+      if (this.#depth > 0) this.ways *= 2
       this.out += c
       this.#at++
       return true
@@ -115,8 +120,10 @@ class Reader {
     this.out += ')'
     // A repeated group may go back over its own repetitions.
     if ('*+{'.includes(this.#source[this.#at] ?? ' ')) return false
-    if (this.#source[this.#at] === '?') return this.#take(1, '') && this.#append('?')
-    return true
+    if (this.#source[this.#at] !== '?') return true
+    this.ways *= 2
+    this.#at++
+    return this.#append('?')
   }
 
   #append(text: string): boolean {
@@ -130,6 +137,7 @@ class Reader {
       const atMost = match[1] === undefined ? (match[0].startsWith('?') ? 1 : Infinity) : match[2] === undefined ? Number(match[1]) : match[2] === '' ? Infinity : Number(match[2])
       if (match[1] !== undefined && (Number(match[1]) > atMost || atMost === 0)) return false
       if (atMost > smallRepeat) this.repeats++
+      else this.ways *= atMost - (match[1] === undefined ? 0 : Number(match[1])) + 1
       this.#endRun()
       this.out += atom
       this.#at += match[0].length

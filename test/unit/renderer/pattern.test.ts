@@ -12,6 +12,10 @@ describe('a quick pattern', () => {
     ['took=3[0-9]{2}ms', true, 'took=3'],
     ['a{2,400}b{2,400}', false, ''],
     ['[^ ]+ ERROR', true, ' error'],
+    ['a?'.repeat(30) + 'b', false, 'b'],
+    ['(x|xy)'.repeat(20) + 'b', false, 'b'],
+    ['(x)?'.repeat(20) + 'b', false, 'b'],
+    ['x{1,8}'.repeat(4) + 'b', false, 'b'],
   ])('%s goes by the browser: %s; every match has %j', (source, native, needs) => {
     const quick = quickPattern(source)
     expect([quick?.regex !== undefined, quick?.needs]).toEqual([native, needs])
