@@ -104,6 +104,7 @@ export class LogEngine {
   }
   clear(): void {
     this.#buffer.clear()
+    if (this.#pausedAt !== undefined) this.#pausedAt = this.#buffer.end
     this.#log.setFilter(this.#log.filter)
     this.#changed = true
   }

@@ -74,7 +74,7 @@ export function openLogs(target: LogTarget, options: LogOptions): LogSession {
   function join(pod: Pod, container: string, late: boolean): void {
     const id = `${pod.metadata.uid ?? ''}/${container}`
     if (known.has(id)) return
-    if (known.size >= maxStreams) {
+    if (sources.value.filter(s => s.state !== 'ended').length >= maxStreams) {
       if (!leftOut) {
         leftOut = true
         mark(0, `more than ${maxStreams} containers: the others are left out`)

@@ -153,6 +153,18 @@ describe('the engine of a log tab', () => {
     engine.pause(false)
     expect([paused?.missed, paused?.count, rowsOf(engine).at(-1)]).toEqual([1, 3, 'later'])
   })
+  test('shows nothing that comes after it was emptied while paused, until it goes on', () => {
+    const engine = withLines(3)
+    rowsOf(engine)
+    engine.pause(true)
+    engine.text(0, '2026-01-01T00:01:00Z gone\n', 10_000)
+    engine.tick(20_000, never)
+    engine.clear()
+    engine.text(0, '2026-01-01T00:02:00Z later\n', 20_000)
+    const paused = engine.tick(30_000, never)
+    engine.pause(false)
+    expect([paused?.missed, paused?.count, rowsOf(engine)]).toEqual([1, 0, ['later']])
+  })
   test('takes a filter while paused, for the lines that were there', () => {
     const engine = withLines(30)
     rowsOf(engine)
