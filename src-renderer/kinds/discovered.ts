@@ -64,6 +64,11 @@ function declarationOf(found: ResourceDiscovery, group: string, version: string,
   }
 }
 
+/** What `value` reads is in it too: as text, two declarations differ where their columns do. */
+interface PrintedColumn extends Column<KubernetesObject> {
+  readonly path: string
+}
+
 /** The columns that a definition prints for one of its versions; a path that cannot be read gives no column. */
 export function printedColumns(definition: CustomResourceDefinition | undefined, version: string): Column<KubernetesObject>[] {
   const columns = definition?.spec.versions.find(v => v.name === version)?.additionalPrinterColumns ?? []
@@ -72,7 +77,7 @@ export function printedColumns(definition: CustomResourceDefinition | undefined,
 
 const types: Readonly<Record<string, Column<KubernetesObject>['type']>> = { integer: 'integer', number: 'number', boolean: 'boolean', date: 'date' }
 
-function printedColumn(column: CustomResourceColumnDefinition): Column<KubernetesObject> | undefined {
+function printedColumn(column: CustomResourceColumnDefinition): PrintedColumn | undefined {
   let path
   try {
     path = parseJsonPath(column.jsonPath)
@@ -85,6 +90,7 @@ function printedColumn(column: CustomResourceColumnDefinition): Column<Kubernete
     name: column.name,
     type,
     priority: column.priority ?? 0,
+    path: column.jsonPath,
     value: object => {
       const [first] = findJsonPath(read, object)
       if (first === undefined || first === null) return undefined

@@ -80,4 +80,11 @@ describe('columns of a definition', () => {
       ['Age', 'age', false, undefined],
     ])
   })
+  test('differ as text where only their path or type does', () => {
+    const written = (column: object): string => {
+      const one = { spec: { versions: [{ name: 'v1', additionalPrinterColumns: [{ name: 'A', type: 'string', jsonPath: '.spec.a', ...column }] }] } }
+      return JSON.stringify(printedColumns(one as unknown as CustomResourceDefinition, 'v1'))
+    }
+    expect([written({}) === written({}), written({}) === written({ jsonPath: '.spec.b' }), written({}) === written({ type: 'integer' })]).toEqual([true, false, false])
+  })
 })
