@@ -201,7 +201,7 @@ describe('a custom kind', () => {
   test('ends its watches when it goes, after telling of every deletion', async () => {
     await kubectl('create -f -', widget('last', { colour: 'ink' }))
     const watch = commands.kubectl('get wd --watch-only -o name --request-timeout=60s'.split(' '))
-    await new Promise(resolve => setTimeout(resolve, 1_500))
+    await new Promise(resolve => setTimeout(resolve, 5_000))
     const begun = Date.now()
     await kubectl('delete crd widgets.shop.example.com --timeout=30s')
     expect((await watch).stdout).toMatch(/widget.shop.example.com\/last/)
@@ -288,10 +288,17 @@ describe('conversion by a webhook', () => {
   })
 
   test('is watched in every version', async () => {
-    const watch = commands.kubectl('get addresses.v2.shop.example.com --watch-only --request-timeout=4s -o jsonpath={.metadata.name}={.spec.port};'.split(' '))
-    await new Promise(resolve => setTimeout(resolve, 1_500))
-    await kubectl('create -f -', address('watched', 'v1', { hostPort: 'w:7' }))
-    expect((await watch).stdout).toContain('watched=7;')
+    const watch = commands.kubectl('get addresses.v2.shop.example.com --watch-only --request-timeout=15s -o jsonpath={.metadata.name}={.spec.port};'.split(' '))
+    let isOver = false
+    const seen = watch.finally(() => {
+      isOver = true
+    })
+    // When kubectl has begun to watch is not to be seen from outside.
+    for (let i = 0; !isOver; i++) {
+      await kubectl('create -f -', address(`watched-${i}`, 'v1', { hostPort: 'w:7' }))
+      await new Promise(resolve => setTimeout(resolve, 500))
+    }
+    expect((await seen).stdout).toMatch(/watched-\d+=7;/)
   })
 
   test.each<[string, (objects: JsonObject[]) => JsonObject[], string]>([

@@ -301,12 +301,14 @@ describe('webhooks that do not', () => {
 
   test('many requests wait for a webhook that hangs without holding up others', async () => {
     await validating(webhook('/hang', { timeoutSeconds: 1, objectSelector: { matchLabels: { slow: 'yes' } } }))
+    let over = 0
     const slow = Array.from({ length: 50 }, (_, i) =>
-      refusalOf(() => admin.resource(configMaps).create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `slow${i}`, namespace: 'default', labels: { slow: 'yes' } } })),
+      refusalOf(() =>
+        admin.resource(configMaps).create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `slow${i}`, namespace: 'default', labels: { slow: 'yes' } } }),
+      ).finally(() => over++),
     )
-    const began = Date.now()
     await create()
-    expect(Date.now() - began).toBeLessThan(500)
+    expect(over).toBe(0)
     expect((await Promise.all(slow)).every(one => one.code === 500)).toBe(true)
   })
 })

@@ -165,7 +165,11 @@ test('a lane per host shows steps and output until both nodes are Ready', async 
   await page.getByText('All 2 nodes are Ready.').waitFor({ timeout: 300_000 })
   await shotSmallAndLight('ready')
   await button('Show nodes').click()
-  for (const node of nodes) await row(node).filter({ hasText: 'Ready' }).waitFor()
+  for (const node of nodes)
+    await row(node)
+      .getByText(/^Ready/)
+      .first()
+      .waitFor()
   await expect
     .poll(
       () =>

@@ -40,6 +40,8 @@ test('a definition and an object of its kind, applied as one text, are in the me
     await page.getByRole('navigation').getByRole('link', { name: 'Cron tabs' }).click()
     await page.locator('[data-key="default/nightly"]').click()
     await page.locator('aside.drawer').getByText('spec.cronSpec').waitFor()
+    // Discovery may know of the kind a moment before the definition's columns are read.
+    await page.locator('[role=row]').filter({ hasText: 'Replicas' }).waitFor()
     const rows = (await page.locator('[role=row]').allInnerTexts()).map(text => text.split('\n').slice(0, 4))
     expect([rows, faults]).toEqual([
       [

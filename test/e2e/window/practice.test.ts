@@ -51,7 +51,11 @@ test('practice hosts are made, become Ready and are removed by the button alone'
     await dialog.getByText('2 practice nodes are ready.').waitFor({ timeout: 300_000 })
     await shot('ready')
     await press('Show nodes')
-    for (const name of ['practice-1', 'practice-2']) await row(name).filter({ hasText: 'Ready' }).waitFor()
+    for (const name of ['practice-1', 'practice-2'])
+      await row(name)
+        .getByText(/^Ready/)
+        .first()
+        .waitFor()
     await shot('nodes')
 
     await page.getByRole('navigation').getByRole('button', { name: 'Practice hosts' }).click()
