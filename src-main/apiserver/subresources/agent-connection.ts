@@ -58,18 +58,30 @@ async function openAgent(access: AgentAccess, node: string, signal: AbortSignal 
       minVersion: 'TLSv1.2',
       checkServerIdentity: (_host: string, certificate: PeerCertificate) => checkIdentity(node, certificate),
     })
-    const onError = (fault: Error): void => {
+    // Stays for good: an error that comes after the end has nobody else who listens.
+    secure.on('error', fault => {
+      fail(fault.message)
+    })
+    const fail = (message: string): void => {
+      signal?.removeEventListener('abort', onAbort)
+      secure.destroy()
       stream.destroy()
-      reject(serviceUnavailable(`error trying to reach service: ${fault.message}`))
+      reject(serviceUnavailable(`error trying to reach service: ${message}`))
     }
-    secure.once('error', onError)
+    const onAbort = (): void => {
+      fail('the client went away')
+    }
+    const onClose = (): void => {
+      fail('EOF')
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    secure.once('close', onClose)
     secure.once('secureConnect', () => {
-      secure.off('error', onError)
-      secure.on('error', () => {
-        secure.destroy()
-      })
+      signal?.removeEventListener('abort', onAbort)
+      secure.off('close', onClose)
       resolve(secure)
     })
+    if (signal?.aborted) onAbort()
   })
 }
 
@@ -81,6 +93,12 @@ function checkIdentity(node: string, certificate: PeerCertificate): Error | unde
 /** One HTTP/1.1 exchange over an open stream, which ends with it. */
 export function sendOver(stream: Duplex, asked: Omit<AgentRequest, 'node'>): Promise<AgentAnswer> {
   return new Promise((resolve, reject) => {
+    // Before there is a request: one whose stream has ended tells so by an error.
+    if (asked.signal?.aborted) {
+      stream.destroy()
+      reject(serviceUnavailable('the client went away'))
+      return
+    }
     const outgoing: ClientRequest = httpsRequest({
       method: asked.method,
       path: asked.path,
@@ -94,12 +112,9 @@ export function sendOver(stream: Duplex, asked: Omit<AgentRequest, 'node'>): Pro
       stream.destroy()
       reject(serviceUnavailable('the client went away'))
     }
-    if (asked.signal?.aborted) {
-      onAbort()
-      return
-    }
     asked.signal?.addEventListener('abort', onAbort, { once: true })
     outgoing.on('error', fault => {
+      asked.signal?.removeEventListener('abort', onAbort)
       stream.destroy()
       reject(serviceUnavailable(`error trying to reach service: ${fault.message}`))
     })
