@@ -82,8 +82,29 @@ export class EventQueue<T, U> implements AsyncIterable<U>, AsyncIterator<U>, Dra
     }
   }
 
-  /** Writes to the sink; returns how many items went. */
+  /** Writes to the sink; returns how many items went. An item that cannot be written ends this queue, and no other. */
   flush(atMost: number): number {
+    try {
+      return this.#write(atMost)
+    } catch {
+      this.#fail()
+      return 1
+    }
+  }
+
+  #fail(): void {
+    const sink = this.#sink
+    this.#sink = undefined
+    this.#items = []
+    this.#head = 0
+    try {
+      this.close()
+    } finally {
+      sink?.end()
+    }
+  }
+
+  #write(atMost: number): number {
     const sink = this.#sink
     let count = 0
     while (sink && !this.#isFull && this.#head < this.#items.length && count < atMost) {

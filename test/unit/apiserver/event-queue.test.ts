@@ -52,3 +52,32 @@ it('lets other work have its turn between many watchers of one event', async () 
   // Nothing is written while it is pushed, and never more than a turn's worth at once.
   expect({ atMost: longest <= 128, each: new Set(written).size }).toEqual({ atMost: true, each: 1_000 })
 })
+
+it('ends the queue of an item that cannot be written, and goes on with the others', async () => {
+  const seen: string[] = []
+  const queueOf = (name: string, isBroken: boolean): EventQueue<number, string> => {
+    const queue = new EventQueue<number, string>(
+      n => {
+        if (isBroken) throw new Error('no form of it')
+        return `${name} ${n}`
+      },
+      () => seen.push(`${name} closed`),
+    )
+    queue.drainTo({
+      write: item => {
+        seen.push(item)
+        return true
+      },
+      end: () => seen.push(`${name} end`),
+    })
+    return queue
+  }
+  const broken = queueOf('broken', true)
+  const whole = queueOf('whole', false)
+  for (const queue of [broken, whole]) queue.push(1)
+  await turn()
+  whole.push(2)
+  broken.push(2)
+  await turn()
+  expect({ seen, size: broken.size, isClosed: broken.isClosed }).toEqual({ seen: ['broken closed', 'broken end', 'whole 1', 'whole 2'], size: 0, isClosed: true })
+})
