@@ -13,21 +13,40 @@ interface ScanOptions {
   readonly onKey?: (path: readonly (string | number)[], key: string, isRepeated: boolean) => void
 }
 
-/** Paths of keys that stand more than once in an object, such as `spec.ports[0].name`, in order of the text. The text must be JSON. */
+/** Repeated keys that are told; each costs the length of its path. */
+const MAX_DUPLICATES = 1_000
+
+/** Longer texts have their faults in the order in which they were found: order costs the length of the path of every key. */
+const MAX_ORDERED_LENGTH = 64 * 1024
+
+/** Ends a walk that has found enough. */
+class Enough extends Error {}
+
+/** Paths of keys that stand more than once in an object, such as `spec.ports[0].name`, in order of the text; the first thousand. The text must be JSON. */
 export function duplicateKeys(text: string): string[] {
   const found = new Set<string>()
-  scanJson(text, {
-    maxDepth: Number.MAX_SAFE_INTEGER,
-    fail: message => {
-      throw new Error(message)
-    },
-    onDuplicate: (path, key) => found.add(pathText([...path, key])),
-  })
+  let repeats = 0
+  try {
+    scanJson(text, {
+      maxDepth: Number.MAX_SAFE_INTEGER,
+      fail: message => {
+        throw new Error(message)
+      },
+      onDuplicate: (path, key) => {
+        found.add(pathText([...path, key]))
+        repeats++
+        if (repeats >= MAX_DUPLICATES) throw new Enough()
+      },
+    })
+  } catch (fault) {
+    if (!(fault instanceof Enough)) throw fault
+  }
   return [...found]
 }
 
 /** Faults of fields (`unknown field "a.b"`, `duplicate field "a.b"`) in the order in which the text gives rise to them. */
 export function inOrderOfText(text: string, faults: readonly string[]): string[] {
+  if (text.length > MAX_ORDERED_LENGTH) return [...faults]
   const wanted = new Map(faults.map(fault => [fault, Number.POSITIVE_INFINITY]))
   let position = 0
   scanJson(text, {

@@ -86,14 +86,18 @@ export function ageOf(timestamp: string | undefined, now: number): string {
 
 const unitMs: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 
+/** No duration needs more; longer texts are none. */
+const maxDurationLength = 1_024
+
 /** Milliseconds of a Go duration such as `1h30m` or `-1.5s`, or undefined when it is none. */
 export function parseGoDuration(text: string): number | undefined {
+  if (text.length > maxDurationLength) return undefined
   const sign = text.startsWith('-') ? -1 : 1
   const rest = text.replace(/^[+-]/, '')
   if (rest === '0') return 0
-  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined
+  if (!/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined
   let ms = 0
-  for (const m of rest.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) ms += Number(m[1]) * (unitMs[m[2] ?? ''] ?? 0)
+  for (const m of rest.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) ms += Number(m[1]) * (unitMs[m[2] ?? ''] ?? 0)
   return sign * ms
 }
 

@@ -90,8 +90,22 @@ function checkedFormat(types: readonly string[], format: unknown): string {
   return ''
 }
 
+/** Nobody reads more; a large value at odds with its schema must not fill the memory. */
+const MAX_FAULTS = 10_000
+
+/** Messages of the faults of an outcome, which holds each once. */
+const messages = new WeakMap<Outcome, Set<string>>()
+
 function add(into: Outcome, faults: readonly ValueFault[]): void {
-  for (const fault of faults) if (!into.faults.some(known => known.message === fault.message)) into.faults.push(fault)
+  if (faults.length === 0) return
+  let known = messages.get(into)
+  if (!known) messages.set(into, (known = new Set(into.faults.map(fault => fault.message))))
+  for (const fault of faults) {
+    if (into.faults.length >= MAX_FAULTS) return
+    if (known.has(fault.message)) continue
+    known.add(fault.message)
+    into.faults.push(fault)
+  }
 }
 
 function merge(into: Outcome, from: Outcome): void {
