@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
@@ -89,9 +89,16 @@ async function fetchRuntime(name: string, directory: string): Promise<string> {
   })
   if (packed.status !== 0) throw fault(packed.stderr.trim().split('\n').at(-1) ?? '')
   const archive = join(directory, packed.stdout.trim().split('\n').at(-1) ?? '')
-  const unpacked = await runCommand('tar', ['-xzf', archive, '-C', directory, 'package/bin/node'])
-  await rm(archive, { force: true })
-  if (unpacked.status !== 0) throw fault(unpacked.stderr.trim())
+  // Unpacked beside its place: what a cut left behind is never taken for the whole program.
+  const draft = await mkdtemp(join(directory, 'draft-'))
+  try {
+    const unpacked = await runCommand('tar', ['-xzf', archive, '-C', draft, 'package/bin/node'])
+    if (unpacked.status !== 0) throw fault(unpacked.stderr.trim())
+    await mkdir(dirname(file), { recursive: true })
+    await rename(join(draft, 'package', 'bin', 'node'), file)
+  } finally {
+    await Promise.all([rm(archive, { force: true }), rm(draft, { recursive: true, force: true })])
+  }
   return file
 }
 

@@ -40,6 +40,8 @@ const maxIncludeDepth = 16
 const maxJumps = 8
 const defaultPort = 22
 const blockLine = /^\s*(host|match)[\s=]/i
+/** Left out: the parser would ask name servers about the names, and stop the whole program for as long. */
+const canonicalLine = /^\s*canonicalizehostname[\s=]/i
 const defaultIdentities = ['id_ed25519', 'id_ecdsa', 'id_rsa']
 
 /** All hosts with a name of their own (patterns are no hosts). A missing file has none. */
@@ -61,6 +63,7 @@ async function expandIncludes(file: string, options: SshConfigOptions, depth: nu
   const lines: string[] = []
   let block: string | undefined
   for (const line of text.split('\n')) {
+    if (canonicalLine.test(line)) continue
     if (blockLine.test(line)) block = line
     const patterns = /^\s*include[\s=]+(.*)$/i.exec(line)?.[1]
     if (patterns === undefined) {

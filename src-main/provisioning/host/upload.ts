@@ -94,16 +94,18 @@ chmod ${options.mode} ${fresh}; mv -f ${fresh} ${options.path}; rm -f ${part}; r
 
 /**
  * Unpacked and hashed while it comes, which takes no longer than the sending. What came is kept beside it until the end:
- * after a cut the rest is sent.
+ * after a cut the rest is sent. The digest is that of the pipe: a file that a full disk cut short shows in the status of
+ * the program that writes both.
  */
 async function unpackOnTheWay(host: RemoteHost, artifact: Artifact, options: UploadOptions, part: string): Promise<void> {
   const fresh = `${options.path}.new`
   const [pipe, sum] = [`${fresh}.pipe`, `${fresh}.sum`]
   const script = sh`umask 077; mkdir -p ${directoryOf(options.path)} ${hostFiles.uploadDir} && chmod 755 ${directoryOf(options.path)} && rm -f ${pipe} && mkfifo ${pipe} || exit 1
-sha256sum < ${pipe} > ${sum} &
-tee ${part} | gzip -dc | tee ${pipe} > ${fresh}
+sha256sum < ${pipe} > ${sum} & summer=$!
+tee ${part} | gzip -dc | tee ${pipe} > ${fresh}; whole=$?
+[ "$whole" = 0 ] || kill "$summer" 2>/dev/null
 wait; digest=; read -r digest rest < ${sum}; rm -f ${pipe} ${sum}
-if [ "$digest" = ${artifact.digest} ]; then chmod ${options.mode} ${fresh} && mv -f ${fresh} ${options.path} && rm -f ${part} && { rmdir ${hostFiles.uploadDir} 2>/dev/null || true; }; exit; fi
+if [ "$whole" = 0 ] && [ "$digest" = ${artifact.digest} ]; then chmod ${options.mode} ${fresh} && mv -f ${fresh} ${options.path} && rm -f ${part} && { rmdir ${hostFiles.uploadDir} 2>/dev/null || true; }; exit; fi
 rm -f ${fresh}; [ "$(wc -c < ${part})" -lt ${artifact.gzipBytes} ] && exit 8; rm -f ${part}; exit 9`
   const { status, stderr } = await host.root(script, {
     ...(options.signal ? { signal: options.signal } : {}),

@@ -100,14 +100,14 @@ async function bringUp(options: MachineControllerOptions, proven: Proven, contex
   const key = machine.metadata.name ?? ''
   const generation = machine.metadata.generation ?? 0
   const standing = options.links.current(key)
-  // Both are packed beside the log-in and the checks; a fault comes again where they are awaited.
   const { artifacts } = options
-  void Promise.all([artifacts.runtime('x64'), artifacts.agent()]).catch(() => undefined)
   const isProven = async (link: Link): Promise<boolean> => {
     const known = proven.get(key)
     return known?.generation === generation && known.serial === link.serial && known.agent === (await artifacts.agent()).digest
   }
   if (standing && (await isProven(standing))) return lookAfter(context, machine, writer)
+  // Both are packed beside the log-in and the checks; a fault comes again where they are awaited.
+  void Promise.all([artifacts.runtime('x64'), artifacts.agent()]).catch(() => undefined)
   const settings = await linkSettings(context.client, machine, options.sshAgent)
   const fingerprint = machine.spec.hostKeyFingerprint
   if (fingerprint === undefined) {
