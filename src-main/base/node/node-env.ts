@@ -4,15 +4,35 @@ import type { Clock, Env, Logger, LogLevel, Random } from '../env.ts'
 
 const levels: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
 
+/** The longest delay that the runtime's timers know; beyond it they fire at once. */
+const longestMs = 2 ** 31 - 1
+
+/** Fires when the whole delay has passed, by as many timers as that takes. */
+function startTimer(delayMs: number, fn: () => void, isKeptAlive: boolean): () => void {
+  let timer: NodeJS.Timeout
+  const arm = (leftMs: number): void => {
+    const stepMs = Math.min(leftMs, longestMs)
+    timer = setTimeout(
+      leftMs > stepMs
+        ? () => {
+            arm(leftMs - stepMs)
+          }
+        : fn,
+      stepMs,
+    )
+    if (!isKeptAlive) timer.unref()
+  }
+  arm(delayMs)
+  return () => {
+    clearTimeout(timer)
+  }
+}
+
 const clock: Clock = {
   now: () => Date.now(),
   awakeMs: () => performance.now(), // CLOCK_MONOTONIC: excludes suspend on Linux and macOS
   after(delayMs, fn) {
-    const timer = setTimeout(fn, delayMs)
-    timer.unref()
-    return () => {
-      clearTimeout(timer)
-    }
+    return startTimer(delayMs, fn, false)
   },
   sleep(delayMs, signal) {
     return new Promise((resolve, reject) => {
@@ -20,12 +40,13 @@ const clock: Clock = {
         reject(asError(signal.reason))
         return
       }
-      const timer = setTimeout(() => {
+      const wake = (): void => {
         signal?.removeEventListener('abort', onAbort)
         resolve()
-      }, delayMs)
+      }
+      const cancel = startTimer(delayMs, wake, true)
       const onAbort = (): void => {
-        clearTimeout(timer)
+        cancel()
         reject(asError(signal?.reason))
       }
       signal?.addEventListener('abort', onAbort, { once: true })
