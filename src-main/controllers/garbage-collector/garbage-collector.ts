@@ -239,6 +239,9 @@ class Collector {
   }
 
   async #orphan(node: GraphNode): Promise<void> {
+    // Dependents of a kind that was not listed yet would lose their owner and be deleted after it.
+    const unlisted = [...this.#followed.values()].find(f => !f.informer.hasSynced)
+    if (unlisted) throw new Error(`${resourceKey(unlisted.resource)} was not listed yet, dependents may be among them`)
     for (const dependent of this.#graph.dependents(node.uid)) {
       const left = ownersOf(dependent.object).filter(o => o.uid !== node.uid)
       try {

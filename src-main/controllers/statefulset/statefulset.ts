@@ -14,7 +14,7 @@ import { defineController } from '../../controller-runtime/controller.ts'
 import type { ControllerContext } from '../../controller-runtime/controller.ts'
 import { claimOwned, indexByController } from '../../controller-runtime/ownership.ts'
 import { hashOf, syncRevision, trimRevisions } from '../../controller-runtime/revisions.ts'
-import { hasOtherController, isStale, wantedOwners } from './claims.ts'
+import { hasOtherController, isInRange, isStale, wantedOwners } from './claims.ts'
 import { claimName, ordinalOf, planStatefulSet, statefulPod, statefulStatus } from './plan.ts'
 import type { Action, Revisions } from './plan.ts'
 
@@ -63,6 +63,8 @@ export const statefulSetController = defineController<StatefulSet>({
         if (!isNotFound(fault)) throw fault
       }
     }
+    // Claims that went after their pod was made: it cannot be scheduled without them.
+    for (const pod of owned) if (waitsForScheduler(pod) && isInRange(set, ordinalOf(set, pod))) await makeClaims(context, set, pod.metadata.name ?? '')
     await trimRevisions(
       client,
       history,
@@ -73,6 +75,10 @@ export const statefulSetController = defineController<StatefulSet>({
     return waiting ? { requeueAfterMs: (set.spec.minReadySeconds ?? 0) * 1000 } : undefined
   },
 })
+
+function waitsForScheduler(pod: Pod): boolean {
+  return pod.status?.phase === 'Pending' && !pod.spec?.nodeName && !pod.metadata.deletionTimestamp
+}
 
 function templateOf(revision: ControllerRevision, set: StatefulSet): PodTemplateSpec {
   const spec = revision.data['spec'] as { template?: PodTemplateSpec & { $patch?: string } } | undefined
@@ -133,6 +139,8 @@ async function makeClaims(context: ControllerContext, set: StatefulSet, pod: str
   for (const template of set.spec.volumeClaimTemplates ?? []) {
     const name = claimName(template, pod)
     const present = context.cache.of(persistentVolumeClaims).get(`${set.metadata.namespace ?? ''}/${name}`)
+    // A pod made now would wait for ever for a claim that goes: tried again with back-off until it is gone.
+    if (present?.metadata.deletionTimestamp) throw new Error(`PersistentVolumeClaim ${name} is being deleted`)
     if (present) continue
     const labels = { ...template.metadata.labels, ...set.spec.selector.matchLabels }
     try {

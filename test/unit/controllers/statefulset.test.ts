@@ -140,3 +140,17 @@ test('a pod that comes back does not get the claim that goes with the one before
   await cluster.until('up again', async () => (await running()).length === 3, 120_000)
   expect((await cluster.client.resource(persistentVolumeClaims).get('data-db-2', { namespace: 'default' })).metadata.uid).not.toBe(before)
 })
+
+test('a claim that is deleted while its pod waits for a node is made again', async () => {
+  cluster = await testCluster({ nodes: 1 })
+  await cluster.client.resource(statefulSets).create(withClaims({ whenScaled: 'Retain', whenDeleted: 'Retain' }))
+  const uidOf = async (): Promise<string | undefined> =>
+    (await cluster.list<PersistentVolumeClaim>(persistentVolumeClaims, 'default')).find(claim => claim.metadata.name === 'data-db-0')?.metadata.uid
+  await cluster.until('pod waits', async () => (await cluster.list(pods, 'default')).length > 0 && (await uidOf()) !== undefined)
+  const before = await uidOf()
+  await cluster.client.resource(persistentVolumeClaims).delete('data-db-0', { namespace: 'default' })
+  await cluster.until('claim gone', async () => (await uidOf()) !== before)
+  await disks()
+  await cluster.client.resource(statefulSets).patch('db', 'merge', { metadata: { annotations: { look: 'again' } } }, { namespace: 'default' })
+  await cluster.until('up', async () => (await running()).length === 3, 120_000)
+})
