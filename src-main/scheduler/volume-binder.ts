@@ -5,7 +5,7 @@
 import { keyOf } from '../api/meta.ts'
 import { persistentVolumeClaims } from '../api/core/v1/persistent-volume-claim.ts'
 import { persistentVolumes } from '../api/core/v1/persistent-volume.ts'
-import { isFullyBound, isVolumeBoundToClaim, volumeAnnotations } from '../api/core/v1/volume-claims.ts'
+import { isFullyBound, isVolumeBoundToClaim, volumeAllowsNode, volumeAnnotations } from '../api/core/v1/volume-claims.ts'
 import type { Node, PersistentVolumeClaim, Pod } from '../api/generated/core-v1.ts'
 import type { Env } from '../base/env.ts'
 import type { Client } from '../client/client.ts'
@@ -44,7 +44,7 @@ export class VolumeBinder {
       try {
         for (const [claim, name] of found.matches) await this.#claim(claim, name)
         for (const claim of found.toProvision) await this.#select(claim, node)
-        await this.#wait(claims.delayed, node, signal)
+        await this.#wait(claims.delayed, new Set(found.toProvision), node, signal)
       } finally {
         for (const name of names) this.#reserved.delete(name)
       }
@@ -69,15 +69,17 @@ export class VolumeBinder {
     await this.#client.resource(persistentVolumeClaims).update({ ...claim, metadata: { ...claim.metadata, annotations } })
   }
 
-  async #wait(claims: readonly PersistentVolumeClaim[], node: Node, signal: AbortSignal): Promise<void> {
+  async #wait(claims: readonly PersistentVolumeClaim[], toProvision: ReadonlySet<PersistentVolumeClaim>, node: Node, signal: AbortSignal): Promise<void> {
     const untilMs = this.#env.clock.awakeMs() + patienceMs
     const isBound = (claim: PersistentVolumeClaim): boolean => {
       const now = this.#view.claim(keyOf(claim))
       if (!now || now.metadata.uid !== claim.metadata.uid) throw new VolumeBindingError(`claim ${keyOf(claim)} is gone`)
-      if (isFullyBound(now)) return true
+      if (isFullyBound(now)) return this.#isReachable(now, node)
       // A provisioner that cannot serve this node takes the mark off; another node is chosen then.
       const selected = now.metadata.annotations?.[volumeAnnotations.selectedNode]
       const seen = BigInt(now.metadata.resourceVersion ?? '0') > BigInt(claim.metadata.resourceVersion ?? '0')
+      if (seen && selected === undefined && toProvision.has(claim))
+        throw new VolumeBindingError(`no volume can be made for claim ${keyOf(claim)} on node ${node.metadata.name ?? ''}`)
       if (seen && selected !== undefined && selected !== node.metadata.name) throw new VolumeBindingError(`claim ${keyOf(claim)} was given to another node`)
       return false
     }
@@ -85,5 +87,13 @@ export class VolumeBinder {
       if (this.#env.clock.awakeMs() >= untilMs) throw new VolumeBindingError('binding volumes: timed out')
       await this.#env.clock.sleep(lookMs, signal)
     }
+  }
+
+  /** False while the volume is not seen yet. Another volume than the one that was found may have been bound meanwhile. */
+  #isReachable(claim: PersistentVolumeClaim, node: Node): boolean {
+    const volume = this.#view.volume(claim.spec?.volumeName ?? '')
+    if (!volume) return false
+    if (volumeAllowsNode(volume, node)) return true
+    throw new VolumeBindingError(`volume ${volume.metadata.name ?? ''} of claim ${keyOf(claim)} cannot be reached from node ${node.metadata.name ?? ''}`)
   }
 }

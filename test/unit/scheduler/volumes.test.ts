@@ -96,6 +96,18 @@ describe('a pod with claims', () => {
     await cluster.until('placed', async () => (await nodeOf('user')) === 'node-3')
   })
 
+  test('tries again at once when the provisioner takes the mark off', async () => {
+    cluster = await testCluster({ nodes: 1 })
+    await cluster.client.resource(storageClasses).create({ ...localClass, metadata: { name: 'made' }, provisioner: 'example.com/disks' })
+    await makeClaim(claim('data', { storageClassName: 'made' }))
+    await makePod(pod('user', ['data']))
+    const selected = async (): Promise<string | undefined> => (await getClaim('data')).metadata.annotations?.['volume.kubernetes.io/selected-node']
+    await cluster.until('selected', async () => (await selected()) === 'node-1')
+    await cluster.client.resource(persistentVolumeClaims).patch('data', 'merge', { metadata: { annotations: { 'volume.kubernetes.io/selected-node': null } } }, { namespace })
+    // Far below the ten minutes that a volume may take.
+    await cluster.until('selected again', async () => (await selected()) === 'node-1', 120_000)
+  })
+
   test('keeps to the zone of its volume, to claims for one pod alone, and to the limit of a driver', async () => {
     cluster = await testCluster()
     for (const name of ['node-1', 'node-2', 'node-3']) await cluster.addNode(name, { labels: { 'topology.kubernetes.io/zone': `zone-${name.at(-1) ?? ''}` } })
