@@ -4,8 +4,9 @@
  * data path that fails later is no reason to move pods about.
  */
 import { promises as dns } from 'node:dns'
+import { networkInterfaces } from 'node:os'
 import type { AgentConfig } from '../../api/agent.ts'
-import { agentPorts } from '../../api/agent.ts'
+import { agentPorts, networkProvenCondition } from '../../api/agent.ts'
 import type { Node } from '../../api/generated/core-v1.ts'
 import type { Env } from '../../base/env.ts'
 import { hostResolver } from '../kubelet/pod-files.ts'
@@ -85,11 +86,17 @@ export class NetworkProof {
   /** The host's own name servers that answer the host: pods must reach them too. */
   async #outside(): Promise<ProbeTarget[]> {
     const upstreams = this.#options.upstreams ?? (async () => (await hostResolver()).nameservers)
-    const servers = (await upstreams()).filter(server => /^\d+(\.\d+){3}$/.test(server) && !server.startsWith('127.'))
+    const own = Object.values(networkInterfaces()).flatMap(addresses => (addresses ?? []).map(({ address }) => address))
+    const servers = outsideServers(await upstreams(), new Set(own))
     const answering = await Promise.all(servers.map(async server => ((await answers(server)) ? server : undefined)))
     const server = answering.find(one => one !== undefined)
     return server === undefined ? [] : [{ title: `egress to ${server}`, address: server, port: dnsPort, name: outsideName }]
   }
+}
+
+/** Name servers that show the way out: one on this host itself shows nothing, and may not listen to pods. Pure. */
+export function outsideServers(servers: readonly string[], own: ReadonlySet<string>): string[] {
+  return servers.filter(server => /^\d+(\.\d+){3}$/.test(server) && !server.startsWith('127.') && !own.has(server))
 }
 
 /** What a pod of this node has to reach inside the cluster. Pure. */
@@ -116,10 +123,11 @@ export function judgeProof(results: readonly ProbeResult[]): ProofState {
   return { proven: true, message: `Reached from a pod of this node: ${reached.join(', ')}.${text === '' ? '' : ` Not reached: ${text}.`}` }
 }
 
-/** A node of ours whose own part of the pod network stands, and that is not given up. */
+/** A node of ours whose own part of the pod network stands, and that is not given up. Agents of before the proof answer no probe. */
 function isOnPodNetwork(node: Node): boolean {
   const status = (type: string): string | undefined => node.status?.conditions?.find(condition => condition.type === type)?.status
-  return node.metadata.annotations?.[agentAnnotation] !== undefined && status('NetworkUnavailable') === 'False' && status('Ready') !== 'Unknown'
+  const isAnswering = node.metadata.annotations?.[agentAnnotation] !== undefined && status(networkProvenCondition) !== undefined
+  return isAnswering && status('NetworkUnavailable') === 'False' && status('Ready') !== 'Unknown'
 }
 
 async function answers(server: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { AgentConfig } from '../../../src-main/api/agent.ts'
 import type { Node } from '../../../src-main/api/generated/core-v1.ts'
 import { virtualEnv } from '../../../src-main/base/virtual-env.ts'
-import { judgeProof, NetworkProof, proofTargets } from '../../../src-main/node-agent/network/network-proof.ts'
+import { judgeProof, NetworkProof, outsideServers, proofTargets } from '../../../src-main/node-agent/network/network-proof.ts'
 import { nodeStatus } from '../../../src-main/node-agent/kubelet/node-status.ts'
 import { probeIP } from '../../../src-main/node-agent/network/overlay.ts'
 
@@ -17,7 +17,7 @@ function node(name: string, at: number, conditions: Record<string, string>, ours
     status: { addresses: [{ type: 'InternalIP', address: `192.0.2.${at}` }], conditions: Object.entries(conditions).map(([type, status]) => ({ type, status })) },
   }
 }
-const up = { NetworkUnavailable: 'False', Ready: 'True' }
+const up = { NetworkUnavailable: 'False', NetworkProven: 'True', Ready: 'True' }
 
 describe('the proof of the pod network', () => {
   it('takes the last address of the range', () => {
@@ -28,10 +28,11 @@ describe('the proof of the pod network', () => {
     const nodes = [
       node('me', 0, up),
       node('a', 1, up),
-      node('joining', 2, { NetworkUnavailable: 'False', Ready: 'False' }),
-      node('lost', 3, { NetworkUnavailable: 'False', Ready: 'Unknown' }),
-      node('new', 4, { NetworkUnavailable: 'True', Ready: 'False' }),
+      node('joining', 2, { NetworkUnavailable: 'False', NetworkProven: 'False', Ready: 'False' }),
+      node('lost', 3, { NetworkUnavailable: 'False', NetworkProven: 'Unknown', Ready: 'Unknown' }),
+      node('new', 4, { NetworkUnavailable: 'True', NetworkProven: 'False', Ready: 'False' }),
       node('foreign', 5, up, false),
+      node('older', 6, { NetworkUnavailable: 'False', Ready: 'True' }),
     ]
     expect(proofTargets(config, nodes)).toEqual([
       { title: 'pod to pod on a', address: '10.244.1.254', port: 8474, greeting: 'a' },
@@ -39,6 +40,10 @@ describe('the proof of the pod network', () => {
       { title: 'pod to service', address: '10.96.0.1', port: 443 },
       { title: 'DNS', address: '10.96.0.10', port: 53, name: 'kubernetes.default.svc.cluster.local', answer: '10.96.0.1' },
     ])
+  })
+
+  it('takes no name server of the host itself for the outside', () => {
+    expect(outsideServers(['127.0.0.53', '192.0.2.7', '2001:db8::1', '192.0.2.53'], new Set(['192.0.2.7']))).toEqual(['192.0.2.53'])
   })
 
   it('wants everything, and of other nodes at least one', () => {
