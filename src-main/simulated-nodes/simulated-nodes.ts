@@ -206,8 +206,13 @@ class Simulation implements SimulatedNodes {
   async #advance(key: string): Promise<void> {
     const waiting = this.#waiting.get(key)
     const pod = this.#options.informers.informer(pods).get(key)
-    // An earlier stage's turn, which came late.
-    if (!waiting || pod?.metadata.uid !== waiting.uid || !pod || waiting.dueMs > this.#options.env.clock.awakeMs()) return
+    if (!waiting || pod?.metadata.uid !== waiting.uid || !pod) return
+    const leftMs = waiting.dueMs - this.#options.env.clock.awakeMs()
+    if (leftMs > 0) {
+      // An earlier stage's turn, or a timer that woke a moment early: the queue may have no other one for this stage.
+      this.#queue.addAfter(key, Math.ceil(leftMs))
+      return
+    }
     const node = pod.spec?.nodeName ?? ''
     const { name = '', namespace = '', uid } = pod.metadata
     const resource = this.#client(node).resource(pods)

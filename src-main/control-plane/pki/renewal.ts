@@ -5,10 +5,10 @@
 import { X509Certificate } from 'node:crypto'
 import type { Env } from '../../base/env.ts'
 import type { ClusterKeys } from './pki.ts'
+import type { KeyPair } from './x509.ts'
 
 /** Certificates live for a year; a clock that jumped is noticed within the hour. */
 const checkMs = 3_600_000
-const leaves = ['serving', 'kubeletClient', 'admin'] as const
 
 export interface RenewalOptions {
   readonly env: Env
@@ -19,11 +19,16 @@ export interface RenewalOptions {
   readonly onRenewed: () => Promise<void> | void
 }
 
+/** The key pairs that are renewed, in the same order for all keys. */
+function leavesOf(keys: ClusterKeys): KeyPair[] {
+  return [keys.serving, keys.kubeletClient, keys.admin, keys.frontProxy.client]
+}
+
 /** When the first of the leaves is due, in ms since 1970. */
 export function renewalDueMs(keys: ClusterKeys): number {
   return Math.min(
-    ...leaves.map(name => {
-      const certificate = new X509Certificate(keys[name].certificate)
+    ...leavesOf(keys).map(leaf => {
+      const certificate = new X509Certificate(leaf.certificate)
       const from = Date.parse(certificate.validFrom)
       return from + ((Date.parse(certificate.validTo) - from) * 2) / 3
     }),
@@ -38,7 +43,8 @@ export function keepCertificatesFresh(options: RenewalOptions): () => void {
   const look = async (): Promise<void> => {
     if (env.clock.now() <= renewalDueMs(keys)) return
     const fresh = await options.reopen()
-    for (const name of leaves) Object.assign(keys[name], fresh[name])
+    const renewed = leavesOf(fresh)
+    leavesOf(keys).forEach((leaf, at) => Object.assign(leaf, renewed[at]))
     await options.onRenewed()
     env.log.log('info', 'certificates of the control plane were renewed')
   }
