@@ -86,14 +86,25 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     if (!user) throw unauthorized()
     metrics.authentication.success++
     trace.user = user
-    if (options.impersonate && options.authorizer && asksForAnother(request.headers)) {
-      const effective = await options.impersonate(request, user, options.authorizer)
+    if (asksForAnother(request.headers)) {
+      const effective = await impersonated(request, user, trace)
       if (effective !== user) trace.impersonator = user
       user = effective
       trace.user = user
     }
     beginAudit(request, trace)
     return { info, user }
+  }
+
+  /** A refusal is in the audit as a request of the user who asked. */
+  async function impersonated(request: ApiRequest, user: UserInfo, trace: Trace): Promise<UserInfo> {
+    if (!options.impersonate || !options.authorizer) return user
+    try {
+      return await options.impersonate(request, user, options.authorizer)
+    } catch (fault) {
+      beginAudit(request, trace)
+      throw fault
+    }
   }
 
   function beginAudit(request: ApiRequest, trace: Trace): void {
@@ -243,7 +254,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     } finally {
       metrics.inflight[kind]--
     }
-    if (trace.ticket) response = holdUntilSent(trace.ticket, request, response, trace.info?.verb === 'watch')
+    if (trace.ticket) response = holdUntilSent(trace.ticket, request, response, trace.info?.verb === 'watch', env.clock)
     if (!trace.user && trace.info) {
       metrics.authentication.failure++
       beginAudit(request, trace)
@@ -255,7 +266,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   function finish(request: ApiRequest, trace: Trace, response: ApiResponse, durationMs: number): void {
     const { info } = trace
     if (!info) return
-    const isKnown = info.isResource && resourceByKey(resourceKey({ group: info.group, version: info.version, plural: info.resource })) !== undefined
+    const resource = info.isResource ? resourceByKey(resourceKey({ group: info.group, version: info.version, plural: info.resource })) : undefined
+    const isKnown = resource !== undefined
     const isRead = isKnown && (info.verb === 'get' || info.verb === 'list') && response.body.kind === 'bytes'
     metrics.observe(
       {
@@ -265,7 +277,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         group: isKnown ? info.group : '',
         version: isKnown ? info.version : '',
         resource: isKnown ? info.resource : '',
-        subresource: isKnown ? info.subresource : '',
+        subresource: resource ? subresourceForMetrics(resource, info.subresource) : '',
         dryRun: info.query.has('dryRun'),
       },
       info.verb === 'watch' ? undefined : durationMs / 1_000,
@@ -281,6 +293,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       const elsewhere = options.delegate?.(authorized.info.path)
       if (elsewhere) {
         await elsewhere.upgrade(plainContext(request, authorized, trace), socket, head)
+        trace.audit?.respond({ status: 101, headers: {}, body: { kind: 'none' } })
         return
       }
       const resource = resourceOf(authorized.info)
@@ -332,9 +345,19 @@ function asksForAnother(headers: ApiRequest['headers']): boolean {
 
 const methodVerbs: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT' }
 
+/** HTTP/2 takes any word for a method. */
+const knownMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'CONNECT', 'TRACE'])
+
+/** Only what the kind has: a path can name anything. */
+function subresourceForMetrics({ subresources }: AnyResource, name: string): string {
+  if (name === '') return ''
+  const isDeclared = name === 'status' ? subresources?.status === true : name === 'scale' ? subresources?.scale !== undefined : subresources?.others?.includes(name) === true
+  return isDeclared ? name : 'other'
+}
+
 /** The verb as upstream's metrics have it. */
 function verbForMetrics(info: RequestInfo, request: ApiRequest): string {
-  if (!info.isResource) return request.method
+  if (!info.isResource) return knownMethods.has(request.method) ? request.method : 'OTHER'
   if (info.verb === 'patch' && request.headers['content-type']?.startsWith('application/apply-patch') === true) return 'APPLY'
   return methodVerbs[info.verb] ?? info.verb.toUpperCase()
 }

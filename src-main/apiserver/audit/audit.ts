@@ -43,6 +43,12 @@ export interface Auditor {
   readonly counts: ReadonlyMap<string, number>
 }
 
+/** Values of annotations beyond this are left out of an event. */
+const MAX_ANNOTATION_LENGTH = 64 * 1024
+
+/** Annotations of patches hold what they write, as bodies do. */
+const patchAnnotations = 'patch.webhook.admission.k8s.io/'
+
 /** Bodies beyond this are left out of an event. */
 const MAX_BODY_BYTES = 1024 * 1024
 
@@ -113,7 +119,9 @@ class Audited implements AuditedRequest {
   }
 
   annotate(key: string, value: string): void {
-    this.#annotations[key] ??= value
+    if (this.#decision.level === 'Metadata' && key.startsWith(patchAnnotations)) return
+    if (value.length > MAX_ANNOTATION_LENGTH) this.#annotations['audit.k8s.io/truncated'] = 'true'
+    else this.#annotations[key] ??= value
   }
 
   respond(response: ApiResponse): ApiResponse {

@@ -8,7 +8,7 @@ const durations = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2,
 const sizes = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9]
 const admissionSeconds = [0.005, 0.025, 0.1, 0.5, 1, 2.5]
 
-/** Combinations of labels that are kept; beyond, requests are counted without their resource (a client cannot grow this without bound). */
+/** Combinations of labels that are kept; beyond, requests are counted in one more series (a client cannot grow this without bound). */
 const MAX_SERIES = 2_000
 
 export interface RequestLabels {
@@ -22,6 +22,9 @@ export interface RequestLabels {
   readonly code: number
   readonly dryRun: boolean
 }
+
+/** Of the one series beyond the bound. No resource has this name: they are lower case. */
+const overflowLabels: RequestLabels = { verb: 'OTHER', group: '', version: '', resource: 'OTHER', subresource: '', scope: '', code: 0, dryRun: false }
 
 /** Of the watches of one kind. */
 export interface WatchFigures {
@@ -70,13 +73,19 @@ export function createRequestMetrics(): RequestMetrics {
   const authentication = { success: 0, failure: 0 }
   const authorization = { allowed: 0, denied: 0 }
 
+  let overflow: Series | undefined
+
   function seriesOf(labels: RequestLabels): Series {
     const id = idOf(labels)
     const known = series.get(id)
     if (known) return known
-    if (series.size >= MAX_SERIES && labels.resource !== 'other') return seriesOf({ ...labels, group: '', version: '', resource: 'other', subresource: '' })
+    if (series.size >= MAX_SERIES) return (overflow ??= keep(overflowLabels))
+    return keep(labels)
+  }
+
+  function keep(labels: RequestLabels): Series {
     const made = new Series(labels)
-    series.set(id, made)
+    series.set(idOf(labels), made)
     return made
   }
 

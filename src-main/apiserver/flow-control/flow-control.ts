@@ -96,6 +96,13 @@ const CONDITIONS_MS = 1_000
 /** Users whose schemas are remembered; a server of more users than that looks them up again. */
 const KEPT_USERS = 5_000
 
+/** Memory and the dealing of hands grow with these, whatever a configuration asks for. */
+const MAX_QUEUES = 4_096
+
+function bounded(queuing: Queuing): Queuing {
+  return { ...queuing, queues: Math.min(queuing.queues, MAX_QUEUES), handSize: Math.min(queuing.handSize, MAX_QUEUES) }
+}
+
 const defaultQueuing: Queuing = { queues: 64, handSize: 8, queueLengthLimit: 50 }
 
 /** Requests that are served for as long as the client likes hold no seat. */
@@ -147,7 +154,7 @@ export function createFlowControl(options: FlowControlOptions): FlowControl {
       const name = configuration.metadata.name ?? ''
       const { limited, type } = configuration.spec
       const isExempt = type === 'Exempt'
-      const queuing = limited?.limitResponse.type === 'Queue' && !isExempt ? { ...defaultQueuing, ...limited.limitResponse.queuing } : undefined
+      const queuing = limited?.limitResponse.type === 'Queue' && !isExempt ? bounded({ ...defaultQueuing, ...limited.limitResponse.queuing }) : undefined
       const own = bounds.get(name) ?? { nominal: 0, least: 0, most: 0 }
       const common = { uid: configuration.metadata.uid ?? '', isExempt, handSize: queuing?.handSize ?? 0, bounds: own, isQuiescing: false }
       let level = levels.get(name)

@@ -1,12 +1,16 @@
 /** Keeps a request's seats until a large answer is written: sending it is most of its work. */
 import type { ApiRequest, ApiResponse } from '../../api/request.ts'
+import type { Clock } from '../../base/env.ts'
 import type { Ticket } from './flow-control.ts'
 
 /** Smaller answers leave with one write. */
 const LARGE_BYTES = 256 * 1024
 
-/** The response with the ticket's headers; the seats are given back now, or when the body is written or nobody wants it any more. */
-export function holdUntilSent(ticket: Ticket, request: ApiRequest, response: ApiResponse, isWatch: boolean): ApiResponse {
+/** A reader that stalls keeps its connection, and no seat that others wait for. */
+const MAX_HELD_MS = 60_000
+
+/** The response with the ticket's headers; the seats are given back now, or when the body is written, nobody wants it any more or a minute has passed. */
+export function holdUntilSent(ticket: Ticket, request: ApiRequest, response: ApiResponse, isWatch: boolean, clock: Clock): ApiResponse {
   const headers = { ...response.headers, ...ticket.headers }
   const { body } = response
   const isLarge = (body.kind === 'stream' && !isWatch) || (body.kind === 'bytes' && sizeOf(body.chunks) >= LARGE_BYTES)
@@ -18,8 +22,11 @@ export function holdUntilSent(ticket: Ticket, request: ApiRequest, response: Api
   const release = (): void => {
     if (!isHeld) return
     isHeld = false
+    cancel()
+    request.signal?.removeEventListener('abort', release)
     ticket.release()
   }
+  const cancel = clock.after(MAX_HELD_MS, release)
   // A body that is never read has no end of its own.
   request.signal?.addEventListener('abort', release, { once: true })
   const length = body.kind === 'stream' ? body.length : sizeOf(body.chunks)

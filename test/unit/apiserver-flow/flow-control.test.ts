@@ -258,6 +258,15 @@ describe('a level', () => {
   })
 })
 
+test('a level has no more queues than memory bears, whatever its configuration asks for', async () => {
+  await put('prioritylevelconfigurations', level('one', queued({ queues: 10_000_000, handSize: 10_000_000 })))
+  await put('flowschemas', schema('all', 'one', 500))
+  const control = await started()
+  await ask(control, someone('x'))
+  const one = control.levels().find(({ name }) => name === 'one')
+  expect([one?.set.queues.length, one?.handSize]).toEqual([4_096, 4_096])
+})
+
 test('the dumps show levels, queues and requests', async () => {
   await put('prioritylevelconfigurations', level('one', { nominalConcurrencyShares: 5, ...queued() }))
   await put('flowschemas', schema('all', 'one', 500))
@@ -294,7 +303,7 @@ describe('the seats of a large answer', () => {
 
   test('are held until it is read to its end', async () => {
     const own = ticket()
-    const { body, headers } = holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, large, false)
+    const { body, headers } = holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, large, false, virtualEnv().clock)
     const before = own.released
     let read = 0
     if (body.kind === 'stream') for await (const chunk of body.chunks) read += chunk.length
@@ -310,18 +319,30 @@ describe('the seats of a large answer', () => {
   test('come back once when the client goes away, read or not', async () => {
     const own = ticket()
     const abort = new AbortController()
-    const { body } = holdUntilSent(own, { method: 'GET', url: '/', headers: {}, signal: abort.signal }, large, false)
+    const { body } = holdUntilSent(own, { method: 'GET', url: '/', headers: {}, signal: abort.signal }, large, false, virtualEnv().clock)
     abort.abort()
     const unread = own.released
     if (body.kind === 'stream') for await (const _chunk of body.chunks) break
     expect([unread, own.released]).toEqual([1, 1])
   })
 
+  test('come back from a reader that stalls, once', async () => {
+    const own = ticket()
+    const env = virtualEnv()
+    const { body } = holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, large, false, env.clock)
+    await env.advance(59_000)
+    const before = own.released
+    await env.advance(2_000)
+    const stalled = own.released
+    if (body.kind === 'stream') for await (const _chunk of body.chunks) continue
+    expect([before, stalled, own.released]).toEqual([0, 1, 1])
+  })
+
   test('of small answers and of watches come back at once', () => {
     const own = ticket()
-    holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, { status: 200, headers: {}, body: { kind: 'bytes', chunks: [new Uint8Array(10)] } }, false)
+    holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, { status: 200, headers: {}, body: { kind: 'bytes', chunks: [new Uint8Array(10)] } }, false, virtualEnv().clock)
     const endless = (async function* () {})() as AsyncIterable<Uint8Array>
-    holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, { status: 200, headers: {}, body: { kind: 'stream', chunks: endless } }, true)
+    holdUntilSent(own, { method: 'GET', url: '/', headers: {} }, { status: 200, headers: {}, body: { kind: 'stream', chunks: endless } }, true, virtualEnv().clock)
     expect(own.released).toBe(2)
   })
 })
