@@ -19,7 +19,7 @@ import { sendOver, type AgentAnswer } from '../subresources/agent-connection.ts'
 import { forwardAnswer, forwardedHeaders, joinUpgrade, refuseUpgrade } from '../subresources/forward.ts'
 import { secureStream } from '../subresources/secure-stream.ts'
 import type { ServiceConnector } from '../subresources/service-connection.ts'
-import { StatusError } from '../../api/status-error.ts'
+import { methodNotAllowedHere, StatusError } from '../../api/status-error.ts'
 
 /** Of a discovery document of another server. */
 const maxDocumentBytes = 16 * 1024 * 1024
@@ -66,11 +66,16 @@ function versionOf(path: string): string | undefined {
 
 /** The user's identity as aggregated servers read it. */
 function identityHeaders(user: UserInfo): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = { 'x-remote-user': user.name }
-  if (user.uid) headers['x-remote-uid'] = user.uid
-  if (user.groups.length > 0) headers['x-remote-group'] = [...user.groups]
-  for (const [key, values] of Object.entries(user.extra ?? {})) headers[`x-remote-extra-${escapeKey(key)}`] = [...values]
+  const headers: Record<string, string | string[]> = { 'x-remote-user': headerText(user.name) }
+  if (user.uid) headers['x-remote-uid'] = headerText(user.uid)
+  if (user.groups.length > 0) headers['x-remote-group'] = user.groups.map(headerText)
+  for (const [key, values] of Object.entries(user.extra ?? {})) headers[`x-remote-extra-${escapeKey(key)}`] = values.map(headerText)
   return headers
+}
+
+/** Fields are bytes, which Node takes as Latin-1; other servers read them as UTF-8. */
+function headerText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
 }
 
 /** Keys may hold what header names may not. */
@@ -128,7 +133,7 @@ export function createAggregation(options: AggregationOptions): Aggregation {
     const { stream, host } = await open(service, request.signal)
     const body = request.body && ('bytes' in request.body ? request.body.bytes : encodeJson(request.body.object))
     const inProcess = request.body && 'object' in request.body
-    return sendOver(stream, {
+    const asked = {
       method: request.method,
       path: request.url,
       headers: {
@@ -138,13 +143,21 @@ export function createAggregation(options: AggregationOptions): Aggregation {
       },
       ...(body ? { body } : {}),
       ...(request.signal ? { signal: request.signal } : {}),
-    })
+    }
+    try {
+      return await sendOver(stream, asked)
+    } catch (fault) {
+      stream.destroy() // also where the request could not even be made
+      throw fault
+    }
   }
 
   function delegate(service: APIService): Delegate {
     const available = availableCondition(service)?.status === 'True'
     return {
-      async handle({ request, user }) {
+      async handle({ request, user, info }) {
+        // Events of another server are not told apart for callers in this process.
+        if (info.verb === 'watch' && request.answer === 'objects') throw methodNotAllowedHere()
         if (!available) return textResponse('service unavailable\n', { status: 503 })
         let answer: AgentAnswer
         try {
@@ -218,7 +231,8 @@ export function createAggregation(options: AggregationOptions): Aggregation {
       const response = await asObject(forwardAnswer(answer.message))
       if (status < 200 || status > 299) throw new Error(`bad status from ${path}: ${status}`)
       const list = response.body.kind === 'object' && isObject(response.body.object) ? response.body.object['resources'] : undefined
-      return Array.isArray(list) ? list.filter(isObject) : []
+      if (!Array.isArray(list)) throw new Error(`no list of resources in the answer from ${path}`)
+      return list.filter(isObject)
     } finally {
       cancel()
     }
