@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { readSshConfig, type SshConfigHost } from '../../../src-main/provisioning/host/ssh-config.ts'
 
 let home = ''
@@ -39,6 +39,8 @@ Host loop2
 Host direct
   ProxyJump none
   IdentityAgent none
+  CanonicalizeHostname yes
+  CanonicalDomains one.invalid two.invalid
 Match host danger exec "touch ${'$'}{HOME}/ran"
   User pwned
 Host danger
@@ -59,7 +61,12 @@ beforeAll(async () => {
   await writeFile(join(home, '.ssh/conf.d/ignored.txt'), 'Host never\n')
   await writeFile(join(home, '.ssh/deeper'), '  Port 2277\nHost deepest\n  User digger\n')
   for (const name of ['web_key', 'id_ed25519']) await writeFile(join(home, '.ssh', name), '-----BEGIN OPENSSH PRIVATE KEY-----\n')
+  // Whoever asks name servers leaves the mark too.
+  await mkdir(join(home, 'bin'))
+  await writeFile(join(home, 'bin/nslookup'), `#!/bin/sh\ntouch ${home}/ran\n`, { mode: 0o755 })
+  vi.stubEnv('PATH', `${join(home, 'bin')}:${process.env['PATH'] ?? ''}`)
   hosts = new Map((await readSshConfig({ home, user: 'me' })).map(host => [host.alias, host]))
+  vi.unstubAllEnvs()
 })
 afterAll(() => rm(home, { recursive: true, force: true }))
 
