@@ -7,11 +7,24 @@ import { windowKinds } from './window-kinds.ts'
 const inputs = ['src-main/server/build-window.ts', 'src-main/server/window-kinds.ts', 'src-renderer', 'src-main/api', 'src-main/client', 'src-main/base', 'package-lock.json']
 const stampFile = '.sources'
 
+export function windowDir(root: string): string {
+  return join(root, 'out', 'renderer')
+}
+
+/** True when the built window was made of the sources as they are now. */
+export async function isWindowBuilt(root: string): Promise<boolean> {
+  return isBuiltOf(root, await hashSources(root))
+}
+
+async function isBuiltOf(root: string, hash: string): Promise<boolean> {
+  return (await readFile(join(windowDir(root), stampFile), 'utf8').catch(() => '')) === hash
+}
+
 /** `root` is the project's directory. Resolves the directory of the built window. */
 export async function buildWindow(root: string, say: (text: string) => void): Promise<string> {
-  const files = join(root, 'out', 'renderer')
+  const files = windowDir(root)
   const hash = await hashSources(root)
-  if ((await readFile(join(files, stampFile), 'utf8').catch(() => '')) === hash) return files
+  if (await isBuiltOf(root, hash)) return files
   say('Building the window…')
   const { build } = await import('vite')
   const { default: vue } = await import('@vitejs/plugin-vue')

@@ -1,5 +1,5 @@
 /**
- * Entry point without a window of its own: the control plane, and the window's files over HTTP when they are built.
+ * Entry point without a window of its own: the control plane, and the window over HTTP.
  *
  *   npm run headless -- --data-dir D [--api-port 6443] [--ui-port 0] [--kubeconfig F] [--host 127.0.0.1] [--no-ui]
  *                       [--simulated-nodes N [--simulation FILE]]
@@ -10,7 +10,9 @@
  */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { Env } from '../base/env.ts'
 import { nodeEnv } from '../base/node/node-env.ts'
+import { projectDir } from '../base/node/project-dir.ts'
 import { createControlPlane } from '../control-plane/control-plane.ts'
 import { defaultDataDir } from './data-dir.ts'
 import { securityFlags, securityOptions } from './security-flags.ts'
@@ -79,6 +81,17 @@ function count(text: string, name: string): number {
   return number
 }
 
+/** The control plane serves without a window, too: what hinders that is told. */
+async function window(env: Env): Promise<{ windowFiles?: string }> {
+  try {
+    const { windowFiles } = await import('./window-files.ts')
+    return { windowFiles: await windowFiles(projectDir) }
+  } catch (fault) {
+    env.log.log('error', 'there is no window', { fault })
+    return {}
+  }
+}
+
 async function main(): Promise<void> {
   const asked = readArguments()
   const env = nodeEnv({ level: asked.verbose ? 'debug' : 'info' })
@@ -95,7 +108,8 @@ async function main(): Promise<void> {
   await controlPlane.start()
   // Loaded once the API answers: its code (SSH, Docker, window) must not delay that.
   const { startProduct } = await import('./product.ts')
-  const product = await startProduct({ env, controlPlane, dataDir: asked.dataDir, ...(asked.uiPort === undefined ? {} : { uiPort: asked.uiPort }) })
+  const { uiPort, dataDir } = asked
+  const product = await startProduct({ env, controlPlane, dataDir, ...(uiPort === undefined ? {} : { uiPort, ...(await window(env)) }) })
   const { simulatedNodes, simulation } = asked
   // Loaded only where it is asked for.
   const endSimulation =

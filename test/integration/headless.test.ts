@@ -26,8 +26,10 @@ interface Started {
   readonly exit: Promise<number | null>
 }
 
-async function start(...args: string[]): Promise<Started> {
-  const child = spawn(process.execPath, [program, '--data-dir', dataDir, '--api-port', '0', '--no-ui', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+const start = (...args: string[]): Promise<Started> => startWhole('--no-ui', ...args)
+
+async function startWhole(...args: string[]): Promise<Started> {
+  const child = spawn(process.execPath, [program, '--data-dir', dataDir, '--api-port', '0', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   children.push(child)
   let stderr = ''
   child.stderr.on('data', (chunk: Buffer) => {
@@ -60,6 +62,16 @@ test('says in one line of JSON where it serves, keeps what was acknowledged over
   expect(await first.exit).toBe(0)
   const second = ready(await start())
   expect((await clientCommands(second.kubeconfig).kubectl(['get', 'configmap', 'kept', '-o', 'jsonpath={.data.a}'])).stdout).toBe('b')
+})
+
+test('serves the window, too, which is built when it is not there yet', async () => {
+  const { ui } = JSON.parse((await startWhole()).line ?? 'null') as { ui: string }
+  const page = await fetch(ui)
+  expect({ status: page.status, type: page.headers.get('content-type'), script: /<script type="module"[^>]* src=/.test(await page.text()) }).toEqual({
+    status: 200,
+    type: 'text/html; charset=utf-8',
+    script: true,
+  })
 })
 
 test('a second one on the same data is refused and leaves the first alone', async () => {
