@@ -22,6 +22,8 @@ async function standing(): Promise<string[]> {
 }
 
 test('practice hosts are made, become Ready and are removed by the button alone', async () => {
+  // They are of one name on a computer: this test would take away somebody's own.
+  expect(await standing(), 'there are practice hosts here already: npm run practice -- down').toEqual([])
   const dataDir = await mkdtemp(join(tmpdir(), 'quarterdeck-practice-'))
   await mkdir(screenshots, { recursive: true })
   await shareArtifacts(dataDir)
