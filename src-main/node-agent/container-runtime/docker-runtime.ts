@@ -7,7 +7,7 @@ import type { Clock } from '../../base/env.ts'
 import { DockerEngine, abortedBy, laterVersion, noTimeout, parts } from './docker-engine.ts'
 import { dockerImageName, pullParts } from './image-name.ts'
 import { ReplayFilter } from './log-replays.ts'
-import { outputChunks, withoutReplays } from './output-frames.ts'
+import { outputChunks, followedLog } from './output-frames.ts'
 import { containerBody, sandboxBody } from './docker-specs.ts'
 import { RuntimeError, containerLabels } from './runtime.ts'
 import type {
@@ -208,19 +208,31 @@ export function dockerRuntime(options: DockerOptions): ContainerRuntime {
       const description = await engine.ask(docker => docker.getContainer(id).inspect())
       // A terminal's output has no frames, and so no entries whose times could be compared.
       const filtered = log.follow && !description.Config.Tty
-      const answer = await engine.stream(
-        `/containers/${id}/logs`,
-        {
-          stdout: true,
-          stderr: true,
-          timestamps: log.timestamps || filtered,
-          follow: log.follow,
-          tail: log.tail ?? 'all',
-          ...(log.sinceMs === undefined ? {} : { since: (log.sinceMs / 1000).toFixed(9) }),
-        },
-        signal,
-      )
-      return filtered ? withoutReplays(answer as Readable, new ReplayFilter(options.clock, log.timestamps)) : outputChunks(answer as Readable, description.Config.Tty)
+      const read = (part: { follow: boolean; tail?: number | undefined; since?: string | undefined }): Promise<NodeJS.ReadableStream> =>
+        engine.stream(
+          `/containers/${id}/logs`,
+          {
+            stdout: true,
+            stderr: true,
+            timestamps: log.timestamps || filtered,
+            follow: part.follow,
+            tail: part.tail ?? 'all',
+            ...(part.since === undefined ? {} : { since: part.since }),
+          },
+          signal,
+        )
+      const since = log.sinceMs === undefined ? undefined : (log.sinceMs / 1000).toFixed(9)
+      const answer = await read({ follow: log.follow, tail: log.tail, since })
+      if (!filtered) return outputChunks(answer as Readable, description.Config.Tty)
+      const filter = new ReplayFilter(options.clock, log.timestamps)
+      return followedLog(answer as Readable, filter, async () => {
+        const newest = filter.newest()
+        if (newest === undefined || signal?.aborted) return undefined
+        return (await read({ follow: false, since: newest }).catch((fault: unknown) => {
+          if (isGone(fault)) return undefined
+          throw fault
+        })) as Readable | undefined
+      })
     },
     async exec(id, spec: ExecSpec) {
       const made = await engine.ask(docker =>

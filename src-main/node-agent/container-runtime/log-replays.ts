@@ -2,6 +2,8 @@
  * A followed log without what was told already. When a container floods its log, Docker rotates the file under its own
  * reader, which may then begin the newest file again from its start: tens of thousands of lines come twice. Every entry has
  * the time at which it was written, and those of one stream never go back but by a replay, or by a clock that was set back.
+ * It may also lose the reader behind the rotation, who then is told nothing more: what was written since is asked for once
+ * the stream has ended.
  */
 import type { Clock } from '../../base/env.ts'
 import type { FramePiece } from './output-frames.ts'
@@ -54,6 +56,14 @@ export class ReplayFilter {
     const told = this.#told.get(piece.stream)
     if (told && bytes.length > 0) told.endsLine = bytes.at(-1) === newline
     return bytes.length > 0 ? { stream: piece.stream, bytes } : undefined
+  }
+
+  /** Time of the newest entry that was told, as Docker's `since` takes it (seconds and nanoseconds); undefined before the first. */
+  newest(): string | undefined {
+    const time = [...this.#told.values()].map(told => told.time).reduce<string | undefined>((a, b) => (a !== undefined && a > b ? a : b), undefined)
+    if (time === undefined) return undefined
+    const fraction = /\.(\d+)/.exec(time)?.[1] ?? '0'
+    return `${Math.floor(Date.parse(time) / 1000)}.${fraction}`
   }
 
   /** False for an entry that was told before. */

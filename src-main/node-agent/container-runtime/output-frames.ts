@@ -49,13 +49,19 @@ export async function* outputChunks(source: Readable, raw: boolean): AsyncIterab
   }
 }
 
-/** A followed log whose entries begin with their times; see log-replays.ts. */
-export async function* withoutReplays(source: Readable, filter: { push(piece: FramePiece): OutputChunk | undefined }): AsyncIterable<OutputChunk> {
-  const splitter = new FrameSplitter()
-  for await (const chunk of source) {
-    for (const piece of splitter.push(chunk as Buffer)) {
-      const told = filter.push(piece)
-      if (told) yield told
+/** A followed log whose entries begin with their times, and then what `rest` still finds; see log-replays.ts. */
+export async function* followedLog(
+  source: Readable,
+  filter: { push(piece: FramePiece): OutputChunk | undefined },
+  rest: () => Promise<Readable | undefined>,
+): AsyncIterable<OutputChunk> {
+  for (let next: Readable | undefined = source, isRest = false; next; next = isRest ? undefined : await rest(), isRest = true) {
+    const splitter = new FrameSplitter()
+    for await (const chunk of next) {
+      for (const piece of splitter.push(chunk as Buffer)) {
+        const told = filter.push(piece)
+        if (told) yield told
+      }
     }
   }
 }
