@@ -1,8 +1,9 @@
 /** A followed log that Docker tells twice after a rotation. */
+import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { virtualEnv } from '../../../src-main/base/virtual-env.ts'
 import { ReplayFilter } from '../../../src-main/node-agent/container-runtime/log-replays.ts'
-import { FrameSplitter } from '../../../src-main/node-agent/container-runtime/output-frames.ts'
+import { followedLog, FrameSplitter } from '../../../src-main/node-agent/container-runtime/output-frames.ts'
 
 const at = (number: number): string => `2026-11-23T04:27:00.${String(number).padStart(9, '0')}Z`
 function entry(number: number, text: string, stream: 1 | 2 = 1): Buffer {
@@ -43,6 +44,18 @@ describe('a followed log', () => {
 
   it('keeps times for those who ask for them', () => {
     expect(read([...told, ...told], { times: true, cut: 13 })).toBe(`${at(1)} one\n${at(2)} two\n${at(3)} three\n`)
+  })
+
+  it('goes on with what was written behind the end of its stream', async () => {
+    const filter = new ReplayFilter(virtualEnv().clock, false)
+    const asked: (string | undefined)[] = []
+    let out = ''
+    const rest = (): Promise<Readable> => {
+      asked.push(filter.newest())
+      return Promise.resolve(Readable.from([entry(2, 'two\n'), entry(3, 'three\n')]))
+    }
+    for await (const chunk of followedLog(Readable.from([entry(1, 'one\n'), entry(2, 'two\n')]), filter, rest)) out += chunk.bytes.toString()
+    expect([out, asked]).toEqual(['one\ntwo\nthree\n', [`${Date.parse('2026-11-23T04:27:00Z') / 1000}.000000002`]])
   })
 
   it('goes on when the clock was set back', () => {
