@@ -93,8 +93,7 @@ export async function startTestCluster(setName: string): Promise<TestCluster> {
   }
   await cluster.startControlPlane()
   const handlers = (product as unknown as Product).handlers
-  const hosts = set.hosts.map((host, at) => ({ name: nodeNames[at] ?? '', user: 'root', address: host.address, port: host.port, fingerprint: host.fingerprint }))
-  await handlers['machines.apply']({ hosts, credentials: { privateKey: set.privateKey } }, new AbortController().signal)
+  await applyMachines(cluster)
   await until(
     'both machines are Ready',
     180,
@@ -107,6 +106,36 @@ export async function startTestCluster(setName: string): Promise<TestCluster> {
     for (const node of nodeNames) if (!states.get(node)?.startsWith('done')) throw new Error(`pushing ${image} to ${node}: ${states.get(node)}`)
   }
   return cluster
+}
+
+/** As the README says it: a Secret and a Machine for each host, by kubectl; the host's key is accepted once the status has shown it. */
+async function applyMachines({ set, commands, client }: TestCluster): Promise<void> {
+  const kubectl = async (args: readonly string[], input?: string): Promise<void> => {
+    const { code, stderr } = await commands.kubectl(args, input)
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`)
+  }
+  const objects = [
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'my-hosts', namespace: 'kube-system' },
+      type: 'infra.quarterdeck.app/ssh',
+      stringData: { privateKey: set.privateKey },
+    },
+    ...set.hosts.map((host, at) => ({
+      apiVersion: 'infra.quarterdeck.app/v1alpha1',
+      kind: 'Machine',
+      metadata: { name: nodeNames[at] },
+      spec: { address: host.address, port: host.port, user: 'root', secretName: 'my-hosts' },
+    })),
+  ]
+  await kubectl(['apply', '-f', '-'], objects.map(object => JSON.stringify(object)).join('\n---\n'))
+  for (const [at, host] of set.hosts.entries()) {
+    const name = nodeNames[at] ?? ''
+    const shown = await until(`the key of ${name} is shown`, 60, async () => (await client.resource(machines).get(name)).status?.seenHostKeyFingerprint)
+    if (shown !== host.fingerprint) throw new Error(`the host's key is ${host.fingerprint}, shown is ${shown}`)
+    await kubectl(['patch', 'machine', name, '--type=merge', '-p', JSON.stringify({ spec: { hostKeyFingerprint: shown } })])
+  }
 }
 
 async function* none(): AsyncGenerator<Uint8Array> {
