@@ -11,7 +11,7 @@ import { printerColumns } from './printer-columns.ts'
 import { compareVersionNames } from './versions.ts'
 import { conversionOf } from './conversion.ts'
 import type { ConvertObjects } from './conversion.ts'
-import { findJsonPath, JsonPathError, jsonPathText, parseJsonPath } from './json-path.ts'
+import { findJsonPath, jsonPathText, tryParseJsonPath } from './json-path.ts'
 import type { JsonPath } from './json-path.ts'
 import { applyDefaults } from './pruning.ts'
 import { structuralOf } from './structural-schema.ts'
@@ -103,19 +103,10 @@ const emptySchema: JsonObject = { type: 'object' }
 function fieldsOf(paths: readonly string[]): Readonly<Record<string, (object: KubernetesObject) => string>> {
   return Object.fromEntries(
     paths.flatMap(text => {
-      const path = pathOf(text)
+      const path = tryParseJsonPath(text)
       return path ? [[text.replace(/^\./, ''), (object: KubernetesObject) => firstText(path, object)] as const] : []
     }),
   )
-}
-
-function pathOf(text: string): JsonPath | undefined {
-  try {
-    return parseJsonPath(text)
-  } catch (fault) {
-    if (fault instanceof JsonPathError) return undefined
-    throw fault
-  }
 }
 
 function firstText(path: JsonPath, object: KubernetesObject): string {

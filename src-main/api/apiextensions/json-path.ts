@@ -309,3 +309,13 @@ function sorted(value: unknown): unknown {
 function goNumber(value: number): string {
   return String(value).replace(/e([+-])(\d)$/, 'e$10$2')
 }
+
+/** The path, or undefined where the text is none. */
+export function tryParseJsonPath(text: string): JsonPath | undefined {
+  try {
+    return parseJsonPath(text)
+  } catch (fault) {
+    if (fault instanceof JsonPathError) return undefined
+    throw fault
+  }
+}

@@ -4,7 +4,7 @@ import { ageText } from '../columns.ts'
 import type { KubernetesObject } from '../meta.ts'
 import type { Column } from '../resource.ts'
 import { tryParseTime } from '../time.ts'
-import { findJsonPath, JsonPathError, jsonPathText, parseJsonPath } from './json-path.ts'
+import { findJsonPath, JsonPathError, jsonPathText, tryParseJsonPath } from './json-path.ts'
 import type { JsonPath } from './json-path.ts'
 
 const ageColumn: CustomResourceColumnDefinition = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }
@@ -14,7 +14,7 @@ export function printerColumns(asked: readonly CustomResourceColumnDefinition[] 
   const given = asked && asked.length > 0 ? asked : [ageColumn]
   const columns: Column<KubernetesObject>[] = [{ name: 'Name', type: 'string', format: 'name', value: object => object.metadata.name ?? '' }]
   for (const one of given) {
-    const path = pathOf(one.jsonPath)
+    const path = tryParseJsonPath(one.jsonPath)
     if (!path) return columns
     columns.push({
       name: one.name,
@@ -25,15 +25,6 @@ export function printerColumns(asked: readonly CustomResourceColumnDefinition[] 
     })
   }
   return columns
-}
-
-function pathOf(text: string): JsonPath | undefined {
-  try {
-    return parseJsonPath(text)
-  } catch (fault) {
-    if (fault instanceof JsonPathError) return undefined
-    throw fault
-  }
 }
 
 function cellOf(path: JsonPath, type: string, object: KubernetesObject, now: number): unknown {
